@@ -1,0 +1,102 @@
+/** What this library itself reports, beside the kernel's errno names. */
+export type TunTapErrorCode =
+  /** The device is closed. `cause` says why, where there is a reason. */
+  | "ERR_TUNTAP_CLOSED"
+  /** The device's `signal` was aborted; `cause` is the signal's reason. */
+  | "ERR_TUNTAP_ABORTED"
+  /** Somebody else is receiving from the device already. */
+  | "ERR_TUNTAP_BUSY"
+  /** A handler threw; `cause` is what it threw. */
+  | "ERR_TUNTAP_HANDLER"
+  /** This platform or kernel cannot do what was asked. */
+  | "ERR_TUNTAP_UNSUPPORTED"
+  /** The C shim could not be compiled or linked. */
+  | "ERR_TUNTAP_NATIVE";
+
+/** What a {@link TunTapError} is made of. */
+export interface TunTapErrorDetails {
+  /** The kernel's answer, negative, as in Bun's own errors. */
+  errno?: number | undefined;
+  /** The call that failed: `open`, `ioctl(TUNSETIFF)`, `write`. */
+  syscall?: string | undefined;
+  /** What is known beyond the errno: the kernel's own words, or what the call was given. */
+  detail?: string | undefined;
+  /** One sentence: what to do next. */
+  hint?: string | undefined;
+  /** What led to this error. */
+  cause?: unknown;
+  /** For `sendMany`: the index of the frame that was refused. */
+  frameIndex?: number | undefined;
+}
+
+/**
+ * Everything that goes wrong outside of wrong arguments, which are `TypeError`
+ * or `RangeError`.
+ *
+ * @example
+ * ```ts
+ * try {
+ *   openTun();
+ * } catch (error) {
+ *   if (error instanceof TunTapError && error.code === "EPERM") console.error(error.hint);
+ *   else throw error;
+ * }
+ * ```
+ */
+export class TunTapError extends Error {
+  override readonly name = "TunTapError";
+  /** The errno's name ("EPERM"), or one of {@link TunTapErrorCode}. Stable. */
+  readonly code: TunTapErrorCode | (string & {});
+  /** The errno, negative; undefined where no system call failed. */
+  readonly errno: number | undefined;
+  /** The system call that failed, if one did. */
+  readonly syscall: string | undefined;
+  /** What is known beyond the errno: the kernel's own words, or what the call was given. */
+  readonly detail: string | undefined;
+  /** What to do next, in one sentence. */
+  readonly hint: string | undefined;
+  /** For `sendMany`: the index of the frame that was refused; those before it were taken. */
+  readonly frameIndex: number | undefined;
+
+  constructor(code: TunTapErrorCode | (string & {}), text: string, details: TunTapErrorDetails = {}) {
+    const { syscall, hint, errno, detail, frameIndex } = details;
+    const where = syscall === undefined ? "" : `, ${syscall}`;
+    const more = detail === undefined ? "" : ` (${detail})`;
+    super(
+      `${code}: ${text}${more}${where}${hint === undefined ? "" : `: ${hint}`}`,
+      details.cause === undefined ? undefined : { cause: details.cause },
+    );
+    this.code = code;
+    this.errno = errno;
+    this.syscall = syscall;
+    this.detail = detail;
+    this.hint = hint;
+    this.frameIndex = frameIndex;
+  }
+}
+
+/** The error for `-errno` as the kernel returned it from `syscall`. */
+export function systemError(errno: number, syscall: string, details: TunTapErrorDetails = {}): TunTapError {
+  const [code, text] = describeErrno(errno);
+  return new TunTapError(code, text, { ...details, errno, syscall });
+}
+
+/** `result` as it is, or the error for it if it is `-errno`. */
+export function check(result: number, syscall: string): number {
+  if (result < 0) throw systemError(result, syscall);
+  return result;
+}
+
+/** Name and text of a negative errno. */
+export function describeErrno(errno: number): [code: string, text: string] {
+  return (
+    unlisted[errno] ??
+    // Loaded at the first error, not at import: it costs more than the rest of the library.
+    process.getBuiltinModule("node:util").getSystemErrorMap().get(errno) ?? [`E${-errno}`, "unknown error"]
+  );
+}
+
+/** Errors that a TUN fd gives and Node's table lacks (include/uapi/asm-generic/errno.h). */
+const unlisted: Readonly<Record<number, [string, string]>> = {
+  [-77]: ["EBADFD", "file descriptor in bad state"],
+};

@@ -1,0 +1,109 @@
+/** What the failures of an open device mean, and what to do about each. */
+
+import { systemError, TunTapError } from "./errors";
+import { EBADF, EBADFD, EFAULT, EINVAL, EIO, ETH_HLEN, TUN_PI_LEN } from "./sys/constants";
+
+/** Whether a negative errno says that the fd has no interface any more. */
+export function isGone(errno: number): boolean {
+  return errno === -EBADFD || errno === -EBADF;
+}
+
+/** Why a device ends whose interface is gone. */
+export function goneError(errno: number, syscall: string): TunTapError {
+  if (errno === -EBADF) {
+    return systemError(errno, syscall, {
+      detail: "the fd was closed behind the device's back",
+      hint: "close a device with close(), and do not close its fd yourself",
+    });
+  }
+  if (errno === -EBADFD || errno === -EFAULT) {
+    return systemError(errno, syscall, {
+      detail: "the interface was deleted, or the network namespace that it was in has ended",
+      hint: "open the device again",
+    });
+  }
+  return systemError(errno, syscall);
+}
+
+/** What calls on a closed device throw. */
+export function closedError(reason: TunTapError | undefined): TunTapError {
+  return new TunTapError("ERR_TUNTAP_CLOSED", "the device is closed", {
+    hint: reason === undefined ? "open a new one, or check `closed` first" : `it ended because of ${reason.message}`,
+    cause: reason,
+  });
+}
+
+export function abortedError(cause: unknown): TunTapError {
+  return new TunTapError("ERR_TUNTAP_ABORTED", "the device's signal was aborted", { cause });
+}
+
+export function handlerError(name: string, cause: unknown): TunTapError {
+  const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : Bun.inspect(cause);
+  return new TunTapError("ERR_TUNTAP_HANDLER", `the ${name} handler threw ${what}`, { cause });
+}
+
+/** `error` with a hint, where it is one of those that people meet when they configure an open device. */
+export function explain(error: unknown): unknown {
+  if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
+  const hint = controlHints[`${error.syscall} ${error.code}`] ?? controlHints[error.code];
+  return hint === undefined ? error : systemError(error.errno, error.syscall ?? "", { hint, detail: error.detail });
+}
+
+const changeHint =
+  "changing an interface needs CAP_NET_ADMIN: run as root, or `sudo setcap cap_net_admin+ep $(command -v bun)`";
+
+/** By system call and code, or by code alone. */
+const controlHints: Readonly<Record<string, string>> = {
+  "ioctl(TUNGETIFF) ENOTTY": "the fd is no TUN/TAP fd: open /dev/net/tun and attach it with TUNSETIFF first",
+  "ioctl(TUNGETIFF) EBADF": "there is no open file with that number",
+  "ioctl(TUNGETIFF) EBADFD": "the fd is attached to no interface: attach it with TUNSETIFF first",
+  "epoll_ctl(EPOLL_CTL_ADD) EEXIST": "the fd belongs to a device already: use that one",
+  "netlink(RTM_NEWLINK) EPERM": changeHint,
+  "netlink(RTM_NEWADDR) EPERM": changeHint,
+  "netlink(RTM_DELADDR) EPERM": changeHint,
+  ENODEV: "the interface is not in the network namespace in which the device was opened: was it moved?",
+  "ioctl(SIOCSIFHWADDR) EOPNOTSUPP": "a TUN carries IP packets and has no MAC address: open a TAP",
+  "ioctl(SIOCSIFHWADDR) EADDRNOTAVAIL":
+    "the address of an interface is no multicast address, and not all zeros: the lowest bit of the first octet must be 0",
+  "netlink(RTM_NEWADDR) EEXIST": "the interface has that address already",
+  "netlink(RTM_DELADDR) EADDRNOTAVAIL": "the interface has no such address: addresses() lists those it has",
+  "netlink(RTM_NEWLINK) EEXIST": "another interface has that name",
+  "netlink(RTM_NEWLINK) EBUSY": "this kernel renames an interface only while it is down: call down() first",
+};
+
+/** Why the kernel refused a frame (drivers/net/tun.c tun_get_user()). */
+export function sendRefused(
+  errno: number,
+  frame: Uint8Array,
+  kind: "tun" | "tap",
+  packetInfo: boolean,
+  frameIndex: number | undefined,
+): TunTapError {
+  return systemError(errno, "write", { ...refusal(errno, frame, kind, packetInfo), frameIndex });
+}
+
+function refusal(
+  errno: number,
+  frame: Uint8Array,
+  kind: "tun" | "tap",
+  packetInfo: boolean,
+): { detail?: string; hint?: string } {
+  if (errno === -EIO) return { detail: "the interface is down", hint: "bring it up first, with up()" };
+  if (errno !== -EINVAL) return {};
+  const head = packetInfo ? TUN_PI_LEN : 0;
+  const wanted = head + (kind === "tap" ? ETH_HLEN : 1);
+  const withHead = packetInfo ? "a packet-information header of 4 bytes and " : "";
+  if (frame.byteLength < wanted) {
+    const what =
+      kind === "tap" ? `${withHead}an Ethernet frame of at least ${ETH_HLEN} bytes` : `${withHead}an IP packet`;
+    return { detail: `this frame has ${frame.byteLength} bytes`, hint: `give ${what}` };
+  }
+  if (kind === "tun" && !packetInfo) {
+    const first = (frame[0] as number).toString(16).padStart(2, "0");
+    return {
+      detail: `this packet starts with 0x${first}`,
+      hint: "give an IP packet, whose first half-byte is 4 or 6, without any header before it (packetInfo is false, and a TUN has no Ethernet header)",
+    };
+  }
+  return { hint: "give one whole, well-formed frame" };
+}

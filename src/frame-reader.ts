@@ -1,0 +1,106 @@
+import { EAGAIN } from "./sys/constants";
+import { native } from "./sys/load";
+
+/** Frames are read one behind the other into slabs of this size, which are handed out as views. */
+const SLAB_BYTES = 256 * 1024;
+
+/** The longest frame that any MTU allows (65,535 and headers), with room to spare. */
+const SPILL_BYTES = 65_536 + 64;
+
+/** Where a frame runs to that is longer than what is left of a slab; used within one read only. */
+let spill: Uint8Array | undefined;
+/** The lengths of the frames of one read. */
+let lengths: Int32Array | undefined;
+
+/** Frames that one read returns at most: the budget that keeps timers on time under a flood. */
+export const BATCH_FRAMES = 512;
+
+/**
+ * Reads frames from a TUN fd as views of slabs. Without `reuse` a byte of a
+ * slab is written once, so a frame can be kept as long as one likes (and keeps
+ * its slab). With it there is one slab, and each read begins at its start.
+ */
+export class FrameReader {
+  readonly #fd: number;
+  readonly #reuse: boolean;
+  readonly #failed: (errno: number) => void;
+  #frameMax: number;
+  #slab: Uint8Array = empty;
+  #offset = 0;
+
+  /**
+   * @param frameMax The longest frame to expect, in bytes. A longer one (the
+   * MTU was raised meanwhile) arrives whole all the same, and raises this.
+   * @param failed Is told the negative errno of a read that fails for good.
+   */
+  constructor(fd: number, frameMax: number, reuse: boolean, failed: (errno: number) => void) {
+    this.#fd = fd;
+    this.#frameMax = frameMax;
+    this.#reuse = reuse;
+    this.#failed = failed;
+  }
+
+  /** The next frame, or null if none is waiting. */
+  readFrame(): Uint8Array | null {
+    return this.#read(1) === 1 ? this.#take((lengths as Int32Array)[0] as number) : null;
+  }
+
+  /** All frames that are waiting, `limit` (at most BATCH_FRAMES) of them; null if none is. */
+  readBatch(limit: number): Uint8Array[] | null {
+    let count = this.#read(limit);
+    if (count <= 0) return null;
+    const frames: Uint8Array[] = [];
+    for (;;) {
+      for (let i = 0; i < count; i++) frames.push(this.#take((lengths as Int32Array)[i] as number));
+      // A read ends early when the slab is full or none is waiting; with reuse, a second slab would overwrite the first.
+      if (frames.length >= limit || this.#reuse || this.#fits()) return frames;
+      count = this.#read(limit - frames.length);
+      if (count <= 0) return frames;
+    }
+  }
+
+  #read(limit: number): number {
+    lengths ??= new Int32Array(BATCH_FRAMES);
+    spill ??= new Uint8Array(SPILL_BYTES);
+    if (this.#reuse) this.#offset = 0;
+    // byteLength is 0 if somebody transferred the buffer of a frame away.
+    if (!this.#fits() || this.#slab.byteLength === 0) this.#newSlab();
+    const count = native().tun_read(
+      this.#fd,
+      this.#slab,
+      this.#offset,
+      SLAB_BYTES,
+      this.#frameMax,
+      spill,
+      SPILL_BYTES,
+      lengths,
+      limit,
+    );
+    if (count < 0 && count !== -EAGAIN) this.#failed(count);
+    return count;
+  }
+
+  #fits(): boolean {
+    return SLAB_BYTES - this.#offset >= this.#frameMax && this.#slab !== empty;
+  }
+
+  #newSlab(): void {
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    this.#slab = new Uint8Array(buffer, byteOffset, SLAB_BYTES);
+    this.#offset = 0;
+  }
+
+  #take(length: number): Uint8Array {
+    if (length > this.#frameMax) this.#frameMax = length;
+    const start = this.#offset;
+    const room = SLAB_BYTES - start;
+    this.#offset = start + ((length + 7) & ~7);
+    if (length <= room) return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + start, length);
+    const whole = new Uint8Array(length);
+    whole.set(this.#slab.subarray(start));
+    whole.set((spill as Uint8Array).subarray(0, length - room), room);
+    return whole;
+  }
+}
+
+const empty = new Uint8Array(0);

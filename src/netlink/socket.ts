@@ -1,0 +1,110 @@
+import { check, systemError } from "../errors";
+import { EAGAIN, EINTR } from "../sys/constants";
+import { native } from "../sys/load";
+import {
+  NETLINK_EXT_ACK,
+  NETLINK_GET_STRICT_CHK,
+  NLM_F_ACK,
+  NLM_F_DUMP,
+  NLM_F_DUMP_INTR,
+  NLM_F_REQUEST,
+  NLMSG_DONE,
+  NLMSG_ERROR,
+} from "./constants";
+import {
+  type Attribute,
+  decodeAcknowledgement,
+  decodeMessages,
+  decodeU32,
+  encodeMessage,
+  type Message,
+} from "./message";
+
+/** What `ip` uses; the kernel fills a dump's messages up to this much (net/netlink/af_netlink.c). */
+const RECEIVE_BYTES = 32768;
+/** A dump that changed while it was read is read again; a namespace that never rests must not hold us for ever. */
+const DUMP_TRIES = 16;
+
+/** A conversation with rtnetlink, in the network namespace in which it was opened. */
+export class RouteSocket {
+  #fd: number;
+  #sequence = 0;
+
+  constructor() {
+    this.#fd = check(native().nl_open(), "socket(NETLINK_ROUTE)");
+    // Kernels before 4.12 and 4.20 lack these; without them errors are terser and dumps longer.
+    native().nl_set_option(this.#fd, NETLINK_EXT_ACK, 1);
+    native().nl_set_option(this.#fd, NETLINK_GET_STRICT_CHK, 1);
+  }
+
+  close(): void {
+    if (this.#fd < 0) return;
+    native().fd_close(this.#fd);
+    this.#fd = -1;
+  }
+
+  /**
+   * Sends one request and returns what it is answered with, in order: nothing
+   * but an acknowledgement for a change, one message for an object.
+   *
+   * @param call What the error names, such as `RTM_NEWLINK`.
+   * @throws {TunTapError} with the kernel's errno and its own words
+   */
+  request(
+    call: string,
+    type: number,
+    flags: number,
+    body: Uint8Array,
+    attributes: readonly Attribute[] = [],
+  ): Message[] {
+    return this.#ask(call, type, NLM_F_REQUEST | NLM_F_ACK | flags, body, attributes).messages;
+  }
+
+  /** All objects of a kind that match `body`. */
+  dump(call: string, type: number, body: Uint8Array): Message[] {
+    for (let tries = 1; ; tries++) {
+      const { messages, interrupted } = this.#ask(call, type, NLM_F_REQUEST | NLM_F_DUMP, body, []);
+      if (!interrupted) return messages;
+      if (tries === DUMP_TRIES) {
+        throw systemError(-EINTR, `netlink(${call})`, { detail: `it changed during each of ${tries} readings` });
+      }
+    }
+  }
+
+  #ask(
+    call: string,
+    type: number,
+    flags: number,
+    body: Uint8Array,
+    attributes: readonly Attribute[],
+  ): { messages: Message[]; interrupted: boolean } {
+    const sequence = ++this.#sequence;
+    const syscall = `netlink(${call})`;
+    const request = encodeMessage({ type, flags, sequence }, body, attributes);
+    check(native().nl_send(this.#fd, request, request.length), syscall);
+    const messages: Message[] = [];
+    let interrupted = false;
+    for (;;) {
+      const buffer = new Uint8Array(RECEIVE_BYTES);
+      const received = native().nl_recv(this.#fd, buffer, buffer.length);
+      if (received === -EAGAIN) throw systemError(-EAGAIN, syscall, { detail: "no answer from rtnetlink" });
+      for (const message of decodeMessages(buffer.subarray(0, check(received, syscall)))) {
+        // What is left of an exchange that failed half-way.
+        if (message.sequence !== sequence) continue;
+        interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
+        if (message.type === NLMSG_DONE) {
+          // The dump's own result, include/uapi/linux/netlink.h.
+          if (message.body.length >= 4) check(decodeU32(message.body.subarray(0, 4)) | 0, syscall);
+          return { messages, interrupted };
+        }
+        if (message.type !== NLMSG_ERROR) {
+          messages.push(message);
+          continue;
+        }
+        const { errno, text } = decodeAcknowledgement(message);
+        if (errno < 0) throw systemError(errno, syscall, { detail: text });
+        return { messages, interrupted };
+      }
+    }
+  }
+}

@@ -1,0 +1,147 @@
+/** Why an interface could not be opened, and the one line that cures it. */
+
+import { systemError, TunTapError } from "./errors";
+import { linkByName } from "./link";
+import type { LinkInfo } from "./netlink/link";
+import type { RouteSocket } from "./netlink/socket";
+import type { Kind } from "./options";
+
+/** The clone device, Documentation/networking/tuntap.rst section 2. */
+export const DEFAULT_PATH = "/dev/net/tun";
+
+/** What was asked for. */
+export interface OpenRequest {
+  readonly kind: Kind;
+  /** As given, perhaps a pattern. */
+  readonly name: string;
+  readonly path: string;
+  readonly exclusive: boolean;
+}
+
+/** What a hint depends on, beside the error itself. */
+export interface Surroundings {
+  /** The interface that has the name already. */
+  readonly existing: LinkInfo | undefined;
+  readonly container: "docker" | "podman" | undefined;
+  /** CAP_NET_ADMIN, effective. */
+  readonly netAdmin: boolean;
+  readonly uid: number;
+}
+
+/** `error` with what this machine has to do with it. */
+export function explainOpen(error: unknown, request: OpenRequest, socket: RouteSocket | undefined): unknown {
+  if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
+  const { errno, syscall = "" } = error;
+  const hint = openHint(error.code, syscall, request, surroundings(request.name, socket));
+  const detail = error.detail ?? (syscall === "open" ? request.path : request.name);
+  return systemError(errno, syscall, { hint, detail });
+}
+
+/** The hint for an error of `open` or `ioctl(TUNSETIFF)`. Pure. */
+export function openHint(
+  code: string,
+  syscall: string,
+  request: OpenRequest,
+  around: Surroundings,
+): string | undefined {
+  if (code === "EMFILE" || code === "ENFILE")
+    return "close what is not needed, or raise the limit on open files (`ulimit -n`)";
+  if (syscall === "open") return nodeHint(code, request.path, around);
+  if (syscall === "ioctl(TUNGETFEATURES)")
+    return `"${request.path}" is no TUN clone device: leave out the \`path\` option`;
+  if (syscall === "ioctl(TUNSETIFF)") return interfaceHint(code, request, around);
+  if (code === "EPERM") return capabilityHint(around);
+  return undefined;
+}
+
+function nodeHint(code: string, path: string, { container, uid }: Surroundings): string | undefined {
+  switch (code) {
+    case "ENOENT":
+      if (path !== DEFAULT_PATH) return "there is no such file: leave out the `path` option";
+      return container === undefined
+        ? "load the driver with `sudo modprobe tun`; in a container, pass the device in with `--device /dev/net/tun --cap-add NET_ADMIN`"
+        : `start the container with \`${container} run --device /dev/net/tun --cap-add NET_ADMIN …\``;
+    case "ENODEV":
+    case "ENXIO":
+      return "the device node is there but the driver is not: `sudo modprobe tun`, or use a kernel with CONFIG_TUN";
+    case "EACCES":
+      return uid === 0
+        ? `this root is not the host's (user namespace), and the file's mode stands: on the host, \`sudo chmod 0666 ${path}\``
+        : `the file's mode keeps this user out: run as root, or \`sudo chmod 0666 ${path}\` (opening it grants nothing: creating an interface needs CAP_NET_ADMIN all the same)`;
+    case "EPERM":
+      return container === undefined
+        ? "the device cgroup forbids it: allow `c 10:200 rwm` (systemd: DeviceAllow=/dev/net/tun rw; LXC: lxc.cgroup2.devices.allow)"
+        : `the device cgroup forbids it, and a bind mount does not help: start the container with \`${container} run --device /dev/net/tun --cap-add NET_ADMIN …\` (runc 1.2.0 to 1.2.3 need it although the node exists)`;
+    default:
+      return undefined;
+  }
+}
+
+function interfaceHint(code: string, request: OpenRequest, around: Surroundings): string | undefined {
+  const { kind, name, exclusive } = request;
+  const { existing } = around;
+  switch (code) {
+    case "EPERM":
+      return existing?.tun === undefined
+        ? capabilityHint(around)
+        : `"${name}" belongs to ${ownerOf(existing)}: run as that user, or with CAP_NET_ADMIN`;
+    case "EBUSY":
+      return exclusive && existing !== undefined
+        ? `an interface "${name}" exists already: choose another name, a pattern such as "${pattern(name)}", or leave out \`exclusive\``
+        : `"${name}" is in use by another open file: find it with \`lsof /dev/net/tun\`, or choose a pattern such as "${pattern(name)}"`;
+    case "EINVAL":
+      return existing === undefined
+        ? `the kernel does not take "${name}" as a name: use up to 15 letters, digits, "-", "_" and "."`
+        : mismatchHint(kind, name, existing);
+    default:
+      return undefined;
+  }
+}
+
+function mismatchHint(kind: Kind, name: string, { tun }: LinkInfo): string {
+  if (tun === undefined) return `"${name}" exists and is no TUN/TAP interface: choose another name`;
+  if (tun.kind !== kind) {
+    return `"${name}" exists and is a ${tun.kind.toUpperCase()}: use ${tun.kind === "tap" ? "openTap" : "openTun"}, or choose another name`;
+  }
+  if (tun.multiQueue)
+    return `"${name}" exists with multiple queues (IFF_MULTI_QUEUE): delete it, or choose another name`;
+  return `"${name}" exists with other settings: delete it, or choose another name`;
+}
+
+function ownerOf({ tun }: LinkInfo): string {
+  const who = [
+    ...(tun?.owner === undefined ? [] : [`user ${tun.owner}`]),
+    ...(tun?.group === undefined ? [] : [`group ${tun.group}`]),
+  ];
+  return who.length > 0 ? who.join(" and ") : "nobody in particular";
+}
+
+function capabilityHint({ container, netAdmin }: Surroundings): string {
+  if (netAdmin)
+    return "CAP_NET_ADMIN is there but not in the user namespace that owns this network namespace, or a security module forbids it";
+  if (container !== undefined)
+    return `start the container with \`${container} run --device /dev/net/tun --cap-add NET_ADMIN …\``;
+  return "this needs CAP_NET_ADMIN: run with sudo, or `sudo setcap cap_net_admin+ep $(command -v bun)`, or attach to a persistent interface made for you (`sudo ip tuntap add … user $USER`)";
+}
+
+function pattern(name: string): string {
+  return `${name.replace(/\d*$/, "").slice(0, 13)}%d`;
+}
+
+function surroundings(name: string, socket: RouteSocket | undefined): Surroundings {
+  const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
+  const container = existsSync("/.dockerenv") ? "docker" : existsSync("/run/.containerenv") ? "podman" : undefined;
+  const capEff = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
+  // CAP_NET_ADMIN is 12, include/uapi/linux/capability.h.
+  const netAdmin = (BigInt(`0x${capEff}`) & (1n << 12n)) !== 0n;
+  return { existing: existingLink(name, socket), container, netAdmin, uid: process.geteuid?.() ?? -1 };
+}
+
+function existingLink(name: string, socket: RouteSocket | undefined): LinkInfo | undefined {
+  if (socket === undefined || name.includes("%")) return undefined;
+  try {
+    return linkByName(socket, name);
+  } catch {
+    return undefined;
+  }
+}

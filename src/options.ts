@@ -1,0 +1,140 @@
+/** Checks of what users give, before anything is done. Pure. */
+
+import { parseAddress } from "./netlink/address";
+import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "./sys/constants";
+import type { AdoptOptions, Device, DeviceOptions, OpenOptions } from "./types";
+
+export type Kind = "tun" | "tap";
+
+type Check = (value: unknown, option: string, kind: Kind) => void;
+
+const boolean: Check = (value, option) => {
+  if (typeof value !== "boolean") throw wrong(option, "true or false", value);
+};
+const text: Check = (value, option) => {
+  if (typeof value !== "string" || value === "") throw wrong(option, "a non-empty string", value);
+};
+const handler: Check = (value, option) => {
+  if (typeof value !== "function") throw wrong(option, "a function", value);
+};
+/** Up to 2^32 - 2: the kernel reads -1 as "nobody" (TUNSETOWNER, TUNSETGROUP). */
+const id: Check = (value, option) => integer(value, option, 0, 0xffff_fffe);
+
+const deviceChecks: { readonly [K in keyof Required<DeviceOptions<Device>>]: Check } = {
+  up: boolean,
+  mtu: (value, _option, kind) => checkMtu(value as number, kind),
+  mac: (value, option, kind) => {
+    if (kind === "tun")
+      throw new TypeError(`Option "${option}" is for a TAP: a TUN carries IP packets and has no MAC address`);
+    parseMac(value as string);
+  },
+  txQueueLength: (value) => checkTxQueueLength(value as number),
+  addresses: (value, option) => {
+    if (!Array.isArray(value)) throw wrong(option, 'a list of addresses, such as ["192.0.2.1/24"]', value);
+    value.forEach(parseAddress);
+  },
+  persist: boolean,
+  reuseBuffers: boolean,
+  signal: (value, option) => {
+    if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);
+  },
+  data: handler,
+  drain: handler,
+  error: handler,
+  close: handler,
+};
+
+const openChecks: { readonly [K in keyof Required<OpenOptions>]: Check } = {
+  ...deviceChecks,
+  name: (value) => checkName(value as string, true),
+  path: text,
+  packetInfo: boolean,
+  exclusive: boolean,
+  owner: id,
+  group: id,
+};
+
+const adoptChecks: { readonly [K in keyof Required<AdoptOptions>]: Check } = {
+  ...deviceChecks,
+  closeFd: boolean,
+};
+
+/** @throws {TypeError | RangeError} that names the option, the value given and the value wanted */
+export function checkOpenOptions(options: unknown, kind: Kind): void {
+  checkOptions(options, openChecks, kind);
+}
+
+/** As {@link checkOpenOptions}. */
+export function checkAdoptOptions(options: unknown, kind: Kind): void {
+  checkOptions(options, adoptChecks, kind);
+}
+
+function checkOptions(options: unknown, checks: Readonly<Record<string, Check>>, kind: Kind): void {
+  if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
+  for (const [option, value] of Object.entries(options)) {
+    const check = Object.hasOwn(checks, option) ? checks[option] : undefined;
+    // A misspelt option that is ignored in silence is found much later.
+    if (check === undefined) {
+      throw new TypeError(`Unknown option "${option}": known are ${Object.keys(checks).sort().join(", ")}`);
+    }
+    if (value !== undefined) check(value, option, kind);
+  }
+}
+
+/**
+ * What the kernel takes as an interface's name (net/core/dev.c dev_valid_name()
+ * and __dev_alloc_name()), and does not cut: TUNSETIFF shortens a longer name
+ * to 15 bytes without a word.
+ */
+export function checkName(name: string, patternAllowed: boolean): void {
+  if (typeof name !== "string") throw wrong("name", "a string", name);
+  const bytes = new TextEncoder().encode(name).length;
+  if (bytes === 0 || bytes >= IFNAMSIZ) {
+    throw new RangeError(`Option "name" must have 1 to ${IFNAMSIZ - 1} bytes, got "${name}" with ${bytes}`);
+  }
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: the kernel refuses white space, which includes some of them.
+  if (/[/:\s\x00-\x1f]/.test(name) || name === "." || name === "..") {
+    throw new RangeError(`Option "name" must not hold "/", ":" or white space, nor be "." or "..", got "${name}"`);
+  }
+  // The kernel refuses the names of two sysctl directories (net/core/dev.c, since Linux 3.x for IPv4 and IPv6).
+  if (name === "all" || name === "default") {
+    throw new RangeError(`Option "name" must not be "${name}": the kernel keeps that name for itself`);
+  }
+  const percents = name.split("%").length - 1;
+  if (percents > 0 && !(patternAllowed && percents === 1 && name.includes("%d"))) {
+    const wanted = patternAllowed ? 'hold "%" only as one "%d", which becomes the first free number' : 'not hold "%"';
+    throw new RangeError(`Option "name" must ${wanted}, got "${name}"`);
+  }
+}
+
+/** 68 to 65535, less the Ethernet header on a TAP (drivers/net/tun.c tun_net_initialize()). */
+export function checkMtu(bytes: number, kind: Kind): void {
+  integer(bytes, "mtu", ETH_MIN_MTU, kind === "tap" ? ETH_MAX_MTU - ETH_HLEN : ETH_MAX_MTU);
+}
+
+export function checkTxQueueLength(frames: number): void {
+  integer(frames, "txQueueLength", 0, 0x7fff_ffff);
+}
+
+/** Six octets from "02:00:5e:00:53:01". @throws {TypeError | RangeError} */
+export function parseMac(text: string): Uint8Array {
+  if (typeof text !== "string") throw wrong("mac", 'text such as "02:00:5e:00:53:01"', text);
+  const octets = text.split(":");
+  if (octets.length !== ETH_ALEN || !octets.every((octet) => /^[0-9a-f]{2}$/i.test(octet))) {
+    throw new RangeError(`Option "mac" must be six octets such as "02:00:5e:00:53:01", got "${text}"`);
+  }
+  return Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16));
+}
+
+export function formatMac(octets: Uint8Array): string {
+  return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join(":");
+}
+
+function integer(value: unknown, option: string, min: number, max: number): void {
+  if (typeof value !== "number" || !Number.isInteger(value)) throw wrong(option, "a whole number", value);
+  if (value < min || value > max) throw new RangeError(`Option "${option}" must be ${min} to ${max}, got ${value}`);
+}
+
+function wrong(option: string, wanted: string, value: unknown): TypeError {
+  return new TypeError(`Option "${option}" must be ${wanted}, got ${Bun.inspect(value)}`);
+}

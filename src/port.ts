@@ -1,0 +1,139 @@
+import type { TunTapError } from "./errors";
+import { closedError, goneError, isGone, sendRefused } from "./failures";
+import { FrameReader } from "./frame-reader";
+import type { Link } from "./link";
+import { reactor, type Watch } from "./reactor";
+import { Receiver } from "./receiver";
+import { Sender } from "./sender";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "./sys/constants";
+import { native } from "./sys/load";
+import { closeFd } from "./sys/tun";
+
+/** What the port of a device stands on. */
+export interface PortParts {
+  readonly kind: "tun" | "tap";
+  readonly fd: number;
+  readonly closeFd: boolean;
+  readonly packetInfo: boolean;
+  readonly link: Link;
+  readonly name: string;
+  /** The longest frame that the MTU allows, headers included. */
+  readonly frameMax: number;
+  readonly reuseBuffers: boolean;
+}
+
+/**
+ * What an open device holds, and its one end: the fd, its place in the
+ * reactor, the receiver and the sender. It does not refer to the device,
+ * except through handlers and waiters, so that a forgotten device can be
+ * collected, and its port be closed then.
+ */
+export class Port {
+  readonly kind: "tun" | "tap";
+  readonly packetInfo: boolean;
+  readonly link: Link;
+  readonly receiver: Receiver;
+  readonly sender: Sender;
+  readonly #closeFd: boolean;
+  readonly #watch: Watch;
+  #fd: number;
+  /** The last name that the kernel told. */
+  name: string;
+  #events: number = EPOLLPRI;
+  #reason: TunTapError | undefined;
+
+  /** Called once, when the port has closed. */
+  onClose: (reason: TunTapError | undefined) => void = () => {};
+  /** Called when the kernel takes frames again. */
+  onDrain: () => void = () => {};
+
+  constructor({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers }: PortParts) {
+    this.kind = kind;
+    this.packetInfo = packetInfo;
+    this.link = link;
+    this.name = name;
+    this.#fd = fd;
+    this.#closeFd = closeFd;
+    const reader = new FrameReader(fd, frameMax, reuseBuffers, (errno) => this.close(goneError(errno, "read")));
+    const want = (): void => this.#listen((this.#events & EPOLLIN) !== 0 || this.receiver.wanted);
+    this.receiver = new Receiver(reader, want);
+    this.sender = new Sender(fd, (errno, frame, index) => this.#refused(errno, frame, index), want);
+    this.#watch = reactor().watch(fd, this.#events, this);
+  }
+
+  get fd(): number {
+    return this.#fd;
+  }
+
+  get closed(): boolean {
+    return this.#fd < 0;
+  }
+
+  get reason(): TunTapError | undefined {
+    return this.#reason;
+  }
+
+  /** @throws {TunTapError} `ERR_TUNTAP_CLOSED` */
+  assertOpen(): void {
+    if (this.closed) throw closedError(this.#reason);
+  }
+
+  setReferenced(on: boolean): void {
+    if (!this.closed) this.#watch.setReferenced(on);
+  }
+
+  /** Ends everything, once; what the kernel still queues is lost with the fd. */
+  close(reason?: TunTapError): void {
+    if (this.closed) return;
+    const fd = this.#fd;
+    // From here on nobody reaches the number, which the next open(2) may return.
+    this.#fd = -1;
+    this.#reason = reason;
+    this.#watch.end();
+    if (this.#closeFd) closeFd(fd);
+    this.link.close();
+    this.receiver.end();
+    this.sender.end(() => closedError(reason));
+    this.onClose(reason);
+  }
+
+  onEvents(events: number): void {
+    const wanted = this.receiver.wanted;
+    // Readable first: what arrived before the end is delivered before it.
+    if (wanted && (events & EPOLLIN) !== 0) this.receiver.onReadable();
+    if ((events & EPOLLOUT) !== 0 && !this.closed) {
+      this.sender.onWritable();
+      this.onDrain();
+    }
+    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.onDoubt();
+    // Whoever was waiting is likely to wait again: EPOLLIN goes when it finds nobody.
+    this.#listen(wanted);
+  }
+
+  onDoubt(): void {
+    if (this.closed) return;
+    // TUNGETIFF takes the lock under which interfaces are deleted, so its answer is final (drivers/net/tun.c).
+    const result = native().tun_get_iff(this.#fd, new Uint8Array(16));
+    if (isGone(result)) this.close(goneError(result, "ioctl(TUNGETIFF)"));
+  }
+
+  onFailure(error: TunTapError): void {
+    this.close(error);
+  }
+
+  #refused(errno: number, frame: Uint8Array, frameIndex?: number): TunTapError {
+    if (isGone(errno)) this.close(goneError(errno, "write"));
+    if (this.closed) return closedError(this.#reason);
+    return sendRefused(errno, frame, this.kind, this.packetInfo, frameIndex);
+  }
+
+  /**
+   * EPOLLPRI is never ready on a TUN fd, but wakes when the interface is
+   * deleted, as every wake-up of the driver's readers carries it.
+   */
+  #listen(readable: boolean): void {
+    if (this.closed) return;
+    this.#events = EPOLLPRI | (readable ? EPOLLIN : 0) | (this.sender.blocked ? EPOLLOUT : 0);
+    this.#watch.setEvents(this.#events);
+  }
+}

@@ -1,0 +1,228 @@
+import { check, systemError, TunTapError } from "./errors";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "./sys/constants";
+import { native } from "./sys/load";
+
+/** Whoever wants to know what happens on an fd. Must not throw. */
+export interface Watcher {
+  /** The fd is ready for `events` (EPOLL*). */
+  onEvents(events: number): void;
+  /** Something may have happened that no event tells: look whether the fd is still alive. */
+  onDoubt(): void;
+  /** No event will come any more. */
+  onFailure(error: TunTapError): void;
+}
+
+/** One fd that is being watched. */
+export interface Watch {
+  setEvents(events: number): void;
+  /** Whether the process stays alive for it. */
+  setReferenced(on: boolean): void;
+  /** To be called before the fd is closed. */
+  end(): void;
+}
+
+/**
+ * How long a doubt waits for an answer. The driver wakes its readers before it
+ * takes the interface away (drivers/net/tun.c tun_detach_all()), so whoever
+ * looks at once may find nothing new, and is not woken again.
+ */
+const SETTLE_MS = 50;
+
+/**
+ * Wakes Bun's event loop when an fd of this JavaScript thread is ready.
+ *
+ * All fds are in one epoll set. Bun cannot watch an epoll fd, but it can read
+ * an eventfd as a stream; a kernel AIO poll (IOCB_CMD_POLL), or where that is
+ * refused a thread, turns readiness of the set into a number on the eventfd.
+ * Both are armed once, fire once, and look at the current state when armed, so
+ * that nothing is missed between two turns.
+ */
+export class Reactor {
+  readonly #epoll: number;
+  readonly #eventfd: number;
+  readonly #arm: () => number;
+  readonly #ready = new Uint32Array(128);
+  readonly #watchers = new Map<number, Watcher>();
+  readonly #doubted = new Set<number>();
+  #settling: ReturnType<typeof setTimeout> | undefined;
+  #lastToken = 0;
+  #references = 0;
+  #listening: Listening | undefined;
+
+  constructor(waker: Waker | undefined = chosenWaker()) {
+    const n = native();
+    this.#epoll = check(n.ep_open(), "epoll_create1");
+    this.#eventfd = check(n.ev_open(), "eventfd");
+    this.#arm = openWaker(waker, this.#epoll, this.#eventfd);
+  }
+
+  /**
+   * Watches `fd`, and keeps the process alive for it. Level-triggered: an
+   * event comes again until it is dealt with, or no longer asked for.
+   *
+   * @param events EPOLL*, beside EPOLLERR and EPOLLHUP
+   */
+  watch(fd: number, events: number, watcher: Watcher): Watch {
+    const token = ++this.#lastToken;
+    check(native().ep_control(this.#epoll, EPOLL_CTL_ADD, fd, events, token), "epoll_ctl(EPOLL_CTL_ADD)");
+    this.#watchers.set(token, watcher);
+    let referenced = false;
+    const setReferenced = (on: boolean): void => {
+      if (referenced === on) return;
+      referenced = on;
+      this.#references += on ? 1 : -1;
+      this.#listen();
+    };
+    setReferenced(true);
+    return {
+      setReferenced,
+      setEvents: (wanted) => {
+        if (wanted === events) return;
+        events = wanted;
+        check(native().ep_control(this.#epoll, EPOLL_CTL_MOD, fd, wanted, token), "epoll_ctl(EPOLL_CTL_MOD)");
+      },
+      end: () => {
+        this.#watchers.delete(token);
+        this.#doubted.delete(token);
+        // Gone already if somebody else closed the fd: nothing is left to remove then.
+        native().ep_control(this.#epoll, EPOLL_CTL_DEL, fd, 0, 0);
+        setReferenced(false);
+      },
+    };
+  }
+
+  /** Listens in the way that fits: not at all, holding the event loop, or not holding it. */
+  #listen(): void {
+    const wanted = this.#watchers.size === 0 ? undefined : this.#references > 0 ? held : unheld;
+    if (this.#listening?.way === wanted) return;
+    this.#listening?.stop();
+    this.#listening = undefined;
+    if (wanted === undefined) return;
+    const turn = (): void => {
+      // A stream that was stopped may still have had a wake-up under way.
+      if (this.#listening === listening) this.#turn();
+    };
+    const listening: Listening = {
+      way: wanted,
+      stop: wanted(Bun.file(this.#eventfd).stream(), turn, (cause) => this.#fail(cause)),
+    };
+    this.#listening = listening;
+    // The stopped stream may have swallowed a wake-up, too.
+    this.#rearm();
+  }
+
+  #turn(): void {
+    const ready = this.#ready;
+    const count = native().ep_wait(this.#epoll, ready);
+    for (let i = 0; i < count; i++) {
+      const token = ready[2 * i] as number;
+      this.#watchers.get(token)?.onEvents(ready[2 * i + 1] as number);
+      this.#doubted.add(token);
+    }
+    if (count === 0) for (const token of this.#watchers.keys()) this.#doubted.add(token);
+    this.#settling ??= setTimeout(() => this.#settle(), SETTLE_MS).unref();
+    this.#rearm();
+  }
+
+  #rearm(): void {
+    const result = this.#arm();
+    if (result < 0) this.#fail(systemError(result, "io_submit"));
+  }
+
+  #settle(): void {
+    this.#settling = undefined;
+    const tokens = [...this.#doubted];
+    this.#doubted.clear();
+    for (const token of tokens) this.#watchers.get(token)?.onDoubt();
+  }
+
+  /** Without wake-ups every device would hang in silence: they end instead. */
+  #fail(cause: unknown): void {
+    const error = new TunTapError("ERR_TUNTAP_NATIVE", "wake-ups from the kernel ended", {
+      hint: "report this with your Bun version and kernel",
+      cause,
+    });
+    for (const watcher of [...this.#watchers.values()]) watcher.onFailure(error);
+  }
+}
+
+type Stop = () => void;
+type Way = (stream: ReadableStream<Uint8Array>, turn: () => void, fail: (cause: unknown) => void) => Stop;
+interface Listening {
+  readonly way: Way;
+  readonly stop: Stop;
+}
+
+/** A pending read holds Bun's event loop; cancelling the reader releases it. */
+const held: Way = (stream, turn, fail) => {
+  const reader = stream.getReader();
+  let stopped = false;
+  const loop = async (): Promise<void> => {
+    for (;;) {
+      const { done } = await reader.read();
+      if (stopped) return;
+      if (done) return fail(undefined);
+      turn();
+    }
+  };
+  void loop();
+  return () => {
+    stopped = true;
+    void reader.cancel();
+  };
+};
+
+/**
+ * Node's Readable is the only reader with a working unref() (after
+ * releaseLock() a new reader stops holding the loop by mistake,
+ * oven-sh/bun#41578). It costs more a wake-up, so only unref'd devices use it.
+ */
+const unheld: Way = (stream, turn, fail) => {
+  const { Readable } = process.getBuiltinModule("node:stream");
+  const readable = Readable.fromWeb(stream as Parameters<typeof Readable.fromWeb>[0]) as NodeReadable;
+  // Its count starts at 0: without the first ref() the unref() does nothing.
+  readable.ref();
+  readable.unref();
+  readable.on("data", turn);
+  readable.on("error", fail);
+  return () => {
+    readable.off("error", fail);
+    readable.on("error", () => {});
+    readable.destroy();
+  };
+};
+
+type NodeReadable = InstanceType<ReturnType<typeof process.getBuiltinModule<"node:stream">>["Readable"]> & {
+  ref(): void;
+  unref(): void;
+};
+
+/** What makes the eventfd readable once the epoll set is. */
+export type Waker = "aio" | "thread";
+
+/** The better one that works here, unless BUN_TUNTAP_WAKER names one (so that tests can try both). */
+function chosenWaker(): Waker | undefined {
+  const named = process.env["BUN_TUNTAP_WAKER"];
+  if (named === undefined || named === "aio" || named === "thread") return named;
+  throw new RangeError(`BUN_TUNTAP_WAKER must be "aio" or "thread", got "${named}"`);
+}
+
+function openWaker(waker: Waker | undefined, epoll: number, eventfd: number): () => number {
+  const n = native();
+  if (waker !== "thread") {
+    const opened = n.aio_open();
+    const tried = opened < 0 ? opened : n.aio_arm(epoll, eventfd);
+    if (tried >= 0) return () => n.aio_arm(epoll, eventfd);
+    if (waker === "aio") throw systemError(tried, opened < 0 ? "io_setup" : "io_submit");
+  }
+  check(n.thread_open(epoll, eventfd), "pthread_create");
+  return () => n.thread_arm();
+}
+
+let shared: Reactor | undefined;
+
+/** The reactor of this JavaScript thread; it stays for the thread's life, for taking an AIO context down takes 40 ms. */
+export function reactor(): Reactor {
+  shared ??= new Reactor();
+  return shared;
+}

@@ -1,0 +1,60 @@
+/**
+ * Numbers of the kernel's interface, each under its kernel name. The ioctl
+ * numbers themselves are in `native/tuntap.c`, beside the calls.
+ */
+
+// include/uapi/linux/if_tun.h
+export const IFF_TUN = 0x0001;
+export const IFF_TAP = 0x0002;
+export const IFF_PERSIST = 0x0800;
+export const IFF_NO_PI = 0x1000;
+export const IFF_VNET_HDR = 0x4000;
+export const IFF_TUN_EXCL = 0x8000;
+
+// include/uapi/linux/if.h
+export const IFNAMSIZ = 16;
+export const IFF_UP = 0x1;
+
+// include/uapi/linux/if_ether.h
+export const ETH_ALEN = 6;
+export const ETH_HLEN = 14;
+export const VLAN_HLEN = 4;
+export const ETH_MIN_MTU = 68;
+export const ETH_MAX_MTU = 0xffff;
+
+/** `struct tun_pi`, include/uapi/linux/if_tun.h. */
+export const TUN_PI_LEN = 4;
+
+// include/uapi/asm-generic/errno-base.h, errno.h
+export const EPERM = 1;
+export const ENOENT = 2;
+export const EINTR = 4;
+export const EIO = 5;
+export const ENXIO = 6;
+export const EBADF = 9;
+export const EAGAIN = 11;
+export const EACCES = 13;
+export const EFAULT = 14;
+export const EBUSY = 16;
+export const ENODEV = 19;
+export const EINVAL = 22;
+export const ENOTTY = 25;
+export const EMFILE = 24;
+export const EBADFD = 77;
+export const EADDRNOTAVAIL = 99;
+
+// include/uapi/linux/eventpoll.h
+export const EPOLL_CTL_ADD = 1;
+export const EPOLL_CTL_DEL = 2;
+export const EPOLL_CTL_MOD = 3;
+export const EPOLLIN = 0x001;
+export const EPOLLPRI = 0x002;
+export const EPOLLOUT = 0x004;
+export const EPOLLERR = 0x008;
+export const EPOLLHUP = 0x010;
+
+// include/uapi/asm-generic/fcntl.h
+export const O_NONBLOCK = 0o4000;
+
+// include/uapi/linux/memfd.h
+export const MFD_CLOEXEC = 0x1;

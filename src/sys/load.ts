@@ -1,0 +1,109 @@
+import { CString, cc, dlopen, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
+import source from "../../native/tuntap.c" with { type: "text" };
+import { TunTapError } from "../errors";
+import { MFD_CLOEXEC } from "./constants";
+import { definitions, type Native } from "./symbols";
+
+let loaded: Native | undefined;
+
+/**
+ * The shim, compiled at the first call and kept for the life of this
+ * JavaScript thread (each Worker compiles its own, with its own state).
+ *
+ * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` where there is no Linux,
+ * `ERR_TUNTAP_NATIVE` where the compiler is forbidden.
+ */
+export function native(): Native {
+  loaded ??= load();
+  return loaded;
+}
+
+function load(): Native {
+  if (process.platform !== "linux") {
+    throw new TunTapError("ERR_TUNTAP_UNSUPPORTED", `TUN/TAP interfaces are not supported on ${process.platform}`, {
+      hint: "run this on Linux: bun-tuntap drives the Linux TUN driver and no other",
+    });
+  }
+  if (process.arch !== "x64" && process.arch !== "arm64") {
+    throw new TunTapError("ERR_TUNTAP_UNSUPPORTED", `the ${process.arch} architecture is not supported`, {
+      hint: "use an x64 or arm64 machine",
+    });
+  }
+  const { symbols } = compile();
+  const missing = symbols.tuntap_link();
+  if (missing !== null) {
+    throw new TunTapError("ERR_TUNTAP_NATIVE", `this C library has no function ${new CString(missing)}`, {
+      hint: "use Bun on glibc or musl",
+    });
+  }
+  const table = symbols.tuntap_functions() as Pointer;
+  const count = symbols.tuntap_function_count();
+  const defined = definitions(new BigUint64Array(toArrayBuffer(table, 0, count * 8)));
+  return linkSymbols(defined).symbols as unknown as Native;
+}
+
+const entryPoints = {
+  tuntap_link: { args: [], returns: "ptr" },
+  tuntap_functions: { args: [], returns: "ptr" },
+  tuntap_function_count: { args: [], returns: "i32" },
+} as const;
+
+function compile(): ReturnType<typeof cc<typeof entryPoints>> {
+  let file: SourceFile | undefined;
+  try {
+    file = sourceFile();
+    // -nostdlib, because a machine without libc's development files has no libc for the linker to find.
+    return cc({ source: file.path, flags: ["-nostdlib"], symbols: entryPoints });
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new TunTapError("ERR_TUNTAP_NATIVE", `the C shim could not be compiled (${reason})`, {
+      hint: compileHint(reason),
+      cause,
+    });
+  } finally {
+    file?.remove();
+  }
+}
+
+/** `reason` is Bun's own text: "... C compiler is disabled", "bun:ffi requires the JIT". */
+function compileHint(reason: string): string {
+  if (/disabled/i.test(reason)) return "run Bun without --no-addons and --no-ffi-cc";
+  if (/JIT/.test(reason)) {
+    return "allow memory that is written and then executed: remove MemoryDenyWriteExecute=yes (PR_SET_MDWE) from the systemd unit, and do not set BUN_JSC_useJIT=0";
+  }
+  return "report this with your Bun version and architecture, and try the Bun version that bun-tuntap is tested with";
+}
+
+interface SourceFile {
+  readonly path: string;
+  remove(): void;
+}
+
+/**
+ * `cc` reads a path only, and cannot read a file inside a compiled executable
+ * (oven-sh/bun#24752). Memory needs no writable file system, and nobody else
+ * can write to it, as somebody could to a predictable name in /tmp.
+ */
+function sourceFile(): SourceFile {
+  // Not imported at the top: node:fs would be most of what importing this library costs.
+  const fs = process.getBuiltinModule("node:fs");
+  const fd = memfd();
+  if (fd >= 0) {
+    fs.writeSync(fd, source);
+    return { path: `/proc/self/fd/${fd}`, remove: () => fs.closeSync(fd) };
+  }
+  const directory = fs.mkdtempSync(`${process.env["TMPDIR"] ?? "/tmp"}/bun-tuntap-`);
+  const path = `${directory}/tuntap.c`;
+  fs.writeFileSync(path, source, { flag: "wx", mode: 0o600 });
+  return { path, remove: () => fs.rmSync(directory, { recursive: true }) };
+}
+
+function memfd(): number {
+  // musl resolves this name to itself.
+  const libc = dlopen("libc.so.6", { memfd_create: { args: ["ptr", "u32"], returns: "i32" } });
+  try {
+    return libc.symbols.memfd_create(new TextEncoder().encode("tuntap.c\0"), MFD_CLOEXEC);
+  } finally {
+    libc.close();
+  }
+}

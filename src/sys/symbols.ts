@@ -1,0 +1,108 @@
+import type { FFIFunction, Pointer } from "bun:ffi";
+
+/**
+ * The functions of `native/tuntap.c`, in the order of its table. All of them
+ * return an `int`: the kernel's answer, or `-errno`.
+ */
+export const signatures: {
+  readonly [K in keyof Native]: readonly ("i32" | "u32" | "ptr")[];
+} = {
+  fd_open: ["ptr" /* path, NUL-terminated */],
+  fd_close: ["i32"],
+  fd_get_flags: ["i32"],
+  fd_set_flags: ["i32", "i32"],
+  fd_set_cloexec: ["i32"],
+  tun_set_iff: ["i32", "ptr" /* name, 16 bytes, in and out */, "i32"],
+  tun_get_iff: ["i32", "ptr" /* name, 16 bytes, out */],
+  tun_get_features: ["i32"],
+  tun_set_persist: ["i32", "i32"],
+  tun_set_owner: ["i32", "u32"],
+  tun_set_group: ["i32", "u32"],
+  tun_set_offload: ["i32", "u32"],
+  tun_set_carrier: ["i32", "i32"],
+  tun_get_sndbuf: ["i32"],
+  tun_set_sndbuf: ["i32", "i32"],
+  tun_get_hwaddr: ["i32", "ptr" /* 6 bytes, out */],
+  tun_set_hwaddr: ["i32", "ptr" /* 6 bytes */],
+  tun_read: [
+    "i32",
+    "ptr" /* slab */,
+    "i32" /* offset */,
+    "i32" /* end */,
+    "i32" /* longest frame expected */,
+    "ptr" /* spill */,
+    "i32" /* bytes of spill */,
+    "ptr" /* lengths, one i32 a frame */,
+    "i32" /* frames at most */,
+  ],
+  tun_write: ["i32", "ptr" /* frame */, "i32" /* length */],
+  nl_open: [],
+  nl_set_option: ["i32", "i32", "i32"],
+  nl_send: ["i32", "ptr", "i32"],
+  nl_recv: ["i32", "ptr", "i32"],
+  ev_open: [],
+  ep_open: [],
+  ep_control: ["i32", "i32" /* EPOLL_CTL_* */, "i32" /* fd */, "u32" /* events */, "u32" /* token */],
+  ep_wait: ["i32", "ptr" /* 64 pairs of u32: token, events */],
+  aio_open: [],
+  aio_arm: ["i32" /* epoll */, "i32" /* eventfd */],
+  thread_open: ["i32" /* epoll */, "i32" /* eventfd */],
+  thread_arm: [],
+};
+
+type Bytes = Uint8Array;
+
+/** The shim as TypeScript sees it. */
+export interface Native {
+  fd_open(path: Bytes): number;
+  fd_close(fd: number): number;
+  fd_get_flags(fd: number): number;
+  fd_set_flags(fd: number, flags: number): number;
+  fd_set_cloexec(fd: number): number;
+  tun_set_iff(fd: number, name: Bytes, flags: number): number;
+  tun_get_iff(fd: number, name: Bytes): number;
+  tun_get_features(fd: number): number;
+  tun_set_persist(fd: number, on: number): number;
+  tun_set_owner(fd: number, uid: number): number;
+  tun_set_group(fd: number, gid: number): number;
+  tun_set_offload(fd: number, bits: number): number;
+  tun_set_carrier(fd: number, on: number): number;
+  tun_get_sndbuf(fd: number): number;
+  tun_set_sndbuf(fd: number, bytes: number): number;
+  tun_get_hwaddr(fd: number, mac: Bytes): number;
+  tun_set_hwaddr(fd: number, mac: Bytes): number;
+  tun_read(
+    fd: number,
+    slab: Bytes,
+    offset: number,
+    end: number,
+    frameMax: number,
+    spill: Bytes,
+    spillSize: number,
+    lengths: Int32Array,
+    count: number,
+  ): number;
+  tun_write(fd: number, frame: Bytes, length: number): number;
+  nl_open(): number;
+  nl_set_option(fd: number, option: number, value: number): number;
+  nl_send(fd: number, message: Bytes, length: number): number;
+  nl_recv(fd: number, buffer: Bytes, capacity: number): number;
+  ev_open(): number;
+  ep_open(): number;
+  ep_control(ep: number, operation: number, fd: number, events: number, token: number): number;
+  ep_wait(ep: number, ready: Uint32Array): number;
+  aio_open(): number;
+  aio_arm(ep: number, wake: number): number;
+  thread_open(ep: number, wake: number): number;
+  thread_arm(): number;
+}
+
+/** Binds `addresses` (the C table) to the signatures, one by one. */
+export function definitions(addresses: BigUint64Array): Record<keyof Native, FFIFunction> {
+  const names = Object.keys(signatures) as (keyof Native)[];
+  const entries = names.map((name, i): [keyof Native, FFIFunction] => [
+    name,
+    { ptr: addresses[i] as unknown as Pointer, args: signatures[name], returns: "i32" },
+  ]);
+  return Object.fromEntries(entries) as Record<keyof Native, FFIFunction>;
+}

@@ -1,0 +1,97 @@
+import { check } from "../errors";
+import { ETH_ALEN, IFNAMSIZ, O_NONBLOCK } from "./constants";
+import { native } from "./load";
+
+/** What TUNGETIFF knows of an attached fd. */
+export interface Iff {
+  readonly name: string;
+  /** IFF_* */
+  readonly flags: number;
+}
+
+/** Opens the clone device; the fd is non-blocking and close-on-exec. */
+export function openClone(path: string): number {
+  return check(native().fd_open(encoder.encode(`${path}\0`)), "open");
+}
+
+/** Throws nothing: the only error, EBADF, says that somebody else closed it. */
+export function closeFd(fd: number): void {
+  native().fd_close(fd);
+}
+
+/** Gives a foreign fd the two flags that {@link openClone} sets; returns how to undo the one that others share. */
+export function setNonBlockingCloexec(fd: number): () => void {
+  const flags = check(native().fd_get_flags(fd), "fcntl(F_GETFL)");
+  check(native().fd_set_cloexec(fd), "fcntl(F_SETFD)");
+  if ((flags & O_NONBLOCK) !== 0) return () => {};
+  check(native().fd_set_flags(fd, flags | O_NONBLOCK), "fcntl(F_SETFL)");
+  return () => void native().fd_set_flags(fd, flags);
+}
+
+/** Creates or attaches to an interface; returns its name. */
+export function setIff(fd: number, name: string, flags: number): string {
+  const buffer = new Uint8Array(IFNAMSIZ);
+  encoder.encodeInto(name, buffer.subarray(0, IFNAMSIZ - 1));
+  check(native().tun_set_iff(fd, buffer, flags), "ioctl(TUNSETIFF)");
+  return nameFrom(buffer);
+}
+
+export function getIff(fd: number): Iff {
+  const buffer = new Uint8Array(IFNAMSIZ);
+  const flags = check(native().tun_get_iff(fd, buffer), "ioctl(TUNGETIFF)");
+  return { name: nameFrom(buffer), flags };
+}
+
+/** The IFF_* flags that this kernel knows, but for IFF_TUN_EXCL and IFF_PERSIST. */
+export function getFeatures(fd: number): number {
+  return check(native().tun_get_features(fd), "ioctl(TUNGETFEATURES)");
+}
+
+export function setPersist(fd: number, on: boolean): void {
+  check(native().tun_set_persist(fd, on ? 1 : 0), "ioctl(TUNSETPERSIST)");
+}
+
+export function setOwner(fd: number, uid: number): void {
+  check(native().tun_set_owner(fd, uid), "ioctl(TUNSETOWNER)");
+}
+
+export function setGroup(fd: number, gid: number): void {
+  check(native().tun_set_group(fd, gid), "ioctl(TUNSETGROUP)");
+}
+
+/** TUN_F_* */
+export function setOffload(fd: number, bits: number): void {
+  check(native().tun_set_offload(fd, bits), "ioctl(TUNSETOFFLOAD)");
+}
+
+export function setCarrier(fd: number, on: boolean): void {
+  check(native().tun_set_carrier(fd, on ? 1 : 0), "ioctl(TUNSETCARRIER)");
+}
+
+/** Bytes of sent frames that the kernel holds before write(2) says EAGAIN; INT_MAX at first. */
+export function setSndbuf(fd: number, bytes: number): void {
+  check(native().tun_set_sndbuf(fd, bytes), "ioctl(TUNSETSNDBUF)");
+}
+
+export function getSndbuf(fd: number): number {
+  return check(native().tun_get_sndbuf(fd), "ioctl(TUNGETSNDBUF)");
+}
+
+/** The MAC address of an attached TAP; needs no privilege, and works whatever namespace the interface is in. */
+export function getHwaddr(fd: number): Uint8Array {
+  const mac = new Uint8Array(ETH_ALEN);
+  check(native().tun_get_hwaddr(fd, mac), "ioctl(SIOCGIFHWADDR)");
+  return mac;
+}
+
+export function setHwaddr(fd: number, mac: Uint8Array): void {
+  check(native().tun_set_hwaddr(fd, mac), "ioctl(SIOCSIFHWADDR)");
+}
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+function nameFrom(buffer: Uint8Array): string {
+  const end = buffer.indexOf(0);
+  return decoder.decode(end < 0 ? buffer : buffer.subarray(0, end));
+}

@@ -1,0 +1,61 @@
+/** What tests ask of the system around them: independent tools, conditions, and what is left over. */
+import { readdirSync, readlinkSync } from "node:fs";
+
+/** Runs a program to its end; throws with its output if it fails. */
+export function run(...command: string[]): string {
+  const { exitCode, stdout, stderr } = Bun.spawnSync(command);
+  if (exitCode !== 0) throw new Error(`${command.join(" ")} exited with ${exitCode}: ${stderr}${stdout}`);
+  return stdout.toString();
+}
+
+export interface IpLink {
+  ifname: string;
+  ifindex: number;
+  flags: string[];
+  mtu: number;
+  address?: string;
+  txqlen?: number;
+  operstate: string;
+  link_type: string;
+  linkinfo?: { info_kind: string; info_data?: Record<string, unknown> };
+  addr_info?: { family: string; local: string; prefixlen: number; address?: string; scope: string }[];
+  stats64?: Record<"rx" | "tx", { bytes: number; packets: number; errors: number; dropped: number }>;
+}
+
+/** The interface as iproute2 sees it, with details, addresses and counters. */
+export function ipLink(name: string): IpLink {
+  const [link] = JSON.parse(run("ip", "-j", "-d", "-s", "address", "show", "dev", name)) as IpLink[];
+  if (link === undefined) throw new Error(`ip shows no ${name}`);
+  return link;
+}
+
+/** The names of all interfaces of this thread's namespace. */
+export function interfaceNames(): string[] {
+  return (JSON.parse(run("ip", "-j", "link", "show")) as IpLink[]).map(({ ifname }) => ifname).sort();
+}
+
+/** The open fds of this process that lead to `pattern`, as /proc has them. */
+export function openFds(pattern = /./): string[] {
+  return readdirSync("/proc/self/fd").flatMap((fd) => {
+    try {
+      const target = readlinkSync(`/proc/self/fd/${fd}`);
+      return pattern.test(target) ? [`${fd} -> ${target}`] : [];
+    } catch {
+      return [];
+    }
+  });
+}
+
+/** Resolves when `condition` holds, looked at each few milliseconds; rejects after `timeoutMs`. */
+export async function until(condition: () => boolean, what: string, timeoutMs = 5000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!condition()) {
+    if (performance.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${what}`);
+    await Bun.sleep(2);
+  }
+}
+
+/** Keeps IPv6 from sending frames of its own (router solicitations, MLD) on interfaces made from now on. */
+export function quietIPv6(): void {
+  run("sh", "-c", "echo 1 > /proc/sys/net/ipv6/conf/default/disable_ipv6");
+}
