@@ -9,7 +9,7 @@ import * as tun from "./sys/tun";
 import type { Address, AddressLike, Device, FrameSource, Handlers, LinkStats } from "./types";
 
 const dataHandler: Consumer = { description: "the data handler" };
-const receiveCalls: Consumer = { description: "receive()" };
+const receiveCalls: Consumer = { description: "receive()", perCall: true };
 
 /** Closes the ports of devices that were dropped without close(). */
 const dropped = new FinalizationRegistry<Port>((port) => port.close());
@@ -24,20 +24,10 @@ export class TunTapDevice implements Device {
     const port = new Port(parts);
     this.#port = port;
     dropped.register(this, port, port);
+    closeOnAbort(port, signal);
     const { data, drain, close } = handlers;
-    const abort = (): void => port.close(abortedError(signal?.reason));
-    signal?.addEventListener("abort", abort, { once: true });
-    const settled = (): void => {
-      dropped.unregister(port);
-      signal?.removeEventListener("abort", abort);
-    };
-    // Without a close handler nothing here refers to the device, which can be collected then.
-    if (close === undefined) port.onClose = settled;
-    else {
-      port.onClose = (reason) => {
-        settled();
-        this.#call(handlers, "close", () => close.call(handlers, this, reason));
-      };
+    if (close !== undefined) {
+      port.onClose((reason) => this.#call(handlers, "close", () => close.call(handlers, this, reason)));
     }
     if (drain !== undefined) port.onDrain = () => this.#call(handlers, "drain", () => drain.call(handlers, this));
     if (data !== undefined) {
@@ -245,19 +235,35 @@ export class TunTapDevice implements Device {
 
   /** What a handler throws is the error handler's, as on Bun's sockets, or else an uncaught exception. */
   #call(handlers: Handlers<TunTapDevice>, name: string, handler: () => void): void {
-    try {
-      handler();
-    } catch (cause) {
-      if (handlers.error === undefined) reportError(cause);
-      else this.#callError(handlers.error, handlerError(name, cause));
-    }
+    guarded(handler, (cause) => {
+      const { error } = handlers;
+      if (error === undefined) throwLater(cause);
+      else guarded(() => error.call(handlers, this, handlerError(name, cause)), throwLater);
+    });
   }
+}
 
-  #callError(handler: NonNullable<Handlers<TunTapDevice>["error"]>, error: TunTapError): void {
-    try {
-      handler(this, error);
-    } catch (cause) {
-      reportError(cause);
-    }
+/** Not in the constructor: a closure made there would keep the device alive through the signal and the port. */
+function closeOnAbort(port: Port, signal: AbortSignal | undefined): void {
+  const abort = (): void => port.close(abortedError(signal?.reason));
+  signal?.addEventListener("abort", abort, { once: true });
+  port.onClose(() => {
+    dropped.unregister(port);
+    signal?.removeEventListener("abort", abort);
+  });
+}
+
+function guarded(action: () => void, failed: (cause: unknown) => void): void {
+  try {
+    action();
+  } catch (cause) {
+    failed(cause);
   }
+}
+
+/** An uncaught exception, and not in the middle of what is going on. */
+function throwLater(cause: unknown): void {
+  queueMicrotask(() => {
+    throw cause;
+  });
 }

@@ -1,5 +1,5 @@
 import { EAGAIN } from "./sys/constants";
-import { native } from "./sys/load";
+import { native } from "./sys/native";
 
 /** Frames are read one behind the other into slabs of this size, which are handed out as views. */
 const SLAB_BYTES = 256 * 1024;

@@ -6,7 +6,7 @@ import { reactor, type Watch } from "./reactor";
 import { Receiver } from "./receiver";
 import { Sender } from "./sender";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "./sys/constants";
-import { native } from "./sys/load";
+import { native } from "./sys/native";
 import { closeFd } from "./sys/tun";
 
 /** What the port of a device stands on. */
@@ -42,8 +42,7 @@ export class Port {
   #events: number = EPOLLPRI;
   #reason: TunTapError | undefined;
 
-  /** Called once, when the port has closed. */
-  onClose: (reason: TunTapError | undefined) => void = () => {};
+  readonly #closeListeners: ((reason: TunTapError | undefined) => void)[] = [];
   /** Called when the kernel takes frames again. */
   onDrain: () => void = () => {};
 
@@ -82,6 +81,11 @@ export class Port {
     if (!this.closed) this.#watch.setReferenced(on);
   }
 
+  /** `listener` is called once, when all of the port has ended. Must not throw. */
+  onClose(listener: (reason: TunTapError | undefined) => void): void {
+    this.#closeListeners.push(listener);
+  }
+
   /** Ends everything, once; what the kernel still queues is lost with the fd. */
   close(reason?: TunTapError): void {
     if (this.closed) return;
@@ -94,7 +98,7 @@ export class Port {
     this.link.close();
     this.receiver.end();
     this.sender.end(() => closedError(reason));
-    this.onClose(reason);
+    for (const listener of this.#closeListeners) listener(reason);
   }
 
   onEvents(events: number): void {

@@ -1,6 +1,6 @@
 import { check, systemError, TunTapError } from "./errors";
 import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "./sys/constants";
-import { native } from "./sys/load";
+import { native } from "./sys/native";
 
 /** Whoever wants to know what happens on an fd. Must not throw. */
 export interface Watcher {
@@ -26,7 +26,7 @@ export interface Watch {
  * takes the interface away (drivers/net/tun.c tun_detach_all()), so whoever
  * looks at once may find nothing new, and is not woken again.
  */
-const SETTLE_MS = 50;
+const SETTLE_MS = 10;
 
 /**
  * Wakes Bun's event loop when an fd of this JavaScript thread is ready.
@@ -43,7 +43,6 @@ export class Reactor {
   readonly #arm: () => number;
   readonly #ready = new Uint32Array(128);
   readonly #watchers = new Map<number, Watcher>();
-  readonly #doubted = new Set<number>();
   #settling: ReturnType<typeof setTimeout> | undefined;
   #lastToken = 0;
   #references = 0;
@@ -83,7 +82,6 @@ export class Reactor {
       },
       end: () => {
         this.#watchers.delete(token);
-        this.#doubted.delete(token);
         // Gone already if somebody else closed the fd: nothing is left to remove then.
         native().ep_control(this.#epoll, EPOLL_CTL_DEL, fd, 0, 0);
         setReferenced(false);
@@ -115,12 +113,10 @@ export class Reactor {
     const ready = this.#ready;
     const count = native().ep_wait(this.#epoll, ready);
     for (let i = 0; i < count; i++) {
-      const token = ready[2 * i] as number;
-      this.#watchers.get(token)?.onEvents(ready[2 * i + 1] as number);
-      this.#doubted.add(token);
+      this.#watchers.get(ready[2 * i] as number)?.onEvents(ready[2 * i + 1] as number);
     }
-    if (count === 0) for (const token of this.#watchers.keys()) this.#doubted.add(token);
-    this.#settling ??= setTimeout(() => this.#settle(), SETTLE_MS).unref();
+    // Woken for nothing that is still there: a frame for a device to which nobody listens, or the end of one.
+    if (count === 0) this.#settling ??= setTimeout(() => this.#settle(), SETTLE_MS).unref();
     this.#rearm();
   }
 
@@ -131,9 +127,7 @@ export class Reactor {
 
   #settle(): void {
     this.#settling = undefined;
-    const tokens = [...this.#doubted];
-    this.#doubted.clear();
-    for (const token of tokens) this.#watchers.get(token)?.onDoubt();
+    for (const watcher of [...this.#watchers.values()]) watcher.onDoubt();
   }
 
   /** Without wake-ups every device would hang in silence: they end instead. */

@@ -1,6 +1,6 @@
 import type { TunTapError } from "./errors";
 import { EAGAIN } from "./sys/constants";
-import { native } from "./sys/load";
+import { native } from "./sys/native";
 import type { FrameSource } from "./types";
 
 /** Says what a negative errno of write(2) on this device means; ends the device if it is gone. */

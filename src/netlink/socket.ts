@@ -1,6 +1,6 @@
 import { check, systemError } from "../errors";
 import { EAGAIN, EINTR } from "../sys/constants";
-import { native } from "../sys/load";
+import { native } from "../sys/native";
 import {
   NETLINK_EXT_ACK,
   NETLINK_GET_STRICT_CHK,

@@ -4,21 +4,13 @@ import { TunTapError } from "../errors";
 import { MFD_CLOEXEC } from "./constants";
 import { definitions, type Native } from "./symbols";
 
-let loaded: Native | undefined;
-
 /**
- * The shim, compiled at the first call and kept for the life of this
- * JavaScript thread (each Worker compiles its own, with its own state).
+ * Compiles and binds the shim.
  *
  * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` where there is no Linux,
  * `ERR_TUNTAP_NATIVE` where the compiler is forbidden.
  */
-export function native(): Native {
-  loaded ??= load();
-  return loaded;
-}
-
-function load(): Native {
+export function load(): Native {
   if (process.platform !== "linux") {
     throw new TunTapError("ERR_TUNTAP_UNSUPPORTED", `TUN/TAP interfaces are not supported on ${process.platform}`, {
       hint: "run this on Linux: bun-tuntap drives the Linux TUN driver and no other",
@@ -85,25 +77,27 @@ interface SourceFile {
  * can write to it, as somebody could to a predictable name in /tmp.
  */
 function sourceFile(): SourceFile {
-  // Not imported at the top: node:fs would be most of what importing this library costs.
-  const fs = process.getBuiltinModule("node:fs");
-  const fd = memfd();
-  if (fd >= 0) {
-    fs.writeSync(fd, source);
-    return { path: `/proc/self/fd/${fd}`, remove: () => fs.closeSync(fd) };
+  // musl resolves this name to itself.
+  const libc = dlopen("libc.so.6", {
+    memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+    write: { args: ["i32", "ptr", "u64"], returns: "i64" },
+    close: { args: ["i32"], returns: "i32" },
+  });
+  // Not node:fs: loading it takes longer than all else here but the compiler.
+  const { memfd_create, write, close } = libc.symbols;
+  const bytes = new TextEncoder().encode(source);
+  const fd = memfd_create(new TextEncoder().encode("tuntap.c\0"), MFD_CLOEXEC);
+  if (fd >= 0 && Number(write(fd, bytes, bytes.length)) === bytes.length) {
+    return { path: `/proc/self/fd/${fd}`, remove: () => void close(fd) };
   }
-  const directory = fs.mkdtempSync(`${process.env["TMPDIR"] ?? "/tmp"}/bun-tuntap-`);
-  const path = `${directory}/tuntap.c`;
-  fs.writeFileSync(path, source, { flag: "wx", mode: 0o600 });
-  return { path, remove: () => fs.rmSync(directory, { recursive: true }) };
+  if (fd >= 0) close(fd);
+  return temporaryFile();
 }
 
-function memfd(): number {
-  // musl resolves this name to itself.
-  const libc = dlopen("libc.so.6", { memfd_create: { args: ["ptr", "u32"], returns: "i32" } });
-  try {
-    return libc.symbols.memfd_create(new TextEncoder().encode("tuntap.c\0"), MFD_CLOEXEC);
-  } finally {
-    libc.close();
-  }
+function temporaryFile(): SourceFile {
+  const { mkdtempSync, rmSync, writeFileSync } = process.getBuiltinModule("node:fs");
+  const directory = mkdtempSync(`${process.env["TMPDIR"] ?? "/tmp"}/bun-tuntap-`);
+  const path = `${directory}/tuntap.c`;
+  writeFileSync(path, source, { flag: "wx", mode: 0o600 });
+  return { path, remove: () => rmSync(directory, { recursive: true }) };
 }

@@ -1,6 +1,6 @@
 import { check } from "../errors";
 import { ETH_ALEN, IFNAMSIZ, O_NONBLOCK } from "./constants";
-import { native } from "./load";
+import { native } from "./native";
 
 /** What TUNGETIFF knows of an attached fd. */
 export interface Iff {

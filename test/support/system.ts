@@ -35,7 +35,7 @@ export function interfaceNames(): string[] {
 }
 
 /** The open fds of this process that lead to `pattern`, as /proc has them. */
-export function openFds(pattern = /./): string[] {
+export function openFds(pattern: RegExp = /./): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
     try {
       const target = readlinkSync(`/proc/self/fd/${fd}`);

@@ -1,0 +1,22 @@
+// Network byte order (big-endian) access. The callers have checked the bounds, which is
+// why the casts below are true. Shifts rather than a DataView, which would be one more
+// object for every message.
+
+export function readUint16(bytes: Uint8Array, offset: number): number {
+  return ((bytes[offset] as number) << 8) | (bytes[offset + 1] as number);
+}
+
+export function readUint32(bytes: Uint8Array, offset: number): number {
+  // A shift alone would make the upper half of the addresses negative.
+  return ((readUint16(bytes, offset) << 16) | readUint16(bytes, offset + 2)) >>> 0;
+}
+
+export function writeUint16(target: Uint8Array, offset: number, value: number): void {
+  target[offset] = value >>> 8;
+  target[offset + 1] = value;
+}
+
+export function writeUint32(target: Uint8Array, offset: number, value: number): void {
+  writeUint16(target, offset, value >>> 16);
+  writeUint16(target, offset + 2, value);
+}

@@ -1,0 +1,20 @@
+/**
+ * Bytes that are not a well-formed message of the protocol they were parsed as.
+ *
+ * Thrown by the `parse…` functions only, for what came from the network. Wrong
+ * arguments of the `write…` and `build…` functions are a `TypeError` or a plain
+ * `RangeError`, for they are the caller's own.
+ */
+export class PacketError extends RangeError {
+  override readonly name = "PacketError";
+  /** Whose rule was broken: "Ethernet", "ARP", "IPv4" or "ICMP echo". */
+  readonly protocol: string;
+  /** Where in the parsed bytes the trouble starts; their length if they end too early. */
+  readonly offset: number;
+
+  constructor(protocol: string, offset: number, found: string, wanted: string) {
+    super(`Cannot parse ${protocol} at byte ${offset}: found ${found}, wanted ${wanted}`);
+    this.protocol = protocol;
+    this.offset = offset;
+  }
+}
