@@ -26,14 +26,18 @@ export class TunTapDevice implements Device {
     dropped.register(this, port, port);
     closeOnAbort(port, signal);
     const { data, drain, close } = handlers;
-    if (close !== undefined) {
-      port.onClose((reason) => this.#call(handlers, "close", () => close.call(handlers, this, reason)));
-    }
-    if (drain !== undefined) port.onDrain = () => this.#call(handlers, "drain", () => drain.call(handlers, this));
+    if (close !== undefined)
+      port.onClose((reason) => this.#call("close", handlers, () => close.call(handlers, this, reason)));
+    if (drain !== undefined) port.onDrain = () => this.#call("drain", handlers, () => drain.call(handlers, this));
     if (data !== undefined) {
-      port.receiver.pushTo(dataHandler, (frames) =>
-        this.#call(handlers, "data", () => data.call(handlers, this, frames)),
-      );
+      // Written out: this is the one that is called for every batch.
+      port.receiver.pushTo(dataHandler, (frames) => {
+        try {
+          data.call(handlers, this, frames);
+        } catch (cause) {
+          this.#threw("data", handlers, cause);
+        }
+      });
     }
   }
 
@@ -233,13 +237,25 @@ export class TunTapDevice implements Device {
     };
   }
 
+  #call(name: string, handlers: Handlers<TunTapDevice>, handler: () => void): void {
+    try {
+      handler();
+    } catch (cause) {
+      this.#threw(name, handlers, cause);
+    }
+  }
+
   /** What a handler throws is the error handler's, as on Bun's sockets, or else an uncaught exception. */
-  #call(handlers: Handlers<TunTapDevice>, name: string, handler: () => void): void {
-    guarded(handler, (cause) => {
-      const { error } = handlers;
-      if (error === undefined) throwLater(cause);
-      else guarded(() => error.call(handlers, this, handlerError(name, cause)), throwLater);
-    });
+  #threw(name: string, { error }: Handlers<TunTapDevice>, cause: unknown): void {
+    try {
+      if (error === undefined) throw cause;
+      error(this, handlerError(name, cause));
+    } catch (uncaught) {
+      // Not in the middle of what is going on.
+      queueMicrotask(() => {
+        throw uncaught;
+      });
+    }
   }
 }
 
@@ -250,20 +266,5 @@ function closeOnAbort(port: Port, signal: AbortSignal | undefined): void {
   port.onClose(() => {
     dropped.unregister(port);
     signal?.removeEventListener("abort", abort);
-  });
-}
-
-function guarded(action: () => void, failed: (cause: unknown) => void): void {
-  try {
-    action();
-  } catch (cause) {
-    failed(cause);
-  }
-}
-
-/** An uncaught exception, and not in the middle of what is going on. */
-function throwLater(cause: unknown): void {
-  queueMicrotask(() => {
-    throw cause;
   });
 }

@@ -28,7 +28,9 @@ describePrivileged("receiving", () => {
     const waiting = Array.from({ length: 20 }, () => tap.receive());
     await flood(tap.index, 20, 60, 60);
     const frames = await Promise.all(waiting);
-    expect(frames.map((frame) => checkFrame(frame ?? new Uint8Array()))).toEqual(Array.from({ length: 20 }, (_, i) => i));
+    expect(frames.map((frame) => checkFrame(frame ?? new Uint8Array()))).toEqual(
+      Array.from({ length: 20 }, (_, i) => i),
+    );
   });
 
   test("receive() with a signal rejects with its reason and loses no frame", async () => {

@@ -95,7 +95,21 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
     run("ip", "link", "add", "jam0", "type", "bridge");
     run("ip", "link", "set", "jam0", "up");
     for (const { name } of [sender, slow]) run("ip", "link", "set", name, "master", "jam0");
-    run("tc", "qdisc", "replace", "dev", slow.name, "root", "tbf", "rate", "8kbit", "burst", "2000", "limit", "10000000");
+    run(
+      "tc",
+      "qdisc",
+      "replace",
+      "dev",
+      slow.name,
+      "root",
+      "tbf",
+      "rate",
+      "8kbit",
+      "burst",
+      "2000",
+      "limit",
+      "10000000",
+    );
     // Teaches the bridge where the destination is: what it floods it copies, and a copy is not charged.
     const teach = new Uint8Array(60);
     teach.set([255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 9, 0x88, 0xb5]);
