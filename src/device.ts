@@ -58,9 +58,8 @@ export class TunTapDevice implements Device {
   }
 
   get name(): string {
-    const port = this.#port;
-    if (!port.closed) port.name = this.#ask(() => tun.getIff(port.fd).name);
-    return port.name;
+    this.#port.refresh();
+    return this.#port.name;
   }
 
   get index(): number {
@@ -80,6 +79,7 @@ export class TunTapDevice implements Device {
   }
 
   get isUp(): boolean {
+    this.#port.refresh();
     return !this.closed && this.#ask(() => (this.#port.link.info().flags & IFF_UP) !== 0);
   }
 
@@ -211,7 +211,7 @@ export class TunTapDevice implements Device {
     try {
       return question();
     } catch (error) {
-      port.onDoubt();
+      port.refresh();
       port.assertOpen();
       throw explain(error);
     }

@@ -96,7 +96,8 @@ export function describeErrno(errno: number): [code: string, text: string] {
   );
 }
 
-/** Errors that a TUN fd gives and Node's table lacks (include/uapi/asm-generic/errno.h). */
+/** Errors that Node's table lacks, or calls by another name than Linux (include/uapi/asm-generic/errno.h). */
 const unlisted: Readonly<Record<number, [string, string]>> = {
+  [-95]: ["EOPNOTSUPP", "operation not supported"],
   [-77]: ["EBADFD", "file descriptor in bad state"],
 };

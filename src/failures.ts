@@ -45,14 +45,16 @@ export function handlerError(name: string, cause: unknown): TunTapError {
 /** `error` with a hint, where it is one of those that people meet when they configure an open device. */
 export function explain(error: unknown): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
-  const hint = controlHints[`${error.syscall} ${error.code}`] ?? controlHints[error.code];
+  const hint = controlHints[`${error.syscall} ${error.code}`];
   return hint === undefined ? error : systemError(error.errno, error.syscall ?? "", { hint, detail: error.detail });
 }
 
 const changeHint =
   "changing an interface needs CAP_NET_ADMIN: run as root, or `sudo setcap cap_net_admin+ep $(command -v bun)`";
 
-/** By system call and code, or by code alone. */
+const movedHint = "the interface is not in the network namespace in which the device was opened: was it moved?";
+
+/** By system call and code. */
 const controlHints: Readonly<Record<string, string>> = {
   "ioctl(TUNGETIFF) ENOTTY": "the fd is no TUN/TAP fd: open /dev/net/tun and attach it with TUNSETIFF first",
   "ioctl(TUNGETIFF) EBADF": "there is no open file with that number",
@@ -61,7 +63,10 @@ const controlHints: Readonly<Record<string, string>> = {
   "netlink(RTM_NEWLINK) EPERM": changeHint,
   "netlink(RTM_NEWADDR) EPERM": changeHint,
   "netlink(RTM_DELADDR) EPERM": changeHint,
-  ENODEV: "the interface is not in the network namespace in which the device was opened: was it moved?",
+  "netlink(RTM_NEWLINK) ENODEV": movedHint,
+  "netlink(RTM_GETLINK) ENODEV": movedHint,
+  "netlink(RTM_NEWADDR) ENODEV": movedHint,
+  "netlink(RTM_DELADDR) ENODEV": movedHint,
   "ioctl(SIOCSIFHWADDR) EOPNOTSUPP": "a TUN carries IP packets and has no MAC address: open a TAP",
   "ioctl(SIOCSIFHWADDR) EADDRNOTAVAIL":
     "the address of an interface is no multicast address, and not all zeros: the lowest bit of the first octet must be 0",

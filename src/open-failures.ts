@@ -5,6 +5,7 @@ import { linkByName } from "./link";
 import type { LinkInfo } from "./netlink/link";
 import type { RouteSocket } from "./netlink/socket";
 import type { Kind } from "./options";
+import { IFNAMSIZ } from "./sys/constants";
 
 /** The clone device, Documentation/networking/tuntap.rst section 2. */
 export const DEFAULT_PATH = "/dev/net/tun";
@@ -81,10 +82,12 @@ function interfaceHint(code: string, request: OpenRequest, around: Surroundings)
   const { kind, name, exclusive } = request;
   const { existing } = around;
   switch (code) {
-    case "EPERM":
-      return existing?.tun === undefined
+    case "EPERM": {
+      const owner = existing === undefined ? "" : ownerOf(existing);
+      return owner === ""
         ? capabilityHint(around)
-        : `"${name}" belongs to ${ownerOf(existing)}: run as that user, or with CAP_NET_ADMIN`;
+        : `"${name}" belongs to ${owner}: run as that user, or with CAP_NET_ADMIN`;
+    }
     case "EBUSY":
       return exclusive && existing !== undefined
         ? `an interface "${name}" exists already: choose another name, a pattern such as "${pattern(name)}", or leave out \`exclusive\``
@@ -113,7 +116,7 @@ function ownerOf({ tun }: LinkInfo): string {
     ...(tun?.owner === undefined ? [] : [`user ${tun.owner}`]),
     ...(tun?.group === undefined ? [] : [`group ${tun.group}`]),
   ];
-  return who.length > 0 ? who.join(" and ") : "nobody in particular";
+  return who.join(" and ");
 }
 
 function capabilityHint({ container, netAdmin }: Surroundings): string {
@@ -124,8 +127,10 @@ function capabilityHint({ container, netAdmin }: Surroundings): string {
   return "this needs CAP_NET_ADMIN: run with sudo, or `sudo setcap cap_net_admin+ep $(command -v bun)`, or attach to a persistent interface made for you (`sudo ip tuntap add … user $USER`)";
 }
 
+/** A pattern for names such as `name`, which leaves three digits room. */
 function pattern(name: string): string {
-  return `${name.replace(/\d*$/, "").slice(0, 13)}%d`;
+  const stem = name.replace(/\d*$/, "");
+  return new TextEncoder().encode(stem).length > IFNAMSIZ - 4 ? "net%d" : `${stem}%d`;
 }
 
 function surroundings(name: string, socket: RouteSocket | undefined): Surroundings {

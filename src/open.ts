@@ -5,7 +5,7 @@ import { Link, linkByName } from "./link";
 import type { LinkInfo } from "./netlink/link";
 import { RouteSocket } from "./netlink/socket";
 import { DEFAULT_PATH, explainOpen } from "./open-failures";
-import { checkAdoptOptions, checkOpenOptions, type Kind, parseMac } from "./options";
+import { checkAdoptOptions, checkFd, checkOpenOptions, type Kind, parseMac } from "./options";
 import {
   ETH_HLEN,
   IFF_NO_PI,
@@ -62,9 +62,7 @@ export function openTap(options: OpenOptions<Tap> = {}): Tap {
  * `EEXIST` (adopted already), `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers)
  */
 export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | Tap {
-  if (typeof fd !== "number" || !Number.isInteger(fd) || fd < 0) {
-    throw new TypeError(`"fd" must be a file descriptor, a whole number from 0, got ${Bun.inspect(fd)}`);
-  }
+  checkFd(fd);
   checkAdoptOptions(options, "tap");
   options.signal?.throwIfAborted();
   return undoing((undo) => {

@@ -6,8 +6,7 @@ import { reactor, type Watch } from "./reactor";
 import { Receiver } from "./receiver";
 import { Sender } from "./sender";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "./sys/constants";
-import { native } from "./sys/native";
-import { closeFd } from "./sys/tun";
+import { closeFd, getIff } from "./sys/tun";
 
 /** What the port of a device stands on. */
 export interface PortParts {
@@ -109,16 +108,26 @@ export class Port {
       this.sender.onWritable();
       this.onDrain();
     }
-    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.onDoubt();
+    if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.refresh();
     // Whoever was waiting is likely to wait again: EPOLLIN goes when it finds nobody.
     this.#listen(wanted);
   }
 
   onDoubt(): void {
+    this.refresh();
+  }
+
+  /** Asks the kernel for the name; closes the port if it has no interface any more. */
+  refresh(): void {
     if (this.closed) return;
-    // TUNGETIFF takes the lock under which interfaces are deleted, so its answer is final (drivers/net/tun.c).
-    const result = native().tun_get_iff(this.#fd, new Uint8Array(16));
-    if (isGone(result)) this.close(goneError(result, "ioctl(TUNGETIFF)"));
+    try {
+      this.name = getIff(this.#fd).name;
+    } catch (error) {
+      // TUNGETIFF takes the lock under which interfaces are deleted, so its answer is final (drivers/net/tun.c).
+      const { errno = 0, syscall = "" } = error as TunTapError;
+      if (!isGone(errno)) throw error;
+      this.close(goneError(errno, syscall));
+    }
   }
 
   onFailure(error: TunTapError): void {

@@ -159,7 +159,9 @@ const held: Way = (stream, turn, fail) => {
       turn();
     }
   };
-  void loop();
+  loop().catch((cause) => {
+    if (!stopped) fail(cause);
+  });
   return () => {
     stopped = true;
     void reader.cancel();

@@ -128,6 +128,7 @@ export function decodeAcknowledgement(message: Message): Acknowledgement {
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
   // The request comes back whole, unless it is capped to its header.
   const original = (message.flags & NLM_F_CAPPED) !== 0 ? NLMSG_HDRLEN : view(body).getUint32(4, true);
+  if (original > body.length) throw new NetlinkFormatError("Truncated netlink acknowledgement", 4);
   const text = decodeAttributes(body, 4 + align(original)).get(NLMSGERR_ATTR_MSG);
   return { errno, text: text && decodeString(text) };
 }

@@ -1,0 +1,29 @@
+import { expect, test } from "bun:test";
+import { readdirSync } from "node:fs";
+import * as packet from "../../src/packet/index.ts";
+
+test("the constants are those of IANA and IEEE", () => {
+  expect(packet.EtherType).toEqual({ IPv4: 0x0800, ARP: 0x0806, VLAN: 0x8100, IPv6: 0x86dd, SERVICE_VLAN: 0x88a8 });
+  expect(packet.IpProtocol).toEqual({ ICMP: 1, TCP: 6, UDP: 17 });
+  expect(packet.IcmpType).toEqual({ ECHO_REPLY: 0, ECHO_REQUEST: 8 });
+  expect(packet.ArpOperation).toEqual({ REQUEST: 1, REPLY: 2 });
+});
+
+test("bun-tuntap/packet exports this and nothing else", () => {
+  expect(Object.keys(packet).sort()).toEqual(
+    [
+      ...["Arp", "Ethernet", "IPv4", "IcmpEcho"].flatMap((name) => [`parse${name}`, `write${name}`, `build${name}`]),
+      ...["ArpOperation", "EtherType", "IcmpType", "IpProtocol", "PacketError", "checksum"],
+    ].sort(),
+  );
+});
+
+test("it needs nothing but JavaScript: no import leaves the folder", async () => {
+  const folder = `${import.meta.dir}/../../src/packet`;
+  const transpiler = new Bun.Transpiler({ loader: "ts" });
+  for (const name of readdirSync(folder)) {
+    const source = await Bun.file(`${folder}/${name}`).text();
+    for (const { path } of transpiler.scanImports(source)) expect(path).toMatch(/^\.\/[a-z0-9-]+\.ts$/);
+    expect(source).not.toMatch(/\b(Bun|process|Buffer|require)\b[.(]/);
+  }
+});

@@ -1,0 +1,53 @@
+import { describe, expect, test } from "bun:test";
+import { systemError, TunTapError } from "../../src/errors";
+import { explain } from "../../src/failures";
+import { explainOpen, type OpenRequest } from "../../src/open-failures";
+import { isOneSentence } from "./support";
+
+const request: OpenRequest = { kind: "tun", name: "tun0", path: "/dev/net/tun", exclusive: false };
+
+describe("explainOpen()", () => {
+  test.each([
+    ["open", -2, "/run/my-tun"],
+    ["ioctl(TUNSETIFF)", -16, "tun0"],
+  ])("says what %s was given, and keeps code, errno and call", (syscall, errno, detail) => {
+    const error = explainOpen(
+      systemError(errno, syscall),
+      { ...request, path: "/run/my-tun" },
+      undefined,
+    ) as TunTapError;
+    expect(error).toMatchObject({ errno, syscall, detail });
+    expect(error.hint).toSatisfy(isOneSentence);
+    expect(error.message).toContain(`(${detail})`);
+  });
+
+  test("leaves alone what is explained already, what the kernel did not say, and what is no TunTapError", () => {
+    const errors = [
+      systemError(-1, "open", { hint: "there" }),
+      new TunTapError("ERR_TUNTAP_NATIVE", "text"),
+      new Error("x"),
+      "thrown text",
+    ];
+    for (const error of errors) expect(explainOpen(error, request, undefined)).toBe(error);
+  });
+
+  test("keeps the kernel's own words", () => {
+    const error = systemError(-22, "netlink(RTM_NEWLINK)", { detail: "mtu less than device minimum" });
+    expect(explainOpen(error, request, undefined)).toMatchObject({ detail: "mtu less than device minimum" });
+  });
+
+  test.each([-1, -2, -6, -13, -19, -24])(
+    "gives errno %d of open(2) the hint of openHint(), although open() asks explain() first",
+    (errno) => {
+      const explained = explainOpen(explain(systemError(errno, "open")), request, undefined) as TunTapError;
+      const direct = explainOpen(systemError(errno, "open"), request, undefined) as TunTapError;
+      expect(explained.hint).toBe(direct.hint as string);
+    },
+  );
+
+  test.each([-1, -16, -22])("does so for errno %d of TUNSETIFF", (errno) => {
+    const explained = explainOpen(explain(systemError(errno, "ioctl(TUNSETIFF)")), request, undefined) as TunTapError;
+    const direct = explainOpen(systemError(errno, "ioctl(TUNSETIFF)"), request, undefined) as TunTapError;
+    expect(explained.hint).toBe(direct.hint as string);
+  });
+});
