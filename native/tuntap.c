@@ -2,10 +2,9 @@
  * The system calls of bun-tuntap. One function does one job and returns what
  * the kernel returned, or -errno; policy lives in TypeScript.
  *
- * TinyCC compiles this text at run time, inside Bun, on machines that have
- * neither C headers nor libc development files: nothing is included, and libc
- * is reached through dlsym, which Bun provides. gcc and clang must accept it
- * too (-std=c11 -Wall -Wextra -Werror), so that sanitizers can run on it.
+ * TinyCC compiles this inside Bun, on machines without C headers or libc's
+ * development files: nothing is included, and Bun's dlsym leads to libc. gcc
+ * and clang must accept it too, so that sanitizers can run on it.
  *
  * Numbers, the same on x86-64 and arm64 unless a row says otherwise:
  *
@@ -16,15 +15,15 @@
  *   TUNGETFEATURES     0x800454CF   "
  *   TUNSETOFFLOAD      0x400454D0   "  argument by value
  *   TUNGETIFF          0x800454D2   "
- *   TUNGETSNDBUF       0x800454D3   "
  *   TUNSETSNDBUF       0x400454D4   "
  *   TUNSETCARRIER      0x400454E2   "
+ *   TUNGETDEVNETNS     0x54E3       "  since Linux 5.2
+ *   SIOCGSKNS          0x894C       include/uapi/linux/sockios.h
  *   SIOCGIFHWADDR      0x8927       include/uapi/linux/sockios.h
  *   SIOCSIFHWADDR      0x8924       "
  *   ARPHRD_ETHER       1            include/uapi/linux/if_arp.h
  *   O_RDWR 02, O_NONBLOCK 04000, O_CLOEXEC 02000000
  *                                   include/uapi/asm-generic/fcntl.h
- *   F_SETFD 2, F_GETFL 3, F_SETFL 4, FD_CLOEXEC 1   "
  *   AF_NETLINK 16, SOCK_RAW 3, SOCK_CLOEXEC 02000000, NETLINK_ROUTE 0
  *   SOL_NETLINK 270, NETLINK_EXT_ACK 11, NETLINK_GET_STRICT_CHK 12
  *                                   include/uapi/linux/netlink.h
@@ -34,8 +33,8 @@
  *   EFD_NONBLOCK 04000, EFD_CLOEXEC 02000000   include/linux/eventfd.h
  *   IOCB_CMD_POLL 5, IOCB_FLAG_RESFD 1         include/uapi/linux/aio_abi.h
  *   POLLIN 1                        include/uapi/asm-generic/poll.h
- *   io_setup, io_submit, io_getevents
- *                                   x86-64: 206, 209, 208; arm64: 0, 2, 4
+ *   io_setup, io_destroy, io_submit, io_getevents, fstat
+ *                     x86-64: 206, 207, 209, 208, 5; arm64: 0, 1, 2, 4, 80
  *   SIG_SETMASK 2                   include/uapi/asm-generic/signal-defs.h
  */
 
@@ -52,9 +51,9 @@ extern void *memset(void *to, int byte, size n);
 #define EINTR 4
 
 #if defined(__x86_64__)
-enum { NR_io_setup = 206, NR_io_getevents = 208, NR_io_submit = 209 };
+enum { NR_io_setup = 206, NR_io_destroy = 207, NR_io_getevents = 208, NR_io_submit = 209, NR_fstat = 5 };
 #elif defined(__aarch64__)
-enum { NR_io_setup = 0, NR_io_getevents = 4, NR_io_submit = 2 };
+enum { NR_io_setup = 0, NR_io_destroy = 1, NR_io_getevents = 4, NR_io_submit = 2, NR_fstat = 80 };
 #else
 #error "bun-tuntap knows the AIO system calls of x86-64 and arm64 only"
 #endif
@@ -121,13 +120,11 @@ static const struct { void *slot; const char *name; } libc[] = {
 	{ &sys_close, "close" },
 	{ &sys_fcntl, "fcntl" },
 	{ &sys_ioctl, "ioctl" },
-	{ &sys_read, "read" },
-	{ &sys_readv, "readv" },
+	{ &sys_read, "read" }, { &sys_readv, "readv" },
 	{ &sys_write, "write" },
 	{ &sys_socket, "socket" },
 	{ &sys_setsockopt, "setsockopt" },
-	{ &sys_send, "send" },
-	{ &sys_recv, "recv" },
+	{ &sys_send, "send" }, { &sys_recv, "recv" },
 	{ &sys_eventfd, "eventfd" },
 	{ &sys_epoll_create1, "epoll_create1" },
 	{ &sys_epoll_ctl, "epoll_ctl" },
@@ -143,23 +140,47 @@ static int result(long r) { return r < 0 ? -*errno_location() : (int)r; }
 
 /* Descriptors */
 
+/* The fds that this JavaScript thread has to close, a bit each. */
+static u8 owned[1 << 17];
+
+static int fd_own(int fd)
+{
+	if (fd >= 0 && fd < (int)sizeof owned * 8)
+		owned[fd / 8] |= 1 << fd % 8;
+	return fd;
+}
+
+static int fd_disown(int fd)
+{
+	if (fd >= 0 && fd < (int)sizeof owned * 8)
+		owned[fd / 8] &= ~(1 << fd % 8);
+	return fd;
+}
+
 static int fd_open(const char *path)
 {
 	int r;
 	do
 		r = result(sys_open(path, 02 | 04000 | 02000000));
 	while (r == -EINTR);
-	return r;
+	return fd_own(r);
 }
 
 /* Never retried: Linux has freed the number even where close(2) says EINTR. */
-static int fd_close(int fd) { return result(sys_close(fd)); }
+static int fd_close(int fd) { return result(sys_close(fd_disown(fd))); }
 
-static int fd_get_flags(int fd) { return result(sys_fcntl(fd, 3)); }
+/* fcntl(2) with a number: F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
+static int fd_control(int fd, int command, int argument) { return result(sys_fcntl(fd, command, argument)); }
 
-static int fd_set_flags(int fd, int flags) { return result(sys_fcntl(fd, 4, flags)); }
-
-static int fd_set_cloexec(int fd) { return result(sys_fcntl(fd, 2, 1)); }
+/* 1 if both lead to the same file: on both architectures struct stat begins with st_dev and st_ino, 64 bits each. */
+static int fd_is_same(int one, int other)
+{
+	u64 a[32], b[32];
+	int r = result(sys_syscall(NR_fstat, (long)one, a));
+	if (r >= 0)
+		r = result(sys_syscall(NR_fstat, (long)other, b));
+	return r < 0 ? r : a[0] == b[0] && a[1] == b[1];
+}
 
 /* TUN/TAP control, drivers/net/tun.c __tun_chr_ioctl() */
 
@@ -207,14 +228,10 @@ static int tun_set_offload(int fd, u32 bits) { return result(sys_ioctl(fd, 0x400
 
 static int tun_set_carrier(int fd, int on) { return result(sys_ioctl(fd, 0x400454E2, &on)); }
 
-static int tun_get_sndbuf(int fd)
-{
-	int bytes = 0;
-	int r = result(sys_ioctl(fd, 0x800454D3, &bytes));
-	return r < 0 ? r : bytes;
-}
-
 static int tun_set_sndbuf(int fd, int bytes) { return result(sys_ioctl(fd, 0x400454D4, &bytes)); }
+
+/* An fd of the network namespace that the interface is in. Needs CAP_NET_ADMIN there. */
+static int tun_get_dev_netns(int fd) { return result(sys_ioctl(fd, 0x54E3)); }
 
 static int tun_get_hwaddr(int fd, u8 *mac)
 {
@@ -282,7 +299,10 @@ static int tun_write(int fd, const u8 *frame, int length)
 
 /* rtnetlink socket */
 
-static int nl_open(void) { return result(sys_socket(16, 3 | 02000000, 0)); }
+static int nl_open(void) { return fd_own(result(sys_socket(16, 3 | 02000000, 0))); }
+
+/* An fd of the network namespace that a socket is in. Needs CAP_NET_ADMIN there. */
+static int sock_get_netns(int fd) { return result(sys_ioctl(fd, 0x894C)); }
 
 static int nl_set_option(int fd, int option, int value)
 {
@@ -310,9 +330,9 @@ static int nl_recv(int fd, u8 *buffer, int capacity)
 
 /* Waiting: an epoll set of all devices, watched by one AIO poll or one thread */
 
-static int ev_open(void) { return result(sys_eventfd(0, 04000 | 02000000)); }
+static int ev_open(void) { return fd_own(result(sys_eventfd(0, 04000 | 02000000))); }
 
-static int ep_open(void) { return result(sys_epoll_create1(02000000)); }
+static int ep_open(void) { return fd_own(result(sys_epoll_create1(02000000))); }
 
 static int ep_control(int ep, int operation, int fd, u32 events, u32 token)
 {
@@ -367,27 +387,38 @@ static int aio_arm(int ep, int wake)
 	return r;
 }
 
-/* The same two jobs for kernels without AIO poll (gVisor, qemu-user): a thread. */
-static struct { int ep, wake, arm; } waiter;
+/* The same job for kernels without AIO poll (gVisor, qemu-user): a thread. */
+static struct { int ep, wake, arm, running; volatile int stop; } waiter;
 
 static void *waiter_main(void *unused)
 {
 	u64 one = 1, armed;
-	for (;;) {
-		struct pollfd p = { waiter.arm, 1, 0 };
-		if (sys_poll(&p, 1, -1) < 0)
+	int waiting = 0;
+	while (!waiter.stop) {
+		struct pollfd p[2] = { { waiter.arm, 1, 0 }, { waiter.ep, 1, 0 } };
+		if (sys_poll(p, waiting ? 2 : 1, -1) < 0)
 			continue;
-		if (sys_read(waiter.arm, &armed, 8) != 8)
-			continue;
-		p.fd = waiter.ep;
-		while (sys_poll(&p, 1, -1) < 0)
-			;
-		if (sys_write(waiter.wake, &one, 8) != 8)
-			return unused;
+		if (p[0].revents && sys_read(waiter.arm, &armed, 8) == 8)
+			waiting = 1;
+		else if (waiting && p[1].revents)
+			waiting = sys_write(waiter.wake, &one, 8) != 8;
 	}
+	sys_close(waiter.arm);
+	sys_close(waiter.wake);
+	sys_close(waiter.ep);
+	return unused;
 }
 
-/* Every signal is blocked in the thread: Bun's handlers expect Bun's threads. */
+static int thread_arm(void)
+{
+	u64 one = 1;
+	return result(sys_write(waiter.arm, &one, 8));
+}
+
+/*
+ * Every signal is blocked in the thread: Bun's handlers expect Bun's threads.
+ * `ep` and `wake` are the thread's to close, if it starts.
+ */
 static int thread_open(int ep, int wake)
 {
 	u8 all[128], before[128];
@@ -402,27 +433,48 @@ static int thread_open(int ep, int wake)
 	sys_pthread_sigmask(2, all, before);
 	r = -sys_pthread_create(&id, 0, waiter_main, 0);
 	sys_pthread_sigmask(2, before, 0);
-	if (r == 0)
-		sys_pthread_detach(id);
-	else
-		sys_close(waiter.arm);
-	return r;
+	if (r < 0) {
+		fd_close(waiter.arm);
+		return r;
+	}
+	sys_pthread_detach(id);
+	fd_disown(waiter.arm);
+	fd_disown(ep);
+	fd_disown(wake);
+	waiter.running = 1;
+	return 0;
 }
 
-static int thread_arm(void)
+/*
+ * The end of this JavaScript thread, called as the deallocator of an
+ * ArrayBuffer (src/sys/load.ts): a Worker that is terminated runs no
+ * JavaScript any more, and what it had open would stay open in the process.
+ */
+static void thread_end(void *bytes, void *context)
 {
-	u64 one = 1;
-	return result(sys_write(waiter.arm, &one, 8));
+	int fd;
+	(void)bytes;
+	(void)context;
+	if (waiter.running) {
+		waiter.stop = 1;
+		thread_arm();
+	}
+	for (fd = 0; fd < (int)sizeof owned * 8; fd++)
+		if (owned[fd / 8] >> fd % 8 & 1)
+			sys_close(fd);
+	/* Last: it takes some 40 ms. */
+	if (aio_context)
+		sys_syscall(NR_io_destroy, aio_context);
 }
 
 /* In the order of src/sys/symbols.ts, which binds them. */
 static void *const functions[] = {
-	fd_open, fd_close, fd_get_flags, fd_set_flags, fd_set_cloexec,
+	fd_open, fd_own, fd_disown, fd_close, fd_control, fd_is_same,
 	tun_set_iff, tun_get_iff, tun_get_features, tun_set_persist,
 	tun_set_owner, tun_set_group, tun_set_offload, tun_set_carrier,
-	tun_get_sndbuf, tun_set_sndbuf, tun_get_hwaddr, tun_set_hwaddr,
+	tun_set_sndbuf, tun_get_dev_netns, tun_get_hwaddr, tun_set_hwaddr,
 	tun_read, tun_write,
-	nl_open, nl_set_option, nl_send, nl_recv,
+	nl_open, sock_get_netns, nl_set_option, nl_send, nl_recv,
 	ev_open, ep_open, ep_control, ep_wait,
 	aio_open, aio_arm, thread_open, thread_arm,
 };
@@ -441,5 +493,7 @@ const char *tuntap_link(void)
 }
 
 void *const *tuntap_functions(void) { return functions; }
+
+void (*tuntap_thread_end(void))(void *, void *) { return thread_end; }
 
 int tuntap_function_count(void) { return sizeof functions / sizeof *functions; }

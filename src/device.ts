@@ -1,12 +1,12 @@
-import type { TunTapError } from "./errors";
-import { abortedError, explain, handlerError } from "./failures";
-import { checkMtu, checkName, checkTxQueueLength, formatMac, parseMac } from "./options";
-import { Port, type PortParts } from "./port";
-import { type Consumer, type Take, takeBatch, takeFrame } from "./receiver";
-import { readableOf, writableOf } from "./streams";
-import { ETH_ALEN, IFF_UP } from "./sys/constants";
-import * as tun from "./sys/tun";
-import type { Address, AddressLike, Device, FrameSource, Handlers, LinkStats } from "./types";
+import type { TunTapError } from "./errors.ts";
+import { abortedError, explain, handlerError } from "./failures.ts";
+import { checkMtu, checkName, checkTxQueueLength, formatMac, parseMac } from "./options.ts";
+import type { Port } from "./port.ts";
+import { type Consumer, type Take, takeBatch, takeFrame } from "./receiver.ts";
+import { readableOf, writableOf } from "./streams.ts";
+import { ETH_ALEN, IFF_UP } from "./sys/constants.ts";
+import * as tun from "./sys/tun.ts";
+import type { Address, AddressLike, Device, FrameSource, Handlers, LinkStats } from "./types.ts";
 
 const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
@@ -20,8 +20,7 @@ export class TunTapDevice implements Device {
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<FrameSource> | undefined;
 
-  constructor(parts: PortParts, handlers: Handlers<TunTapDevice>, signal: AbortSignal | undefined) {
-    const port = new Port(parts);
+  constructor(port: Port, handlers: Handlers<TunTapDevice>, signal: AbortSignal | undefined) {
     this.#port = port;
     dropped.register(this, port, port);
     closeOnAbort(port, signal);

@@ -82,8 +82,8 @@ export function systemError(errno: number, syscall: string, details: TunTapError
 }
 
 /** `result` as it is, or the error for it if it is `-errno`. */
-export function check(result: number, syscall: string): number {
-  if (result < 0) throw systemError(result, syscall);
+export function check(result: number, syscall: string, detail?: string): number {
+  if (result < 0) throw systemError(result, syscall, { detail });
   return result;
 }
 

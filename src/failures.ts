@@ -1,7 +1,7 @@
 /** What the failures of an open device mean, and what to do about each. */
 
-import { systemError, TunTapError } from "./errors";
-import { EBADF, EBADFD, EFAULT, EINVAL, EIO, ETH_HLEN, TUN_PI_LEN } from "./sys/constants";
+import { systemError, TunTapError } from "./errors.ts";
+import { EBADF, EBADFD, EFAULT, EINVAL, EIO, ETH_HLEN, TUN_PI_LEN } from "./sys/constants.ts";
 
 /** Whether a negative errno says that the fd has no interface any more. */
 export function isGone(errno: number): boolean {
@@ -42,39 +42,61 @@ export function handlerError(name: string, cause: unknown): TunTapError {
   return new TunTapError("ERR_TUNTAP_HANDLER", `the ${name} handler threw ${what}`, { cause });
 }
 
-/** `error` with a hint, where it is one of those that people meet when they configure an open device. */
-export function explain(error: unknown): unknown {
+/** `error` with a hint, where it is one of those that people meet when they configure an interface. */
+export function explain(error: unknown, netAdmin: () => boolean = hasNetAdmin): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
-  const hint = controlHints[`${error.syscall} ${error.code}`];
-  return hint === undefined ? error : systemError(error.errno, error.syscall ?? "", { hint, detail: error.detail });
+  const { errno, code, syscall = "", detail } = error;
+  const hint = controlHints[`${syscall} ${code}`] ?? controlHints[code] ?? privilegeHint(code, syscall, netAdmin);
+  return hint === undefined ? error : systemError(errno, syscall, { hint, detail });
 }
 
-const changeHint =
-  "changing an interface needs CAP_NET_ADMIN: run as root, or `sudo setcap cap_net_admin+ep $(command -v bun)`";
-
 const movedHint = "the interface is not in the network namespace in which the device was opened: was it moved?";
+const unmappedHint = "the id is not mapped in this user namespace: see /proc/self/uid_map and gid_map";
+const filesHint = "close what is not needed, or raise the limit on open files (`ulimit -n`)";
 
-/** By system call and code. */
+/** By system call and code, or by code alone. */
 const controlHints: Readonly<Record<string, string>> = {
+  EMFILE: filesHint,
+  ENFILE: filesHint,
   "ioctl(TUNGETIFF) ENOTTY": "the fd is no TUN/TAP fd: open /dev/net/tun and attach it with TUNSETIFF first",
   "ioctl(TUNGETIFF) EBADF": "there is no open file with that number",
   "ioctl(TUNGETIFF) EBADFD": "the fd is attached to no interface: attach it with TUNSETIFF first",
   "epoll_ctl(EPOLL_CTL_ADD) EEXIST": "the fd belongs to a device already: use that one",
-  "netlink(RTM_NEWLINK) EPERM": changeHint,
-  "netlink(RTM_NEWADDR) EPERM": changeHint,
-  "netlink(RTM_DELADDR) EPERM": changeHint,
+  "ioctl(TUNGETDEVNETNS) ENODEV": movedHint,
   "netlink(RTM_NEWLINK) ENODEV": movedHint,
   "netlink(RTM_GETLINK) ENODEV": movedHint,
   "netlink(RTM_NEWADDR) ENODEV": movedHint,
   "netlink(RTM_DELADDR) ENODEV": movedHint,
+  "ioctl(TUNSETOWNER) EINVAL": unmappedHint,
+  "ioctl(TUNSETGROUP) EINVAL": unmappedHint,
   "ioctl(SIOCSIFHWADDR) EOPNOTSUPP": "a TUN carries IP packets and has no MAC address: open a TAP",
   "ioctl(SIOCSIFHWADDR) EADDRNOTAVAIL":
     "the address of an interface is no multicast address, and not all zeros: the lowest bit of the first octet must be 0",
   "netlink(RTM_NEWADDR) EEXIST": "the interface has that address already",
+  "netlink(RTM_NEWADDR) EINVAL": "an IPv6 address needs an MTU of 1280 bytes or more (RFC 8200 section 5)",
+  "netlink(RTM_NEWADDR) EACCES": "IPv6 is switched off for the interface: `sysctl net.ipv6.conf.NAME.disable_ipv6=0`",
   "netlink(RTM_DELADDR) EADDRNOTAVAIL": "the interface has no such address: addresses() lists those it has",
   "netlink(RTM_NEWLINK) EEXIST": "another interface has that name",
   "netlink(RTM_NEWLINK) EBUSY": "this kernel renames an interface only while it is down: call down() first",
 };
+
+function privilegeHint(code: string, syscall: string, netAdmin: () => boolean): string | undefined {
+  if (code !== "EPERM" || !syscall.startsWith("netlink")) return undefined;
+  return netAdmin()
+    ? "privilege is there, so it is the value that the kernel refuses (a queue too long for its memory), or another user namespace owns the network namespace"
+    : "changing an interface needs CAP_NET_ADMIN: run as root, or `sudo setcap cap_net_admin+ep $(command -v bun)`";
+}
+
+/** Whether CAP_NET_ADMIN, number 12 of include/uapi/linux/capability.h, is effective; false if /proc does not tell. */
+export function hasNetAdmin(): boolean {
+  try {
+    const status = process.getBuiltinModule("node:fs").readFileSync("/proc/self/status", "latin1");
+    const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0";
+    return (BigInt(`0x${effective}`) & (1n << 12n)) !== 0n;
+  } catch {
+    return false;
+  }
+}
 
 /** Why the kernel refused a frame (drivers/net/tun.c tun_get_user()). */
 export function sendRefused(

@@ -1,5 +1,5 @@
-import { EAGAIN } from "./sys/constants";
-import { native } from "./sys/native";
+import { EAGAIN } from "./sys/constants.ts";
+import { native } from "./sys/native.ts";
 
 /** Frames are read one behind the other into slabs of this size, which are handed out as views. */
 const SLAB_BYTES = 256 * 1024;

@@ -1,6 +1,6 @@
-export type { TunTapErrorCode, TunTapErrorDetails } from "./errors";
-export { TunTapError } from "./errors";
-export { adopt, openTap, openTun } from "./open";
+export type { TunTapErrorCode, TunTapErrorDetails } from "./errors.ts";
+export { TunTapError } from "./errors.ts";
+export { adopt, openTap, openTun } from "./open.ts";
 export type {
   Address,
   AddressLike,
@@ -13,4 +13,4 @@ export type {
   OpenOptions,
   Tap,
   Tun,
-} from "./types";
+} from "./types.ts";

@@ -1,5 +1,5 @@
-import { TunTapError } from "./errors";
-import { addressAttributes, addressBody, addressDumpBody, decodeAddress, parseAddress } from "./netlink/address";
+import { systemError, TunTapError } from "./errors.ts";
+import { addressAttributes, addressBody, addressDumpBody, decodeAddress, parseAddress } from "./netlink/address.ts";
 import {
   NLM_F_CREATE,
   NLM_F_EXCL,
@@ -8,12 +8,13 @@ import {
   RTM_GETLINK,
   RTM_NEWADDR,
   RTM_NEWLINK,
-} from "./netlink/constants";
-import { decodeLink, type LinkInfo, linkBody, linkMtu, linkName, linkTxQueueLength } from "./netlink/link";
-import type { Attribute } from "./netlink/message";
-import type { RouteSocket } from "./netlink/socket";
-import { IFF_UP } from "./sys/constants";
-import type { Address, AddressLike, LinkStats } from "./types";
+} from "./netlink/constants.ts";
+import { decodeLink, type LinkInfo, linkBody, linkMtu, linkName, linkTxQueueLength } from "./netlink/link.ts";
+import type { Attribute } from "./netlink/message.ts";
+import type { RouteSocket } from "./netlink/socket.ts";
+import { ENODEV, IFF_UP } from "./sys/constants.ts";
+import { isInNamespaceOf } from "./sys/tun.ts";
+import type { Address, AddressLike, LinkStats } from "./types.ts";
 
 /**
  * The control plane of one interface, by its index: an index survives a
@@ -21,10 +22,13 @@ import type { Address, AddressLike, LinkStats } from "./types";
  */
 export class Link {
   readonly #socket: RouteSocket;
+  readonly #fd: number;
   readonly index: number;
 
-  constructor(socket: RouteSocket, index: number) {
+  /** @param fd attached to the interface: the one thing that stays with it wherever it goes */
+  constructor(socket: RouteSocket, fd: number, index: number) {
     this.#socket = socket;
+    this.#fd = fd;
     this.index = index;
   }
 
@@ -32,43 +36,64 @@ export class Link {
     this.#socket.close();
   }
 
+  /**
+   * An index belongs to a namespace: in another one, it may be another interface's.
+   *
+   * @throws {TunTapError} `ENODEV` if the interface is not in the socket's namespace
+   */
+  assertHere(): void {
+    if (isInNamespaceOf(this.#fd, this.#socket.fd) === false) throw systemError(-ENODEV, "ioctl(TUNGETDEVNETNS)");
+  }
+
   info(): LinkInfo {
-    return findLink(this.#socket, linkBody(this.index));
+    this.assertHere();
+    return getLink(this.#socket, linkBody(this.index));
   }
 
   setUp(on: boolean): void {
-    this.#change(linkBody(this.index, on ? IFF_UP : 0, IFF_UP));
+    this.#change(on ? "up" : "down", linkBody(this.index, on ? IFF_UP : 0, IFF_UP));
   }
 
   setMtu(bytes: number): void {
-    this.#change(linkBody(this.index), linkMtu(bytes));
+    this.#change(`MTU ${bytes}`, linkBody(this.index), linkMtu(bytes));
   }
 
   setTxQueueLength(frames: number): void {
-    this.#change(linkBody(this.index), linkTxQueueLength(frames));
+    this.#change(`queue length ${frames}`, linkBody(this.index), linkTxQueueLength(frames));
   }
 
   rename(name: string): void {
-    this.#change(linkBody(this.index), linkName(name));
+    this.#change(`name ${name}`, linkBody(this.index), linkName(name));
   }
 
   addAddress(like: AddressLike): void {
     const address = parseAddress(like);
+    this.assertHere();
     this.#socket.request(
       "RTM_NEWADDR",
       RTM_NEWADDR,
       NLM_F_CREATE | NLM_F_EXCL,
       addressBody(this.index, address),
       addressAttributes(address),
+      textOf(like),
     );
   }
 
   removeAddress(like: AddressLike): void {
     const address = parseAddress(like);
-    this.#socket.request("RTM_DELADDR", RTM_DELADDR, 0, addressBody(this.index, address), addressAttributes(address));
+    this.assertHere();
+    this.#socket.request(
+      "RTM_DELADDR",
+      RTM_DELADDR,
+      0,
+      addressBody(this.index, address),
+      addressAttributes(address),
+      textOf(like),
+    );
   }
 
   addresses(): Address[] {
+    this.assertHere();
     return (
       this.#socket
         .dump("RTM_GETADDR", RTM_GETADDR, addressDumpBody(this.index))
@@ -85,17 +110,32 @@ export class Link {
     return stats;
   }
 
-  #change(body: Uint8Array, ...attributes: Attribute[]): void {
-    this.#socket.request("RTM_NEWLINK", RTM_NEWLINK, 0, body, attributes);
+  #change(what: string, body: Uint8Array, ...attributes: Attribute[]): void {
+    this.assertHere();
+    this.#socket.request("RTM_NEWLINK", RTM_NEWLINK, 0, body, attributes, what);
   }
+}
+
+function textOf(like: AddressLike): string {
+  return typeof like === "string" ? like : like.address;
 }
 
 /** The interface of that name in the socket's namespace. @throws {TunTapError} `ENODEV` if there is none */
 export function linkByName(socket: RouteSocket, name: string): LinkInfo {
-  return findLink(socket, linkBody(0), linkName(name));
+  return getLink(socket, linkBody(0), linkName(name));
 }
 
-function findLink(socket: RouteSocket, body: Uint8Array, ...attributes: Attribute[]): LinkInfo {
+/** As {@link linkByName}, or undefined if there is none, or the name is a pattern. */
+export function findLink(socket: RouteSocket, name: string): LinkInfo | undefined {
+  try {
+    return name.includes("%") ? undefined : linkByName(socket, name);
+  } catch (error) {
+    if ((error as TunTapError).code === "ENODEV") return undefined;
+    throw error;
+  }
+}
+
+function getLink(socket: RouteSocket, body: Uint8Array, ...attributes: Attribute[]): LinkInfo {
   const [message] = socket.request("RTM_GETLINK", RTM_GETLINK, 0, body, attributes);
   return decodeLink((message as { body: Uint8Array }).body);
 }

@@ -1,11 +1,12 @@
 /** Why an interface could not be opened, and the one line that cures it. */
 
-import { systemError, TunTapError } from "./errors";
-import { linkByName } from "./link";
-import type { LinkInfo } from "./netlink/link";
-import type { RouteSocket } from "./netlink/socket";
-import type { Kind } from "./options";
-import { IFNAMSIZ } from "./sys/constants";
+import { systemError, TunTapError } from "./errors.ts";
+import { hasNetAdmin } from "./failures.ts";
+import { findLink } from "./link.ts";
+import type { LinkInfo } from "./netlink/link.ts";
+import type { RouteSocket } from "./netlink/socket.ts";
+import type { Kind } from "./options.ts";
+import { IFNAMSIZ } from "./sys/constants.ts";
 
 /** The clone device, Documentation/networking/tuntap.rst section 2. */
 export const DEFAULT_PATH = "/dev/net/tun";
@@ -27,14 +28,16 @@ export interface Surroundings {
   /** CAP_NET_ADMIN, effective. */
   readonly netAdmin: boolean;
   readonly uid: number;
+  /** Whether the mode of the clone device lets this user read and write it. */
+  readonly modeAllows: boolean;
 }
 
 /** `error` with what this machine has to do with it. */
 export function explainOpen(error: unknown, request: OpenRequest, socket: RouteSocket | undefined): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
   const { errno, syscall = "" } = error;
-  const hint = openHint(error.code, syscall, request, surroundings(request.name, socket));
-  const detail = error.detail ?? (syscall === "open" ? request.path : request.name);
+  const hint = openHint(error.code, syscall, request, surroundings(request, socket));
+  const detail = error.detail ?? (syscall === "ioctl(TUNSETIFF)" ? request.name : request.path);
   return systemError(errno, syscall, { hint, detail });
 }
 
@@ -45,8 +48,6 @@ export function openHint(
   request: OpenRequest,
   around: Surroundings,
 ): string | undefined {
-  if (code === "EMFILE" || code === "ENFILE")
-    return "close what is not needed, or raise the limit on open files (`ulimit -n`)";
   if (syscall === "open") return nodeHint(code, request.path, around);
   if (syscall === "ioctl(TUNGETFEATURES)")
     return `"${request.path}" is no TUN clone device: leave out the \`path\` option`;
@@ -55,7 +56,7 @@ export function openHint(
   return undefined;
 }
 
-function nodeHint(code: string, path: string, { container, uid }: Surroundings): string | undefined {
+function nodeHint(code: string, path: string, { container, uid, modeAllows }: Surroundings): string | undefined {
   switch (code) {
     case "ENOENT":
       if (path !== DEFAULT_PATH) return "there is no such file: leave out the `path` option";
@@ -65,7 +66,11 @@ function nodeHint(code: string, path: string, { container, uid }: Surroundings):
     case "ENODEV":
     case "ENXIO":
       return "the device node is there but the driver is not: `sudo modprobe tun`, or use a kernel with CONFIG_TUN";
+    case "EISDIR":
+    case "ENOTDIR":
+      return "that is no device node: leave out the `path` option";
     case "EACCES":
+      if (modeAllows) return "the file's mode allows it, so the file system must be mounted nodev: use /dev/net/tun";
       return uid === 0
         ? `this root is not the host's (user namespace), and the file's mode stands: on the host, \`sudo chmod 0666 ${path}\``
         : `the file's mode keeps this user out: run as root, or \`sudo chmod 0666 ${path}\` (opening it grants nothing: creating an interface needs CAP_NET_ADMIN all the same)`;
@@ -123,7 +128,7 @@ function capabilityHint({ container, netAdmin }: Surroundings): string {
   if (netAdmin)
     return "CAP_NET_ADMIN is there but not in the user namespace that owns this network namespace, or a security module forbids it";
   if (container !== undefined)
-    return `start the container with \`${container} run --device /dev/net/tun --cap-add NET_ADMIN …\``;
+    return `start the container with \`${container} run --device /dev/net/tun --cap-add NET_ADMIN …\`, and be root in it`;
   return "this needs CAP_NET_ADMIN: run with sudo, or `sudo setcap cap_net_admin+ep $(command -v bun)`, or attach to a persistent interface made for you (`sudo ip tuntap add … user $USER`)";
 }
 
@@ -133,19 +138,30 @@ function pattern(name: string): string {
   return new TextEncoder().encode(stem).length > IFNAMSIZ - 4 ? "net%d" : `${stem}%d`;
 }
 
-function surroundings(name: string, socket: RouteSocket | undefined): Surroundings {
-  const { existsSync, readFileSync } = process.getBuiltinModule("node:fs");
-  const container = existsSync("/.dockerenv") ? "docker" : existsSync("/run/.containerenv") ? "podman" : undefined;
-  const capEff = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "latin1"))?.[1] ?? "0";
-  // CAP_NET_ADMIN is 12, include/uapi/linux/capability.h.
-  const netAdmin = (BigInt(`0x${capEff}`) & (1n << 12n)) !== 0n;
-  return { existing: existingLink(name, socket), container, netAdmin, uid: process.geteuid?.() ?? -1 };
+function surroundings({ name, path }: OpenRequest, socket: RouteSocket | undefined): Surroundings {
+  return {
+    existing: socket && attempt(() => findLink(socket, name)),
+    container: container(),
+    netAdmin: hasNetAdmin(),
+    uid: process.geteuid?.() ?? -1,
+    modeAllows: modeAllows(path),
+  };
 }
 
-function existingLink(name: string, socket: RouteSocket | undefined): LinkInfo | undefined {
-  if (socket === undefined || name.includes("%")) return undefined;
+function container(): Surroundings["container"] {
+  const { existsSync } = process.getBuiltinModule("node:fs");
+  return existsSync("/.dockerenv") ? "docker" : existsSync("/run/.containerenv") ? "podman" : undefined;
+}
+
+function modeAllows(path: string): boolean {
+  const { accessSync, constants } = process.getBuiltinModule("node:fs");
+  return attempt(() => accessSync(path, constants.R_OK | constants.W_OK) ?? true) ?? false;
+}
+
+/** What cannot be found out must not hide the error that is being explained. */
+function attempt<T>(look: () => T): T | undefined {
   try {
-    return linkByName(socket, name);
+    return look();
   } catch {
     return undefined;
   }

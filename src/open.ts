@@ -1,25 +1,28 @@
-import { TunTapDevice } from "./device";
-import { TunTapError } from "./errors";
-import { explain } from "./failures";
-import { Link, linkByName } from "./link";
-import type { LinkInfo } from "./netlink/link";
-import { RouteSocket } from "./netlink/socket";
-import { DEFAULT_PATH, explainOpen } from "./open-failures";
-import { checkAdoptOptions, checkFd, checkOpenOptions, type Kind, parseMac } from "./options";
+import { TunTapDevice } from "./device.ts";
+import { TunTapError } from "./errors.ts";
+import { explain } from "./failures.ts";
+import { findLink, Link, linkByName } from "./link.ts";
+import type { LinkInfo } from "./netlink/link.ts";
+import { RouteSocket } from "./netlink/socket.ts";
+import { DEFAULT_PATH, explainOpen } from "./open-failures.ts";
+import { checkAdoptOptions, checkFd, checkOpenOptions, type Kind } from "./options.ts";
+import { Port } from "./port.ts";
+import { configure } from "./settings.ts";
 import {
   ETH_HLEN,
+  IFF_MULTI_QUEUE,
   IFF_NO_PI,
   IFF_PERSIST,
   IFF_TAP,
   IFF_TUN,
   IFF_TUN_EXCL,
-  IFF_UP,
   IFF_VNET_HDR,
   TUN_PI_LEN,
   VLAN_HLEN,
-} from "./sys/constants";
-import * as tun from "./sys/tun";
-import type { AdoptOptions, DeviceOptions, OpenOptions, Tap, Tun } from "./types";
+} from "./sys/constants.ts";
+import * as tun from "./sys/tun.ts";
+import type { AdoptOptions, DeviceOptions, OpenOptions, Tap, Tun } from "./types.ts";
+import { type Undo, undoing } from "./undo.ts";
 
 /**
  * Opens a TUN interface, which carries IP packets.
@@ -59,11 +62,12 @@ export function openTap(options: OpenOptions<Tap> = {}): Tap {
  * the caller's as before.
  *
  * @throws {TunTapError} `EBADF`, `EBADFD` (not attached), `ENOTTY` (no TUN fd),
- * `EEXIST` (adopted already), `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers)
+ * `EEXIST` (adopted already), `ENODEV` (the interface is in another network
+ * namespace), `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers)
  */
 export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | Tap {
   checkFd(fd);
-  checkAdoptOptions(options, "tap");
+  checkAdoptOptions(options, undefined);
   options.signal?.throwIfAborted();
   return undoing((undo) => {
     try {
@@ -73,10 +77,8 @@ export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | 
       if ((flags & IFF_VNET_HDR) !== 0) throw headersRefused();
       undo.push(tun.setNonBlockingCloexec(fd));
       const socket = openSocket(undo);
-      const found = linkByName(socket, name);
-      const given = options as DeviceOptions<TunTapDevice>;
       const closeFd = options.closeFd ?? true;
-      return finish({ kind, fd, closeFd, packetInfo: (flags & IFF_NO_PI) === 0, name, socket, found }, given, undo);
+      return finish({ kind, fd, closeFd, name, socket }, options as DeviceOptions<TunTapDevice>, undo);
     } catch (error) {
       throw explain(error);
     }
@@ -100,36 +102,17 @@ function open(kind: Kind, options: OpenOptions<TunTapDevice>): TunTapDevice {
       const fd = tun.openClone(path);
       undo.push(() => tun.closeFd(fd));
       socket = openSocket(undo);
+      const before = findLink(socket, wanted);
+      // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
+      if (before?.tun?.kind === kind) undo.unshift(() => restoreFlags(path, before));
       const name = tun.setIff(fd, wanted, interfaceFlags(fd, kind, packetInfo, exclusive));
-      const wasPersistent = (tun.getIff(fd).flags & IFF_PERSIST) !== 0;
       // A persistent interface keeps the offloads of its last user, who may have asked for super-packets.
-      if (wasPersistent) tun.setOffload(fd, 0);
-      const found = linkByName(socket, name);
-      return finish({ kind, fd, closeFd: true, packetInfo, name, socket, found }, options, undo);
+      if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0) tun.setOffload(fd, 0);
+      return finish({ kind, fd, closeFd: true, name, socket }, options, undo);
     } catch (error) {
       throw explainOpen(explain(error), { kind, name: wanted, path, exclusive }, socket);
     }
   });
-}
-
-type Undo = (() => void)[];
-
-/** Runs `steps`; if one fails, what those before it left in `undo` is done, last first. */
-function undoing<T>(steps: (undo: Undo) => T): T {
-  const undo: Undo = [];
-  try {
-    return steps(undo);
-  } catch (error) {
-    for (const step of undo.reverse()) attempt(step);
-    throw error;
-  }
-}
-
-/** What cannot be undone (the interface may be gone) must not hide why it had to be. */
-function attempt(step: () => void): void {
-  try {
-    step();
-  } catch {}
 }
 
 function openSocket(undo: Undo): RouteSocket {
@@ -140,70 +123,59 @@ function openSocket(undo: Undo): RouteSocket {
 
 /** TUNSETIFF ignores bits that it does not know, so what the kernel lacks is found out before. */
 function interfaceFlags(fd: number, kind: Kind, packetInfo: boolean, exclusive: boolean): number {
-  const flags = (kind === "tun" ? IFF_TUN : IFF_TAP) | (packetInfo ? 0 : IFF_NO_PI);
+  const flags = kindFlag(kind) | (packetInfo ? 0 : IFF_NO_PI);
   const missing = flags & ~tun.getFeatures(fd);
   if (missing !== 0) {
     throw new TunTapError(
       "ERR_TUNTAP_UNSUPPORTED",
       `this kernel's TUN driver lacks the flags 0x${missing.toString(16)}`,
-      {
-        syscall: "ioctl(TUNGETFEATURES)",
-        hint: "use a newer kernel, or leave out the option that needs them",
-      },
+      { syscall: "ioctl(TUNGETFEATURES)", hint: "use a newer kernel, or leave out the option that needs them" },
     );
   }
   return flags | (exclusive ? IFF_TUN_EXCL : 0);
+}
+
+function kindFlag(kind: Kind): number {
+  return kind === "tun" ? IFF_TUN : IFF_TAP;
+}
+
+function restoreFlags(path: string, { name, tun: before }: LinkInfo): void {
+  if (before === undefined) return;
+  const { kind, packetInfo, vnetHeader, multiQueue } = before;
+  const flags =
+    kindFlag(kind) |
+    (packetInfo ? 0 : IFF_NO_PI) |
+    (vnetHeader ? IFF_VNET_HDR : 0) |
+    (multiQueue ? IFF_MULTI_QUEUE : 0);
+  const fd = tun.openClone(path);
+  try {
+    tun.setIff(fd, name, flags);
+  } finally {
+    tun.closeFd(fd);
+  }
 }
 
 interface Attached {
   readonly kind: Kind;
   readonly fd: number;
   readonly closeFd: boolean;
-  readonly packetInfo: boolean;
   readonly name: string;
   readonly socket: RouteSocket;
-  readonly found: LinkInfo;
 }
 
-type Ownership = Pick<OpenOptions, "owner" | "group">;
-
-/** Applies the options that an opened fd and an adopted one share; what outlives the process comes last. */
-function finish(attached: Attached, options: DeviceOptions<TunTapDevice> & Ownership, undo: Undo): TunTapDevice {
-  const { kind, fd, closeFd, packetInfo, name, socket, found } = attached;
-  const { mac, mtu, txQueueLength, addresses = [], persist, owner, group, reuseBuffers = false, signal } = options;
-  const link = new Link(socket, found.index);
-  const wasUp = (found.flags & IFF_UP) !== 0;
-  const { up = addresses.length > 0 ? true : wasUp } = options;
-  if (mac !== undefined) {
-    const before = tun.getHwaddr(fd);
-    undo.push(() => tun.setHwaddr(fd, before));
-    tun.setHwaddr(fd, parseMac(mac));
-  }
-  if (mtu !== undefined) {
-    undo.push(() => link.setMtu(found.mtu));
-    link.setMtu(mtu);
-  }
-  if (txQueueLength !== undefined) {
-    undo.push(() => link.setTxQueueLength(found.txQueueLength));
-    link.setTxQueueLength(txQueueLength);
-  }
-  for (const address of addresses) {
-    link.addAddress(address);
-    undo.push(() => link.removeAddress(address));
-  }
-  if (up !== wasUp) {
-    undo.push(() => link.setUp(wasUp));
-    link.setUp(up);
-  }
-  // The kernel knows no way back to "no owner": nothing may fail behind this.
-  if (owner !== undefined) tun.setOwner(fd, owner);
-  if (group !== undefined) tun.setGroup(fd, group);
-  if (persist !== undefined) {
-    const wasPersistent = (tun.getIff(fd).flags & IFF_PERSIST) !== 0;
-    undo.push(() => tun.setPersist(fd, wasPersistent));
-    tun.setPersist(fd, persist);
-  }
+/** What is the same for an opened fd and an adopted one: watch it, then apply the settings, then hand it out. */
+function finish(attached: Attached, options: OpenOptions<TunTapDevice>, undo: Undo): TunTapDevice {
+  const { kind, fd, closeFd, name, socket } = attached;
+  const found = linkByName(socket, name);
+  const link = new Link(socket, fd, found.index);
+  link.assertHere();
+  // Asked of netlink: in TUNGETIFF's answer IFF_NOFILTER has the bit of IFF_NO_PI (drivers/net/tun.c tun_get_iff()).
+  const packetInfo = found.tun?.packetInfo ?? false;
   const headers = (kind === "tap" ? ETH_HLEN + 2 * VLAN_HLEN : 0) + (packetInfo ? TUN_PI_LEN : 0);
-  const frameMax = (mtu ?? found.mtu) + headers;
-  return new TunTapDevice({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers }, options, signal);
+  const frameMax = (options.mtu ?? found.mtu) + headers;
+  const reuseBuffers = options.reuseBuffers ?? false;
+  const port = new Port({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers });
+  undo.push(() => port.discard());
+  configure(link, fd, found, options, undo);
+  return new TunTapDevice(port, options, options.signal);
 }

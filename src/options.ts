@@ -1,12 +1,15 @@
 /** Checks of what users give, before anything is done. Pure. */
 
-import { parseAddress } from "./netlink/address";
-import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "./sys/constants";
-import type { AdoptOptions, Device, DeviceOptions, OpenOptions } from "./types";
+import { parseAddress } from "./netlink/address.ts";
+import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "./sys/constants.ts";
+import type { AdoptOptions, Device, DeviceOptions, OpenOptions } from "./types.ts";
 
 export type Kind = "tun" | "tap";
 
-type Check = (value: unknown, option: string, kind: Kind) => void;
+/** What an fd is attached to is not known before the kernel is asked. */
+type MaybeKind = Kind | undefined;
+
+type Check = (value: unknown, option: string, kind: MaybeKind) => void;
 
 const boolean: Check = (value, option) => {
   if (typeof value !== "boolean") throw wrong(option, "true or false", value);
@@ -73,11 +76,11 @@ export function checkOpenOptions(options: unknown, kind: Kind): void {
 }
 
 /** As {@link checkOpenOptions}. */
-export function checkAdoptOptions(options: unknown, kind: Kind): void {
+export function checkAdoptOptions(options: unknown, kind: MaybeKind): void {
   checkOptions(options, adoptChecks, kind);
 }
 
-function checkOptions(options: unknown, checks: Readonly<Record<string, Check>>, kind: Kind): void {
+function checkOptions(options: unknown, checks: Readonly<Record<string, Check>>, kind: MaybeKind): void {
   if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
   // Not only its own properties: options may be an instance of a class with handlers as methods.
   for (const option in options) {
@@ -121,7 +124,7 @@ export function checkName(name: string, patternAllowed: boolean): void {
 }
 
 /** 68 to 65535, less the Ethernet header on a TAP (drivers/net/tun.c tun_net_initialize()). */
-export function checkMtu(bytes: number, kind: Kind): void {
+export function checkMtu(bytes: number, kind: MaybeKind): void {
   integer(bytes, "mtu", ETH_MIN_MTU, kind === "tap" ? ETH_MAX_MTU - ETH_HLEN : ETH_MAX_MTU);
 }
 

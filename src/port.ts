@@ -1,12 +1,13 @@
-import type { TunTapError } from "./errors";
-import { closedError, goneError, isGone, sendRefused } from "./failures";
-import { FrameReader } from "./frame-reader";
-import type { Link } from "./link";
-import { reactor, type Watch } from "./reactor";
-import { Receiver } from "./receiver";
-import { Sender } from "./sender";
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "./sys/constants";
-import { closeFd, getIff } from "./sys/tun";
+import type { TunTapError } from "./errors.ts";
+import { closedError, goneError, isGone, sendRefused } from "./failures.ts";
+import { FrameReader } from "./frame-reader.ts";
+import type { Link } from "./link.ts";
+import { reactor, type Watch } from "./reactor.ts";
+import { Receiver } from "./receiver.ts";
+import { Sender } from "./sender.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "./sys/constants.ts";
+import { native } from "./sys/native.ts";
+import { closeFd, getIff } from "./sys/tun.ts";
 
 /** What the port of a device stands on. */
 export interface PortParts {
@@ -57,6 +58,7 @@ export class Port {
     this.receiver = new Receiver(reader, want);
     this.sender = new Sender(fd, (errno, frame, index) => this.#refused(errno, frame, index), want);
     this.#watch = reactor().watch(fd, this.#events, this);
+    if (closeFd) native().fd_own(fd);
   }
 
   get fd(): number {
@@ -83,6 +85,13 @@ export class Port {
   /** `listener` is called once, when all of the port has ended. Must not throw. */
   onClose(listener: (reason: TunTapError | undefined) => void): void {
     this.#closeListeners.push(listener);
+  }
+
+  /** Takes the constructor back, for an open that fails: fd and link stay with whoever has opened them. */
+  discard(): void {
+    native().fd_disown(this.#fd);
+    this.#fd = -1;
+    this.#watch.end();
   }
 
   /** Ends everything, once; what the kernel still queues is lost with the fd. */

@@ -1,6 +1,6 @@
-import { check, systemError, TunTapError } from "./errors";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "./sys/constants";
-import { native } from "./sys/native";
+import { check, systemError, TunTapError } from "./errors.ts";
+import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "./sys/constants.ts";
+import { native } from "./sys/native.ts";
 
 /** Whoever wants to know what happens on an fd. Must not throw. */
 export interface Watcher {
@@ -51,8 +51,19 @@ export class Reactor {
   constructor(waker: Waker | undefined = chosenWaker()) {
     const n = native();
     this.#epoll = check(n.ep_open(), "epoll_create1");
-    this.#eventfd = check(n.ev_open(), "eventfd");
-    this.#arm = openWaker(waker, this.#epoll, this.#eventfd);
+    try {
+      this.#eventfd = check(n.ev_open(), "eventfd");
+    } catch (error) {
+      n.fd_close(this.#epoll);
+      throw error;
+    }
+    try {
+      this.#arm = openWaker(waker, this.#epoll, this.#eventfd);
+    } catch (error) {
+      n.fd_close(this.#epoll);
+      n.fd_close(this.#eventfd);
+      throw error;
+    }
   }
 
   /**
@@ -65,28 +76,44 @@ export class Reactor {
     const token = ++this.#lastToken;
     check(native().ep_control(this.#epoll, EPOLL_CTL_ADD, fd, events, token), "epoll_ctl(EPOLL_CTL_ADD)");
     this.#watchers.set(token, watcher);
-    let referenced = false;
+    this.#references++;
+    let referenced = true;
     const setReferenced = (on: boolean): void => {
       if (referenced === on) return;
       referenced = on;
       this.#references += on ? 1 : -1;
+      this.#adapt();
+    };
+    const end = (): void => {
+      this.#watchers.delete(token);
+      // Gone already if somebody else closed the fd: nothing is left to remove then.
+      native().ep_control(this.#epoll, EPOLL_CTL_DEL, fd, 0, 0);
+      setReferenced(false);
+      this.#adapt();
+    };
+    try {
       this.#listen();
+    } catch (error) {
+      end();
+      // The stream duplicates the eventfd, which may be one fd too many.
+      const { errno, syscall = "dup" } = error as { errno?: number; syscall?: string };
+      throw errno === undefined ? error : systemError(errno, syscall);
+    }
+    const setEvents = (wanted: number): void => {
+      if (wanted === events) return;
+      events = wanted;
+      check(native().ep_control(this.#epoll, EPOLL_CTL_MOD, fd, wanted, token), "epoll_ctl(EPOLL_CTL_MOD)");
     };
-    setReferenced(true);
-    return {
-      setReferenced,
-      setEvents: (wanted) => {
-        if (wanted === events) return;
-        events = wanted;
-        check(native().ep_control(this.#epoll, EPOLL_CTL_MOD, fd, wanted, token), "epoll_ctl(EPOLL_CTL_MOD)");
-      },
-      end: () => {
-        this.#watchers.delete(token);
-        // Gone already if somebody else closed the fd: nothing is left to remove then.
-        native().ep_control(this.#epoll, EPOLL_CTL_DEL, fd, 0, 0);
-        setReferenced(false);
-      },
-    };
+    return { setReferenced, setEvents, end };
+  }
+
+  /** As {@link #listen}, where nobody is there to be told that it failed. */
+  #adapt(): void {
+    try {
+      this.#listen();
+    } catch (cause) {
+      this.#fail(cause);
+    }
   }
 
   /** Listens in the way that fits: not at all, holding the event loop, or not holding it. */

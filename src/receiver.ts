@@ -1,5 +1,5 @@
-import { TunTapError } from "./errors";
-import { BATCH_FRAMES, type FrameReader } from "./frame-reader";
+import { TunTapError } from "./errors.ts";
+import { BATCH_FRAMES, type FrameReader } from "./frame-reader.ts";
 
 /** Whoever receives from a device; there is one at a time. */
 export interface Consumer {

@@ -1,7 +1,7 @@
-import type { TunTapError } from "./errors";
-import { EAGAIN } from "./sys/constants";
-import { native } from "./sys/native";
-import type { FrameSource } from "./types";
+import type { TunTapError } from "./errors.ts";
+import { EAGAIN } from "./sys/constants.ts";
+import { native } from "./sys/native.ts";
+import type { FrameSource } from "./types.ts";
 
 /** Says what a negative errno of write(2) on this device means; ends the device if it is gone. */
 export type Refusal = (errno: number, frame: Uint8Array, frameIndex?: number) => TunTapError;

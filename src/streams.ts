@@ -1,6 +1,6 @@
 /** Web Streams over a device, in which one chunk is one frame. */
 
-import type { FrameSource } from "./types";
+import type { FrameSource } from "./types.ts";
 
 /**
  * Reads one frame for each read: a high-water mark of 0 leaves what nobody

@@ -1,4 +1,4 @@
-import type { TunTapError } from "./errors";
+import type { TunTapError } from "./errors.ts";
 
 /** A whole IP packet or Ethernet frame, as bytes. */
 export type FrameSource = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;

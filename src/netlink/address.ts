@@ -1,9 +1,9 @@
 /** RTM_*ADDR: `struct ifaddrmsg` and its attributes (include/uapi/linux/if_addr.h). Pure. */
 
-import type { Address, AddressLike } from "../types";
-import { AF_INET, AF_INET6, IFA_ADDRESS, IFA_LOCAL } from "./constants";
-import { formatIP, parseIP } from "./ip";
-import { type Attribute, decodeAttributes, NetlinkFormatError } from "./message";
+import type { Address, AddressLike } from "../types.ts";
+import { AF_INET, AF_INET6, IFA_ADDRESS, IFA_LOCAL } from "./constants.ts";
+import { formatIP, parseIP } from "./ip.ts";
+import { type Attribute, decodeAttributes, NetlinkFormatError } from "./message.ts";
 
 const IFADDRMSG_LEN = 8;
 

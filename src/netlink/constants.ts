@@ -35,6 +35,8 @@ export const IFLA_INFO_DATA = 2;
 export const IFLA_TUN_OWNER = 1;
 export const IFLA_TUN_GROUP = 2;
 export const IFLA_TUN_TYPE = 3;
+export const IFLA_TUN_PI = 4;
+export const IFLA_TUN_VNET_HDR = 5;
 export const IFLA_TUN_MULTI_QUEUE = 7;
 
 // include/uapi/linux/if_addr.h

@@ -1,6 +1,6 @@
 /** RTM_*LINK: `struct ifinfomsg` and its attributes (include/uapi/linux/if_link.h). Pure. */
 
-import type { LinkStats } from "../types";
+import type { LinkStats } from "../types.ts";
 import {
   IFLA_IFNAME,
   IFLA_INFO_DATA,
@@ -11,9 +11,11 @@ import {
   IFLA_TUN_GROUP,
   IFLA_TUN_MULTI_QUEUE,
   IFLA_TUN_OWNER,
+  IFLA_TUN_PI,
   IFLA_TUN_TYPE,
+  IFLA_TUN_VNET_HDR,
   IFLA_TXQLEN,
-} from "./constants";
+} from "./constants.ts";
 import {
   type Attribute,
   decodeAttributes,
@@ -22,13 +24,15 @@ import {
   encodeString,
   encodeU32,
   NetlinkFormatError,
-} from "./message";
+} from "./message.ts";
 
 const IFINFOMSG_LEN = 16;
 
 /** What the kernel says of a TUN or TAP interface. */
 export interface TunInfo {
   readonly kind: "tun" | "tap";
+  readonly packetInfo: boolean;
+  readonly vnetHeader: boolean;
   readonly multiQueue: boolean;
   readonly owner: number | undefined;
   readonly group: number | undefined;
@@ -104,6 +108,8 @@ function decodeTun(linkInfo: Uint8Array): TunInfo | undefined {
   return {
     // IFF_TUN is 1, IFF_TAP 2.
     kind: tun.get(IFLA_TUN_TYPE)?.[0] === 2 ? "tap" : "tun",
+    packetInfo: tun.get(IFLA_TUN_PI)?.[0] === 1,
+    vnetHeader: tun.get(IFLA_TUN_VNET_HDR)?.[0] === 1,
     multiQueue: tun.get(IFLA_TUN_MULTI_QUEUE)?.[0] === 1,
     owner: u32(IFLA_TUN_OWNER),
     group: u32(IFLA_TUN_GROUP),

@@ -4,7 +4,7 @@
  * machine that Bun runs on is little-endian.
  */
 
-import { NLA_TYPE_MASK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR, NLMSGERR_ATTR_MSG } from "./constants";
+import { NLA_TYPE_MASK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR, NLMSGERR_ATTR_MSG } from "./constants.ts";
 
 const NLMSG_HDRLEN = 16;
 const NLA_HDRLEN = 4;

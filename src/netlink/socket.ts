@@ -1,6 +1,6 @@
-import { check, systemError } from "../errors";
-import { EAGAIN, EINTR } from "../sys/constants";
-import { native } from "../sys/native";
+import { check, systemError } from "../errors.ts";
+import { EAGAIN, EINTR } from "../sys/constants.ts";
+import { native } from "../sys/native.ts";
 import {
   NETLINK_EXT_ACK,
   NETLINK_GET_STRICT_CHK,
@@ -10,7 +10,7 @@ import {
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
-} from "./constants";
+} from "./constants.ts";
 import {
   type Attribute,
   decodeAcknowledgement,
@@ -18,7 +18,7 @@ import {
   decodeU32,
   encodeMessage,
   type Message,
-} from "./message";
+} from "./message.ts";
 
 /** What `ip` uses; the kernel fills a dump's messages up to this much (net/netlink/af_netlink.c). */
 const RECEIVE_BYTES = 32768;
@@ -37,6 +37,11 @@ export class RouteSocket {
     native().nl_set_option(this.#fd, NETLINK_GET_STRICT_CHK, 1);
   }
 
+  /** -1 once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
   close(): void {
     if (this.#fd < 0) return;
     native().fd_close(this.#fd);
@@ -48,6 +53,7 @@ export class RouteSocket {
    * but an acknowledgement for a change, one message for an object.
    *
    * @param call What the error names, such as `RTM_NEWLINK`.
+   * @param what What an error is about, beside the kernel's own words: the value given.
    * @throws {TunTapError} with the kernel's errno and its own words
    */
   request(
@@ -56,8 +62,9 @@ export class RouteSocket {
     flags: number,
     body: Uint8Array,
     attributes: readonly Attribute[] = [],
+    what?: string,
   ): Message[] {
-    return this.#ask(call, type, NLM_F_REQUEST | NLM_F_ACK | flags, body, attributes).messages;
+    return this.#ask(call, type, NLM_F_REQUEST | NLM_F_ACK | flags, body, attributes, what).messages;
   }
 
   /** All objects of a kind that match `body`. */
@@ -77,6 +84,7 @@ export class RouteSocket {
     flags: number,
     body: Uint8Array,
     attributes: readonly Attribute[],
+    what?: string,
   ): { messages: Message[]; interrupted: boolean } {
     const sequence = ++this.#sequence;
     const syscall = `netlink(${call})`;
@@ -102,7 +110,8 @@ export class RouteSocket {
           continue;
         }
         const { errno, text } = decodeAcknowledgement(message);
-        if (errno < 0) throw systemError(errno, syscall, { detail: text });
+        if (errno < 0)
+          throw systemError(errno, syscall, { detail: [what, text].filter(Boolean).join(": ") || undefined });
         return { messages, interrupted };
       }
     }

@@ -6,6 +6,7 @@
 // include/uapi/linux/if_tun.h
 export const IFF_TUN = 0x0001;
 export const IFF_TAP = 0x0002;
+export const IFF_MULTI_QUEUE = 0x0100;
 export const IFF_PERSIST = 0x0800;
 export const IFF_NO_PI = 0x1000;
 export const IFF_VNET_HDR = 0x4000;
@@ -55,6 +56,11 @@ export const EPOLLHUP = 0x010;
 
 // include/uapi/asm-generic/fcntl.h
 export const O_NONBLOCK = 0o4000;
+export const F_GETFD = 1;
+export const F_SETFD = 2;
+export const F_GETFL = 3;
+export const F_SETFL = 4;
+export const FD_CLOEXEC = 1;
 
 // include/uapi/linux/memfd.h
 export const MFD_CLOEXEC = 0x1;

@@ -1,8 +1,8 @@
 import { CString, cc, dlopen, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
 import source from "../../native/tuntap.c" with { type: "text" };
-import { TunTapError } from "../errors";
-import { MFD_CLOEXEC } from "./constants";
-import { definitions, type Native } from "./symbols";
+import { systemError, TunTapError } from "../errors.ts";
+import { EMFILE, MFD_CLOEXEC } from "./constants.ts";
+import { definitions, type Native } from "./symbols.ts";
 
 /**
  * Compiles and binds the shim.
@@ -30,11 +30,22 @@ export function load(): Native {
   }
   const table = symbols.tuntap_functions() as Pointer;
   const count = symbols.tuntap_function_count();
+  threadEnd.push(freedBy(symbols.tuntap_thread_end() as Pointer, table));
   const defined = definitions(new BigUint64Array(toArrayBuffer(table, 0, count * 8)));
   return linkSymbols(defined).symbols as unknown as Native;
 }
 
+/** Held as long as this JavaScript thread lives. Its end frees it, even by `worker.terminate()`, which gives no other notice. */
+const threadEnd: ArrayBuffer[] = [];
+
+/** bun-types leaves out toArrayBuffer's last two arguments: the deallocator's context, and the deallocator. */
+function freedBy(deallocator: Pointer, bytes: Pointer): ArrayBuffer {
+  type ToArrayBuffer = (bytes: Pointer, offset: number, length: number, context: null, free: Pointer) => ArrayBuffer;
+  return (toArrayBuffer as ToArrayBuffer)(bytes, 0, 8, null, deallocator);
+}
+
 const entryPoints = {
+  tuntap_thread_end: { args: [], returns: "ptr" },
   tuntap_link: { args: [], returns: "ptr" },
   tuntap_functions: { args: [], returns: "ptr" },
   tuntap_function_count: { args: [], returns: "i32" },
@@ -47,7 +58,9 @@ function compile(): ReturnType<typeof cc<typeof entryPoints>> {
     // -nostdlib, because a machine without libc's development files has no libc for the linker to find.
     return cc({ source: file.path, flags: ["-nostdlib"], symbols: entryPoints });
   } catch (cause) {
+    if (cause instanceof TunTapError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
+    if (/\bEMFILE\b/.test(reason)) throw systemError(-EMFILE, "open", { cause });
     throw new TunTapError("ERR_TUNTAP_NATIVE", `the C shim could not be compiled (${reason})`, {
       hint: compileHint(reason),
       cause,
@@ -63,6 +76,7 @@ function compileHint(reason: string): string {
   if (/JIT/.test(reason)) {
     return "allow memory that is written and then executed: remove MemoryDenyWriteExecute=yes (PR_SET_MDWE) from the systemd unit, and do not set BUN_JSC_useJIT=0";
   }
+  if (/ENOENT|EACCES|EROFS/.test(reason)) return "mount /proc, or set TMPDIR to a folder that can be written to";
   return "report this with your Bun version and architecture, and try the Bun version that bun-tuntap is tested with";
 }
 
@@ -81,16 +95,21 @@ function sourceFile(): SourceFile {
   const libc = dlopen("libc.so.6", {
     memfd_create: { args: ["ptr", "u32"], returns: "i32" },
     write: { args: ["i32", "ptr", "u64"], returns: "i64" },
+    dup: { args: ["i32"], returns: "i32" },
     close: { args: ["i32"], returns: "i32" },
   });
   // Not node:fs: loading it takes longer than all else here but the compiler.
-  const { memfd_create, write, close } = libc.symbols;
+  const { memfd_create, write, dup, close } = libc.symbols;
   const bytes = new TextEncoder().encode(source);
   const fd = memfd_create(new TextEncoder().encode("tuntap.c\0"), MFD_CLOEXEC);
-  if (fd >= 0 && Number(write(fd, bytes, bytes.length)) === bytes.length) {
-    return { path: `/proc/self/fd/${fd}`, remove: () => void close(fd) };
-  }
-  if (fd >= 0) close(fd);
+  if (fd < 0) return temporaryFile();
+  const written = Number(write(fd, bytes, bytes.length)) === bytes.length;
+  // The compiler needs a descriptor of its own, and without one says that there is no such file.
+  const spare = dup(fd);
+  if (spare >= 0) close(spare);
+  if (written && spare >= 0) return { path: `/proc/self/fd/${fd}`, remove: () => void close(fd) };
+  close(fd);
+  if (spare < 0) throw systemError(-EMFILE, "dup");
   return temporaryFile();
 }
 

@@ -1,4 +1,6 @@
-import type { Native } from "./symbols";
+import { systemError } from "../errors.ts";
+import { EMFILE } from "./constants.ts";
+import type { Native } from "./symbols.ts";
 
 let loaded: Native | undefined;
 
@@ -10,6 +12,16 @@ let loaded: Native | undefined;
  */
 export function native(): Native {
   // Not imported at the top: bun:ffi and the C text would be a third of what importing this library costs.
-  loaded ??= (require("./load") as typeof import("./load")).load();
+  loaded ??= loader().load();
   return loaded;
+}
+
+function loader(): typeof import("./load.ts") {
+  try {
+    return require("./load.ts");
+  } catch (cause) {
+    // Bun's own error for a source file that it cannot open is no system error.
+    if (/\bEMFILE\b/.test(String(cause))) throw systemError(-EMFILE, "open", { cause });
+    throw cause;
+  }
 }

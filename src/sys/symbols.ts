@@ -8,10 +8,11 @@ export const signatures: {
   readonly [K in keyof Native]: readonly ("i32" | "u32" | "ptr")[];
 } = {
   fd_open: ["ptr" /* path, NUL-terminated */],
+  fd_own: ["i32"],
+  fd_disown: ["i32"],
   fd_close: ["i32"],
-  fd_get_flags: ["i32"],
-  fd_set_flags: ["i32", "i32"],
-  fd_set_cloexec: ["i32"],
+  fd_control: ["i32", "i32" /* F_* */, "i32"],
+  fd_is_same: ["i32", "i32"],
   tun_set_iff: ["i32", "ptr" /* name, 16 bytes, in and out */, "i32"],
   tun_get_iff: ["i32", "ptr" /* name, 16 bytes, out */],
   tun_get_features: ["i32"],
@@ -20,8 +21,8 @@ export const signatures: {
   tun_set_group: ["i32", "u32"],
   tun_set_offload: ["i32", "u32"],
   tun_set_carrier: ["i32", "i32"],
-  tun_get_sndbuf: ["i32"],
   tun_set_sndbuf: ["i32", "i32"],
+  tun_get_dev_netns: ["i32"],
   tun_get_hwaddr: ["i32", "ptr" /* 6 bytes, out */],
   tun_set_hwaddr: ["i32", "ptr" /* 6 bytes */],
   tun_read: [
@@ -37,6 +38,7 @@ export const signatures: {
   ],
   tun_write: ["i32", "ptr" /* frame */, "i32" /* length */],
   nl_open: [],
+  sock_get_netns: ["i32"],
   nl_set_option: ["i32", "i32", "i32"],
   nl_send: ["i32", "ptr", "i32"],
   nl_recv: ["i32", "ptr", "i32"],
@@ -55,10 +57,11 @@ type Bytes = Uint8Array;
 /** The shim as TypeScript sees it. */
 export interface Native {
   fd_open(path: Bytes): number;
+  fd_own(fd: number): number;
+  fd_disown(fd: number): number;
   fd_close(fd: number): number;
-  fd_get_flags(fd: number): number;
-  fd_set_flags(fd: number, flags: number): number;
-  fd_set_cloexec(fd: number): number;
+  fd_control(fd: number, command: number, argument: number): number;
+  fd_is_same(one: number, other: number): number;
   tun_set_iff(fd: number, name: Bytes, flags: number): number;
   tun_get_iff(fd: number, name: Bytes): number;
   tun_get_features(fd: number): number;
@@ -67,8 +70,8 @@ export interface Native {
   tun_set_group(fd: number, gid: number): number;
   tun_set_offload(fd: number, bits: number): number;
   tun_set_carrier(fd: number, on: number): number;
-  tun_get_sndbuf(fd: number): number;
   tun_set_sndbuf(fd: number, bytes: number): number;
+  tun_get_dev_netns(fd: number): number;
   tun_get_hwaddr(fd: number, mac: Bytes): number;
   tun_set_hwaddr(fd: number, mac: Bytes): number;
   tun_read(
@@ -84,6 +87,7 @@ export interface Native {
   ): number;
   tun_write(fd: number, frame: Bytes, length: number): number;
   nl_open(): number;
+  sock_get_netns(fd: number): number;
   nl_set_option(fd: number, option: number, value: number): number;
   nl_send(fd: number, message: Bytes, length: number): number;
   nl_recv(fd: number, buffer: Bytes, capacity: number): number;

@@ -1,6 +1,6 @@
-import { check } from "../errors";
-import { ETH_ALEN, IFNAMSIZ, O_NONBLOCK } from "./constants";
-import { native } from "./native";
+import { check } from "../errors.ts";
+import { ETH_ALEN, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, IFNAMSIZ, O_NONBLOCK } from "./constants.ts";
+import { native } from "./native.ts";
 
 /** What TUNGETIFF knows of an attached fd. */
 export interface Iff {
@@ -19,13 +19,17 @@ export function closeFd(fd: number): void {
   native().fd_close(fd);
 }
 
-/** Gives a foreign fd the two flags that {@link openClone} sets; returns how to undo the one that others share. */
+/** Gives a foreign fd the two flags that {@link openClone} sets; returns how to undo it. */
 export function setNonBlockingCloexec(fd: number): () => void {
-  const flags = check(native().fd_get_flags(fd), "fcntl(F_GETFL)");
-  check(native().fd_set_cloexec(fd), "fcntl(F_SETFD)");
-  if ((flags & O_NONBLOCK) !== 0) return () => {};
-  check(native().fd_set_flags(fd, flags | O_NONBLOCK), "fcntl(F_SETFL)");
-  return () => void native().fd_set_flags(fd, flags);
+  const { fd_control } = native();
+  const flags = check(fd_control(fd, F_GETFL, 0), "fcntl(F_GETFL)");
+  const fdFlags = check(fd_control(fd, F_GETFD, 0), "fcntl(F_GETFD)");
+  check(fd_control(fd, F_SETFL, flags | O_NONBLOCK), "fcntl(F_SETFL)");
+  check(fd_control(fd, F_SETFD, fdFlags | FD_CLOEXEC), "fcntl(F_SETFD)");
+  return () => {
+    fd_control(fd, F_SETFL, flags);
+    fd_control(fd, F_SETFD, fdFlags);
+  };
 }
 
 /** Creates or attaches to an interface; returns its name. */
@@ -52,11 +56,24 @@ export function setPersist(fd: number, on: boolean): void {
 }
 
 export function setOwner(fd: number, uid: number): void {
-  check(native().tun_set_owner(fd, uid), "ioctl(TUNSETOWNER)");
+  check(native().tun_set_owner(fd, uid), "ioctl(TUNSETOWNER)", `user ${uid}`);
 }
 
 export function setGroup(fd: number, gid: number): void {
-  check(native().tun_set_group(fd, gid), "ioctl(TUNSETGROUP)");
+  check(native().tun_set_group(fd, gid), "ioctl(TUNSETGROUP)", `group ${gid}`);
+}
+
+/**
+ * Whether the interface of `fd` is in the network namespace of a socket;
+ * undefined where that cannot be asked (no CAP_NET_ADMIN, Linux before 5.2).
+ */
+export function isInNamespaceOf(fd: number, socket: number): boolean | undefined {
+  const n = native();
+  const ours = n.tun_get_dev_netns(fd);
+  const theirs = n.sock_get_netns(socket);
+  const same = ours < 0 || theirs < 0 ? undefined : n.fd_is_same(ours, theirs) === 1;
+  for (const netns of [ours, theirs]) if (netns >= 0) n.fd_close(netns);
+  return same;
 }
 
 /** TUN_F_* */
@@ -71,10 +88,6 @@ export function setCarrier(fd: number, on: boolean): void {
 /** Bytes of sent frames that the kernel holds before write(2) says EAGAIN; INT_MAX at first. */
 export function setSndbuf(fd: number, bytes: number): void {
   check(native().tun_set_sndbuf(fd, bytes), "ioctl(TUNSETSNDBUF)");
-}
-
-export function getSndbuf(fd: number): number {
-  return check(native().tun_get_sndbuf(fd), "ioctl(TUNGETSNDBUF)");
 }
 
 /** The MAC address of an attached TAP; needs no privilege, and works whatever namespace the interface is in. */

@@ -45,8 +45,11 @@ describePrivileged("the README's example", () => {
     let output = "";
     for await (const text of child.stdout.pipeThrough(new TextDecoderStream())) {
       output += text;
-      // The kernel looks for IPv6 neighbours as soon as the interface is up.
       if (output.split("\n").length > 2) break;
+      // Makes the kernel ask for the neighbour: the first frame, unless it looked for IPv6 ones by itself.
+      const socket = await Bun.udpSocket({ hostname: "192.0.2.1" });
+      socket.send("x", 9, "192.0.2.2");
+      socket.close();
     }
     child.kill();
     await child.exited;

@@ -151,6 +151,9 @@ describe("explain()", () => {
     ["ioctl(TUNGETIFF)", EBADF, "no open file"],
     ["ioctl(TUNGETIFF)", EBADFD, "TUNSETIFF"],
     ["epoll_ctl(EPOLL_CTL_ADD)", -17, "belongs to a device already"],
+    ["open", -24, "ulimit -n"],
+    ["eventfd", -24, "ulimit -n"],
+    ["open", -23, "limit on open files"],
     ["netlink(RTM_NEWLINK)", -1, "setcap cap_net_admin+ep"],
     ["netlink(RTM_NEWADDR)", -1, "setcap cap_net_admin+ep"],
     ["netlink(RTM_DELADDR)", -1, "setcap cap_net_admin+ep"],
@@ -162,7 +165,7 @@ describe("explain()", () => {
     ["netlink(RTM_NEWLINK)", -17, "another interface has that name"],
     ["netlink(RTM_NEWLINK)", -16, "call down() first"],
   ])("says about %s with errno %d what to do: … %s …", (syscall, errno, cure) => {
-    const error = explain(systemError(errno, syscall, { detail: "the kernel's words" })) as TunTapError;
+    const error = explain(systemError(errno, syscall, { detail: "the kernel's words" }), () => false) as TunTapError;
     expect(error.hint).toContain(cure);
     expect(error.hint).toSatisfy(isOneSentence);
     expect(error).toMatchObject({ errno, syscall, detail: "the kernel's words" });

@@ -65,26 +65,26 @@ describe("a u32 parameter (the token of ep_control)", () => {
   });
 });
 
-describe("an i32 parameter (the fd of fd_get_flags)", () => {
+describe("an i32 parameter (the fd of fd_control)", () => {
   test("takes numbers modulo 2^32, without their fraction: a wrong fd becomes another one", () => {
-    const flags = n.fd_get_flags(eventfd);
+    const flags = n.fd_control(eventfd, 3, 0);
     expect(flags).toBeGreaterThan(0);
     for (const fd of [2 ** 32 + eventfd, eventfd + 0.5, BigInt(eventfd) as unknown as number]) {
-      expect(n.fd_get_flags(fd)).toBe(flags);
+      expect(n.fd_control(fd, 3, 0)).toBe(flags);
     }
   });
 
   test("takes 2^31 as negative: EBADF", () => {
-    expect([2 ** 31, -1].map((fd) => n.fd_get_flags(fd))).toEqual([-9, -9]);
+    expect([2 ** 31, -1].map((fd) => n.fd_control(fd, 3, 0))).toEqual([-9, -9]);
   });
 
   test("takes undefined, null, NaN and 2^32 as 0, which is the standard input", () => {
-    const flags = n.fd_get_flags(0);
-    for (const fd of [undefined, null, Number.NaN, 2 ** 32]) expect(n.fd_get_flags(fd as number)).toBe(flags);
+    const flags = n.fd_control(0, 3, 0);
+    for (const fd of [undefined, null, Number.NaN, 2 ** 32]) expect(n.fd_control(fd as number, 3, 0)).toBe(flags);
   });
 
   test("refuses text", () => {
-    expect(() => n.fd_get_flags(String(eventfd) as unknown as number)).toThrow(
+    expect(() => n.fd_control(String(eventfd) as unknown as number, 3, 0)).toThrow(
       new TypeError("bun:ffi cannot convert argument to 'i32'"),
     );
   });

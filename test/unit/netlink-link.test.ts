@@ -66,7 +66,7 @@ describe("decodeLink()", () => {
       mtu: 1500,
       txQueueLength: 1000,
       stats: undefined,
-      tun: { kind: "tap", multiQueue: true, owner: 1000, group: undefined },
+      tun: { kind: "tap", packetInfo: false, vnetHeader: false, multiQueue: true, owner: 1000, group: undefined },
     });
   });
 
@@ -100,6 +100,12 @@ describe("decodeLink()", () => {
   test.each([
     { name: "a TUN", data: [{ type: 3, value: hex("01") }], want: { kind: "tun", multiQueue: false } },
     { name: "a TAP", data: [{ type: 3, value: hex("02") }], want: { kind: "tap", multiQueue: false } },
+    {
+      name: "packet information",
+      data: [{ type: 4, value: hex("01") }],
+      want: { packetInfo: true, vnetHeader: false },
+    },
+    { name: "virtio headers", data: [{ type: 5, value: hex("01") }], want: { packetInfo: false, vnetHeader: true } },
     { name: "one queue", data: [{ type: 7, value: hex("00") }], want: { kind: "tun", multiQueue: false } },
     { name: "user 0", data: [{ type: 1, value: encodeU32(0) }], want: { kind: "tun", owner: 0 } },
     { name: "group 0", data: [{ type: 2, value: encodeU32(0) }], want: { kind: "tun", group: 0 } },

@@ -6,8 +6,21 @@ import { checkName } from "../../src/options";
 import { isOneSentence } from "./support";
 
 const request: OpenRequest = { kind: "tun", name: "tun0", path: "/dev/net/tun", exclusive: false };
-const around: Surroundings = { existing: undefined, container: undefined, netAdmin: false, uid: 1000 };
-const single: TunInfo = { kind: "tun", multiQueue: false, owner: undefined, group: undefined };
+const around: Surroundings = {
+  existing: undefined,
+  container: undefined,
+  netAdmin: false,
+  uid: 1000,
+  modeAllows: false,
+};
+const single: TunInfo = {
+  kind: "tun",
+  packetInfo: false,
+  vnetHeader: false,
+  multiQueue: false,
+  owner: undefined,
+  group: undefined,
+};
 
 function link(tun: TunInfo | undefined): LinkInfo {
   return { index: 2, flags: 0, name: "tun0", mtu: 1500, txQueueLength: 500, stats: undefined, tun };
@@ -52,8 +65,6 @@ const open: readonly Row[] = [
   },
   { when: "the device cgroup of Docker forbids it", code: "EPERM", around: docker, cure: [dockerRun, "runc 1.2.0"] },
   { when: "the device cgroup of Podman forbids it", code: "EPERM", around: podman, cure: [podmanRun] },
-  { when: "the process has too many files", code: "EMFILE", cure: ["ulimit -n"] },
-  { when: "the system has too many files", code: "ENFILE", cure: ["limit on open files"] },
 ];
 
 const attach: readonly Row[] = [
@@ -151,7 +162,6 @@ const attach: readonly Row[] = [
     around: { existing: link(single) },
     cure: ["other settings", "delete it"],
   },
-  { when: "the process has too many files", code: "EMFILE", cure: ["ulimit -n"] },
 ];
 
 const elsewhere: readonly Row[] = [
@@ -168,7 +178,6 @@ const elsewhere: readonly Row[] = [
     syscall: "ioctl(SIOCSIFHWADDR)",
     cure: ["setcap cap_net_admin+ep"],
   },
-  { when: "there are too many files", code: "EMFILE", syscall: "eventfd", cure: ["ulimit -n"] },
 ];
 
 function hintOf(row: Row, syscall: string): string | undefined {
@@ -225,6 +234,8 @@ describe("openHint()", () => {
   test("is one sentence for every code, call and surroundings", () => {
     const tun = fc.record({
       kind: fc.constantFrom<TunInfo["kind"]>("tun", "tap"),
+      packetInfo: fc.boolean(),
+      vnetHeader: fc.boolean(),
       multiQueue: fc.boolean(),
       owner: fc.option(fc.nat(), { nil: undefined }),
       group: fc.option(fc.nat(), { nil: undefined }),
@@ -245,6 +256,7 @@ describe("openHint()", () => {
           container: fc.constantFrom<Surroundings["container"]>("docker", "podman", undefined),
           netAdmin: fc.boolean(),
           uid: fc.constantFrom(0, 1000),
+          modeAllows: fc.boolean(),
         }),
         (code, syscall, request, around) => {
           const hint = openHint(code, syscall, request, around);

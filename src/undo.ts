@@ -1,0 +1,21 @@
+/** All or nothing: each step leaves how it is undone, and a failure undoes those before it, last first. */
+
+export type Undo = (() => void)[];
+
+/** Runs `steps`; if they throw, what they have left in `undo` is done. */
+export function undoing<T>(steps: (undo: Undo) => T): T {
+  const undo: Undo = [];
+  try {
+    return steps(undo);
+  } catch (error) {
+    for (const step of undo.reverse()) attempt(step);
+    throw error;
+  }
+}
+
+/** What cannot be undone (the interface may be gone) must not hide why it had to be. */
+function attempt(step: () => void): void {
+  try {
+    step();
+  } catch {}
+}

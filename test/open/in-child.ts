@@ -1,0 +1,87 @@
+/** Runs child.ts in another process, perhaps as another user or in another namespace, and reads its report. */
+import { chmodSync, cpSync, mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { OpenOptions } from "../../src/index";
+
+/** What child.ts is asked to do. */
+export interface ChildRequest {
+  readonly call: "openTun" | "openTap" | "adopt";
+  /** For `adopt`. */
+  readonly fd?: number;
+  readonly options?: Omit<OpenOptions, "signal" | "data" | "drain" | "error" | "close">;
+  /** Members of the device to call or read, with arguments; `send` and `receive` in hexadecimal. */
+  readonly steps?: readonly (readonly [member: string, ...args: unknown[]])[];
+  /** The number of fds that can still be opened when the device is. */
+  readonly fdsLeft?: number;
+  /** Whether the shim is compiled before. Default true. */
+  readonly compiled?: boolean;
+  /** How often to open and close it; outcomes of `steps` are those of all. Default 1. */
+  readonly tries?: number;
+  /** Open the same once more at the end, with as many fds as it wants. */
+  readonly again?: boolean;
+}
+
+export interface Outcome {
+  readonly value?: unknown;
+  readonly error?: {
+    readonly type: string;
+    readonly message: string;
+    readonly code?: string | undefined;
+    readonly errno?: number | undefined;
+    readonly syscall?: string | undefined;
+    readonly hint?: string | undefined;
+  };
+}
+
+/** What child.ts prints. */
+export interface ChildReport {
+  /** The device's name, or why there is none, at the first try. */
+  readonly opened: Outcome;
+  /** One for each of `steps`. */
+  readonly outcomes: Outcome[];
+  /** The fds that are open after all tries and were not before. */
+  readonly left: string[];
+  again?: Outcome;
+}
+
+export interface ChildSurroundings {
+  /** What comes before `bun` on the command line, such as `setpriv` and its options. */
+  readonly through?: readonly string[];
+  /** A directory that holds src, native and test/open/child.ts. Default: this one. */
+  readonly tree?: string;
+  /** Further fds, from 3 on. */
+  readonly fds?: readonly number[];
+}
+
+const repository = join(import.meta.dir, "../..");
+
+/** Runs child.ts to its end, which must come by itself. */
+export function inChild(
+  request: ChildRequest,
+  { through = [], tree = repository, fds = [] }: ChildSurroundings = {},
+): ChildReport {
+  const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(
+    [...through, process.execPath, join(tree, "test/open/child.ts"), JSON.stringify(request)],
+    {
+      cwd: tree,
+      env: { ...process.env, HOME: tree, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" },
+      stdio: ["ignore", "pipe", "pipe", ...fds],
+      timeout: 10_000,
+      killSignal: "SIGKILL",
+    },
+  );
+  if (exitCode !== 0) throw new Error(`The child ended with ${signalCode ?? exitCode}: ${stderr}${stdout}`);
+  return JSON.parse(`${stdout}`) as ChildReport;
+}
+
+/** A copy of the library and of child.ts that every user can read. */
+export function publicTree(): { path: string } & Disposable {
+  const path = mkdtempSync(join(tmpdir(), "bun-tuntap-open-"));
+  for (const part of ["src", "native", "test/open/child.ts", "test/open/in-child.ts"]) {
+    cpSync(join(repository, part), join(path, part), { recursive: true });
+  }
+  Bun.spawnSync(["chmod", "-R", "a+rX", path]);
+  chmodSync(path, 0o755);
+  return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
+}

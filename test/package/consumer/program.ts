@@ -1,0 +1,98 @@
+/**
+ * A project that uses every value that bun-tuntap exports. The test copies it
+ * out of the tree, where the two paths below are the package's names.
+ */
+import { adopt, openTap, openTun, TunTapError } from "../../../src/index";
+import {
+  ArpOperation,
+  buildArp,
+  buildEthernet,
+  buildIcmpEcho,
+  buildIPv4,
+  checksum,
+  EtherType,
+  IcmpType,
+  IpProtocol,
+  PacketError,
+  parseArp,
+  parseEthernet,
+  parseIcmpEcho,
+  parseIPv4,
+  writeArp,
+  writeEthernet,
+  writeIcmpEcho,
+  writeIPv4,
+} from "../../../src/packet/index";
+
+/** A datagram of the kernel's, through a TUN. */
+async function receive(): Promise<string> {
+  using tun = openTun({ name: "consumer%d", addresses: ["192.0.2.1/24"] });
+  console.log(`${tun.kind} ${tun.name}`);
+  try {
+    adopt(tun.fd);
+  } catch (error) {
+    if (error instanceof TunTapError) console.log(`adopt: ${error.code}`);
+  }
+  const socket = await Bun.udpSocket({});
+  socket.send("a datagram", 9, "192.0.2.2");
+  socket.close();
+  for await (const packet of tun) {
+    // The kernel looks for IPv6 routers, too.
+    if ((packet[0] ?? 0) >>> 4 !== 4) continue;
+    const { protocol, payload } = parseIPv4(packet);
+    if (protocol === IpProtocol.UDP) return new TextDecoder().decode(payload.subarray(8));
+  }
+  return "nothing";
+}
+
+/** An echo request within an Ethernet frame, there and back. */
+function roundTrip(): string {
+  const payload = new TextEncoder().encode("ping");
+  const icmp = buildIcmpEcho({ type: IcmpType.ECHO_REQUEST, identifier: 1, sequenceNumber: 2, payload });
+  const addresses = { source: "192.0.2.1", destination: "192.0.2.2" };
+  const ip = buildIPv4({ ...addresses, protocol: IpProtocol.ICMP, payload: icmp });
+  const macs = { source: "02:00:5e:00:53:01", destination: "02:00:5e:00:53:02" };
+  const frame = parseEthernet(buildEthernet({ ...macs, etherType: EtherType.IPv4, payload: ip }));
+  const echo = parseIcmpEcho(parseIPv4(frame.payload).payload);
+  return `${frame.source} ${checksum(icmp)} ${new TextDecoder().decode(echo.payload)}`;
+}
+
+/** What the write functions say that they wrote. */
+function lengths(): string {
+  const target = new Uint8Array(64);
+  const macs = { source: "02:00:5e:00:53:01", destination: "02:00:5e:00:53:02" };
+  const arp = {
+    operation: ArpOperation.REQUEST,
+    senderMac: macs.source,
+    senderIPv4: "192.0.2.1",
+    targetMac: "00:00:00:00:00:00",
+    targetIPv4: "192.0.2.2",
+  };
+  const echo = { type: IcmpType.ECHO_REPLY, identifier: 1, sequenceNumber: 2, payload: new Uint8Array(4) };
+  const ip = { source: "192.0.2.1", destination: "192.0.2.2", protocol: IpProtocol.UDP, payloadLength: 8 };
+  return [
+    writeEthernet(target, { ...macs, etherType: EtherType.ARP }),
+    writeArp(target, arp),
+    writeIPv4(target, ip),
+    writeIcmpEcho(target, echo),
+    parseArp(buildArp(arp)).targetIPv4,
+  ].join(" ");
+}
+
+function refusal(): string {
+  try {
+    parseArp(new Uint8Array(3));
+    return "taken";
+  } catch (error) {
+    return error instanceof PacketError ? error.name : "another error";
+  }
+}
+
+console.log(await receive());
+{
+  await using tap = openTap();
+  console.log(`${tap.kind} ${tap.mac.length}`);
+}
+console.log(roundTrip());
+console.log(lengths());
+console.log(refusal());

@@ -1,0 +1,159 @@
+/**
+ * What a project's type checker sees of bun-tuntap: every type, and that
+ * mistakes are found. Only checked, never run. The test copies it out of the
+ * tree, where the two paths below are the package's names.
+ */
+import {
+  type Address,
+  type AddressLike,
+  type AdoptOptions,
+  adopt,
+  type Device,
+  type DeviceOptions,
+  type FrameSource,
+  type Handlers,
+  type LinkStats,
+  type OpenOptions,
+  openTap,
+  openTun,
+  type Tap,
+  type Tun,
+  TunTapError,
+  type TunTapErrorCode,
+  type TunTapErrorDetails,
+} from "../../../src/index";
+import {
+  type ArpFields,
+  type ArpMessage,
+  type EthernetFields,
+  type EthernetFrame,
+  type EthernetHeader,
+  type IcmpEchoFields,
+  type IcmpEchoMessage,
+  type IPv4Fields,
+  type IPv4Header,
+  type IPv4Packet,
+  parseArp,
+  parseEthernet,
+  parseIcmpEcho,
+  parseIPv4,
+  type VlanTag,
+} from "../../../src/packet/index";
+
+/** Does not compile unless T is exactly W: `any` is not exactly anything. */
+function exactly<W>() {
+  return <T>(
+    _: T,
+    ..._same: (<X>() => X extends T ? 1 : 2) extends <X>() => X extends W ? 1 : 2 ? [] : [never]
+  ): void => {};
+}
+
+export async function uses(signal: AbortSignal): Promise<void> {
+  using tun = openTun({
+    name: "tun0",
+    signal,
+    reuseBuffers: true,
+    addresses: ["192.0.2.1/24", { address: "192.0.2.1", peer: "192.0.2.2" }],
+    data(device, frames) {
+      exactly<Tun>()(device);
+      exactly<Uint8Array[]>()(frames);
+    },
+    drain: (device) => exactly<Tun>()(device),
+    error(device, error) {
+      exactly<Tun>()(device);
+      exactly<TunTapError>()(error);
+    },
+    close(device, reason) {
+      exactly<Tun>()(device);
+      exactly<TunTapError | undefined>()(reason);
+    },
+  });
+  exactly<Tun>()(tun);
+  exactly<"tun">()(tun.kind);
+
+  await using tap = openTap({
+    data: (device) => exactly<Tap>()(device),
+    drain: (device) => exactly<"tap">()(device.kind),
+  });
+  exactly<Tap>()(tap);
+  const adopted = adopt(3, { closeFd: false, data: (device) => exactly<Tun | Tap>()(device) });
+  exactly<Tun | Tap>()(adopted);
+  if (adopted.kind === "tap") exactly<Tap>()(adopted);
+
+  for await (const frame of tap) exactly<Uint8Array>()(frame);
+  for await (const frames of tap.batches()) exactly<Uint8Array[]>()(frames);
+  for await (const frame of tap.readable) exactly<Uint8Array>()(frame);
+  exactly<Uint8Array | null>()(await tap.receive({ signal }));
+  exactly<Uint8Array | null>()(tap.tryReceive());
+  exactly<boolean>()(tap.send(new ArrayBuffer(14)));
+  exactly<number>()(tap.sendMany([new Uint8Array(14), new DataView(new ArrayBuffer(14))]));
+  exactly<WritableStream<FrameSource>>()(tap.writable);
+  await new Response("x").body?.pipeTo(tap.writable);
+  exactly<Address[]>()(tap.addresses());
+  exactly<LinkStats>()(tap.stats());
+  exactly<bigint>()(tap.stats().txDropped);
+  exactly<TunTapError | undefined>()(tap.closeReason);
+}
+
+export function describe(error: unknown): string | undefined {
+  if (!(error instanceof TunTapError)) return undefined;
+  const code: TunTapErrorCode | (string & {}) = error.code;
+  const { syscall, hint, errno }: TunTapErrorDetails = error;
+  exactly<number | undefined>()(errno);
+  return `${code} ${syscall} ${hint}`;
+}
+
+// Each type can be written down by itself.
+export const options: OpenOptions<Tap> & DeviceOptions<Tap> & AdoptOptions<Tap> = { mtu: 1400 };
+export const handlers: Handlers<Device> = { data: (device, frames) => void device.sendMany(frames) };
+export const address: AddressLike = { address: "2001:db8::1/64" };
+export const tag: VlanTag = { vid: 5 };
+export const header: EthernetHeader = {
+  source: "",
+  destination: new Uint8Array(6),
+  etherType: 0x0800,
+  vlanTags: [tag],
+};
+exactly<EthernetFrame>()(parseEthernet(new Uint8Array(14)));
+exactly<ArpMessage>()(parseArp(new Uint8Array(28)));
+exactly<IPv4Packet>()(parseIPv4(new Uint8Array(20)));
+exactly<IcmpEchoMessage>()(parseIcmpEcho(new Uint8Array(8)));
+export type Fields = EthernetFields | ArpFields | IPv4Fields | IPv4Header | IcmpEchoFields;
+
+/** Each of these is a mistake; one that is no longer found fails the check. */
+export function misuse(tun: Tun, tap: Tap): void {
+  // @ts-expect-error: a name is text.
+  openTun({ name: 5 });
+  // @ts-expect-error: no such option.
+  openTun({ adresses: ["192.0.2.1/24"] });
+  // @ts-expect-error: an MTU is a number.
+  openTap({ mtu: "1500" });
+  // @ts-expect-error: frames is an array.
+  openTap({ data: (_, frames) => frames.byteLength });
+  // @ts-expect-error: an fd is a number.
+  adopt("3");
+  // @ts-expect-error: a TUN is no TAP.
+  exactly<Tap>()(tun);
+  // @ts-expect-error: a TAP is no TUN.
+  takesTun(tap);
+  // @ts-expect-error: a name is changed by rename().
+  tun.name = "tun1";
+  // @ts-expect-error: a frame is bytes, not text.
+  tun.send("frame");
+  // @ts-expect-error: sendMany() takes several frames.
+  tun.sendMany(new Uint8Array(20));
+  // @ts-expect-error: a frame may be null once the device is closed.
+  void tun.receive().then((frame) => frame.length);
+  // @ts-expect-error: 64-bit counters do not mix with numbers.
+  void (tun.stats().rxBytes + 1);
+  // @ts-expect-error: devices are made by openTun(), openTap() and adopt().
+  void import("../../../src/index").then((all) => all.TunTapDevice);
+  // @ts-expect-error: not an address.
+  tun.addAddress(["192.0.2.1/24"]);
+  // @ts-expect-error: the frame first.
+  parseEthernet();
+  // @ts-expect-error: a view has no setters.
+  parseIPv4(new Uint8Array(20)).ttl = 5;
+}
+
+declare function takesTun(tun: Tun): void;

@@ -1,0 +1,18 @@
+/** Commands that need the npm registry: they run in the network namespace of whoever started the tests. */
+import { mustRunIn, runIn } from "./support";
+
+// support/preload.ts has taken this process, and so its children, out of it.
+const inParentNamespace = ["nsenter", `--net=/proc/${process.ppid}/ns/net`];
+
+/** As `mustRunIn`, with the registry in reach. */
+export function mustRunOnline(cwd: string, ...command: string[]): string {
+  return mustRunIn(cwd, ...inParentNamespace, ...command);
+}
+
+/** Why the registry cannot be used here, or undefined if it can. */
+export function registryObstacle(): string | undefined {
+  const missing = ["npm", "nsenter"].filter((tool) => Bun.which(tool) === null);
+  if (missing.length > 0) return `needs ${missing.join(", ")}: install with your package manager`;
+  const ping = runIn("/", ...inParentNamespace, "npm", "ping", "--fetch-retries=0", "--fetch-timeout=10000");
+  return ping.exitCode === 0 ? undefined : "needs the npm registry, which does not answer";
+}

@@ -1,0 +1,47 @@
+/** Many devices: one after another, and at once. */
+import { expect, test } from "bun:test";
+import { describeWithTools } from "../support/privilege";
+import { Child } from "./support";
+
+const MiB = 1024 * 1024;
+
+// The kernel takes some 20 ms to take an interface away (synchronize_net()), so these run side by side.
+describeWithTools("many devices", ["unshare"], () => {
+  test.concurrent("open, close: 1000 devices leave no fd, no interface and no memory behind", async () => {
+    await using child = new Child("churn.ts", { args: [1000], ownNamespace: true });
+    const { stdout, ...end } = await child.ending(60_000);
+    expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
+    const { before, after } = report("1000 devices in turn", stdout);
+    expect(after.fds).toBe(before.fds);
+    expect(after.interfaces).toBe(before.interfaces);
+    expect((after.rss - before.rss) / MiB).toBeLessThan(8);
+  }, 70_000);
+
+  test.concurrent.each([
+    [64, "aio"],
+    [64, "thread"],
+    [300, "aio"],
+  ])(
+    "receive: of %d devices at once, each gets its own frame (BUN_TUNTAP_WAKER=%s)",
+    async (count, waker) => {
+      await using child = new Child("many.ts", {
+        args: [count],
+        env: { BUN_TUNTAP_WAKER: waker },
+        ownNamespace: true,
+      });
+      const { stdout, ...end } = await child.ending(60_000);
+      expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
+      const { wrong, before, during, after } = report(`${count} devices at once, ${waker}`, stdout);
+      expect(wrong).toEqual([]);
+      expect(during.interfaces - before.interfaces).toBe(count);
+      expect(after).toEqual(before);
+    },
+    70_000,
+  );
+});
+
+/** What a child measured; BUN_TUNTAP_VERBOSE=1 shows it. */
+function report(title: string, json: string) {
+  if (process.env["BUN_TUNTAP_VERBOSE"] === "1") console.log(`${title}: ${json.trim()}`);
+  return JSON.parse(json);
+}
