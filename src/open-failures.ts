@@ -5,11 +5,8 @@ import { hasNetAdmin } from "./failures.ts";
 import { findLink } from "./link.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import type { RouteSocket } from "./netlink/socket.ts";
-import type { Kind } from "./options.ts";
+import { DEFAULT_PATH, type Kind } from "./options.ts";
 import { IFNAMSIZ } from "./sys/constants.ts";
-
-/** The clone device, Documentation/networking/tuntap.rst section 2. */
-export const DEFAULT_PATH = "/dev/net/tun";
 
 /** What was asked for. */
 export interface OpenRequest {

@@ -4,8 +4,8 @@ import { explain } from "./failures.ts";
 import { findLink, Link, linkByName } from "./link.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { RouteSocket } from "./netlink/socket.ts";
-import { DEFAULT_PATH, explainOpen } from "./open-failures.ts";
-import { checkAdoptOptions, checkFd, checkOpenOptions, type Kind } from "./options.ts";
+import { explainOpen } from "./open-failures.ts";
+import { checkAdoptOptions, checkFd, checkOpenOptions, DEFAULT_PATH, type Kind } from "./options.ts";
 import { Port } from "./port.ts";
 import { configure } from "./settings.ts";
 import {

@@ -6,6 +6,9 @@ import type { AdoptOptions, Device, DeviceOptions, OpenOptions } from "./types.t
 
 export type Kind = "tun" | "tap";
 
+/** The clone device, Documentation/networking/tuntap.rst section 2. */
+export const DEFAULT_PATH = "/dev/net/tun";
+
 /** What an fd is attached to is not known before the kernel is asked. */
 type MaybeKind = Kind | undefined;
 

@@ -26,7 +26,7 @@ export interface Watch {
  * takes the interface away (drivers/net/tun.c tun_detach_all()), so whoever
  * looks at once may find nothing new, and is not woken again.
  */
-const SETTLE_MS = 10;
+const SETTLE_MS = 100;
 
 /**
  * Wakes Bun's event loop when an fd of this JavaScript thread is ready.
@@ -142,10 +142,19 @@ export class Reactor {
     for (let i = 0; i < count; i++) {
       this.#watchers.get(ready[2 * i] as number)?.onEvents(ready[2 * i + 1] as number);
     }
-    // Woken for nothing that is still there: a frame for a device to which nobody listens, or the end of one.
+    // While there is traffic, looking again costs less than being woken again. Not if unref'd: an immediate holds the loop.
+    if (count > 0 && this.#references > 0) {
+      setImmediate(this.#lookAgain);
+      return;
+    }
+    // The end of the traffic, a frame for a device to which nobody listens, or the end of a device that hides in between.
     if (count === 0) this.#settling ??= setTimeout(() => this.#settle(), SETTLE_MS).unref();
     this.#rearm();
   }
+
+  readonly #lookAgain = (): void => {
+    if (this.#listening !== undefined) this.#turn();
+  };
 
   #rearm(): void {
     const result = this.#arm();
