@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
 import { describeUnless } from "../support/privilege";
@@ -81,11 +81,14 @@ describeUnless(noOthers(), "openTun() and the clone device", () => {
 });
 
 const devices = "/sys/fs/cgroup/devices";
-const noCgroup = existsSync(`${devices}/devices.deny`)
-  ? undefined
-  : "needs the devices controller of cgroup v1 (v2 has an eBPF program in its place)";
 
-describeUnless(noOthers() ?? noCgroup, "openTun() under a device cgroup", () => {
+// Not every machine can have it: version 2 has an eBPF program in its place. So this one may be skipped in CI, too.
+const underCgroup = existsSync(`${devices}/devices.deny`)
+  ? (tests: () => void) => describeUnless(noOthers(), "openTun() under a device cgroup", tests)
+  : (tests: () => void) =>
+      describe.skip("openTun() under a device cgroup [skipped: needs the devices controller of cgroup v1]", tests);
+
+underCgroup(() => {
   test("EPERM from open: the hint names the cgroup, and how to allow the device", async () => {
     using run = others();
     const group = mkdtempSync(join(devices, "bun-tuntap-"));

@@ -48,7 +48,7 @@ export interface ChildReport {
 export interface ChildSurroundings {
   /** What comes before `bun` on the command line, such as `setpriv` and its options. */
   readonly through?: readonly string[];
-  /** A directory that holds src, native and test/open/child.ts. Default: this one. */
+  /** A {@link publicTree}. Default: this repository. */
   readonly tree?: string;
   /** Further fds, from 3 on. */
   readonly fds?: readonly number[];
@@ -62,7 +62,12 @@ export function inChild(
   { through = [], tree = repository, fds = [] }: ChildSurroundings = {},
 ): ChildReport {
   const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(
-    [...through, process.execPath, join(tree, "test/open/child.ts"), JSON.stringify(request)],
+    [
+      ...through,
+      tree === repository ? process.execPath : join(tree, "bun"),
+      join(tree, "test/open/child.ts"),
+      JSON.stringify(request),
+    ],
     {
       cwd: tree,
       env: { ...process.env, HOME: tree, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" },
@@ -75,12 +80,13 @@ export function inChild(
   return JSON.parse(`${stdout}`) as ChildReport;
 }
 
-/** A copy of the library and of child.ts that every user can read. */
+/** A copy of the library, of child.ts and of Bun that every user can read: npx keeps Bun in a folder of the user's own. */
 export function publicTree(): { path: string } & Disposable {
   const path = mkdtempSync(join(tmpdir(), "bun-tuntap-open-"));
   for (const part of ["src", "native", "test/open/child.ts", "test/open/in-child.ts"]) {
     cpSync(join(repository, part), join(path, part), { recursive: true });
   }
+  cpSync(process.execPath, join(path, "bun"));
   Bun.spawnSync(["chmod", "-R", "a+rX", path]);
   chmodSync(path, 0o755);
   return { path, [Symbol.dispose]: () => rmSync(path, { recursive: true }) };
