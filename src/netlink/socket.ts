@@ -10,6 +10,7 @@ import {
   NLM_F_REQUEST,
   NLMSG_DONE,
   NLMSG_ERROR,
+  SOL_NETLINK,
 } from "./constants.ts";
 import {
   type Attribute,
@@ -33,8 +34,8 @@ export class RouteSocket {
   constructor() {
     this.#fd = check(native().nl_open(), "socket(NETLINK_ROUTE)");
     // Kernels before 4.12 and 4.20 lack these; without them errors are terser and dumps longer.
-    native().nl_set_option(this.#fd, NETLINK_EXT_ACK, 1);
-    native().nl_set_option(this.#fd, NETLINK_GET_STRICT_CHK, 1);
+    native().sock_set_option(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
+    native().sock_set_option(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
   }
 
   /** -1 once closed. */
@@ -89,12 +90,12 @@ export class RouteSocket {
     const sequence = ++this.#sequence;
     const syscall = `netlink(${call})`;
     const request = encodeMessage({ type, flags, sequence }, body, attributes);
-    check(native().nl_send(this.#fd, request, request.length), syscall);
+    check(native().sock_send(this.#fd, request, request.length), syscall);
     const messages: Message[] = [];
     let interrupted = false;
     for (;;) {
       const buffer = new Uint8Array(RECEIVE_BYTES);
-      const received = native().nl_recv(this.#fd, buffer, buffer.length);
+      const received = native().sock_recv(this.#fd, buffer, buffer.length);
       if (received === -EAGAIN) throw systemError(-EAGAIN, syscall, { detail: "no answer from rtnetlink" });
       for (const message of decodeMessages(buffer.subarray(0, check(received, syscall)))) {
         // What is left of an exchange that failed half-way.

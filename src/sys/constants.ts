@@ -1,6 +1,6 @@
 /**
  * Numbers of the kernel's interface, each under its kernel name. The ioctl
- * numbers themselves are in `native/tuntap.c`, beside the calls.
+ * numbers themselves are in `native/tun.c`, beside the calls.
  */
 
 // include/uapi/linux/if_tun.h
@@ -55,6 +55,8 @@ export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
 
 // include/uapi/asm-generic/fcntl.h
+export const O_RDONLY = 0;
+export const O_RDWR = 0o2;
 export const O_NONBLOCK = 0o4000;
 export const F_GETFD = 1;
 export const F_SETFD = 2;
@@ -64,3 +66,7 @@ export const FD_CLOEXEC = 1;
 
 // include/uapi/linux/memfd.h
 export const MFD_CLOEXEC = 0x1;
+
+// include/uapi/asm-generic/socket.h
+export const SOL_SOCKET = 1;
+export const SO_RCVBUFFORCE = 33;

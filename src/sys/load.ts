@@ -1,7 +1,7 @@
 import { CString, cc, dlopen, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
-import source from "../../native/tuntap.c" with { type: "text" };
 import { systemError, TunTapError } from "../errors.ts";
 import { EMFILE, MFD_CLOEXEC } from "./constants.ts";
+import { source } from "./source.ts";
 import { definitions, type Native } from "./symbols.ts";
 
 /**
@@ -101,7 +101,7 @@ function sourceFile(): SourceFile {
   // Not node:fs: loading it takes longer than all else here but the compiler.
   const { memfd_create, write, dup, close } = libc.symbols;
   const bytes = new TextEncoder().encode(source);
-  const fd = memfd_create(new TextEncoder().encode("tuntap.c\0"), MFD_CLOEXEC);
+  const fd = memfd_create(new TextEncoder().encode("bun-tuntap.c\0"), MFD_CLOEXEC);
   if (fd < 0) return temporaryFile();
   const written = Number(write(fd, bytes, bytes.length)) === bytes.length;
   // The compiler needs a descriptor of its own, and without one says that there is no such file.
@@ -116,7 +116,7 @@ function sourceFile(): SourceFile {
 function temporaryFile(): SourceFile {
   const { mkdtempSync, rmSync, writeFileSync } = process.getBuiltinModule("node:fs");
   const directory = mkdtempSync(`${process.env["TMPDIR"] ?? "/tmp"}/bun-tuntap-`);
-  const path = `${directory}/tuntap.c`;
+  const path = `${directory}/bun-tuntap.c`;
   writeFileSync(path, source, { flag: "wx", mode: 0o600 });
   return { path, remove: () => rmSync(directory, { recursive: true }) };
 }

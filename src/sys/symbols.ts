@@ -1,13 +1,13 @@
 import type { FFIFunction, Pointer } from "bun:ffi";
 
 /**
- * The functions of `native/tuntap.c`, in the order of its table. All of them
+ * The functions of the shim, in the order of the table in `native/table.c`. All of them
  * return an `int`: the kernel's answer, or `-errno`.
  */
 export const signatures: {
   readonly [K in keyof Native]: readonly ("i32" | "u32" | "ptr")[];
 } = {
-  fd_open: ["ptr" /* path, NUL-terminated */],
+  fd_open: ["ptr" /* path, NUL-terminated */, "i32" /* O_* */],
   fd_own: ["i32"],
   fd_disown: ["i32"],
   fd_close: ["i32"],
@@ -25,6 +25,9 @@ export const signatures: {
   tun_get_dev_netns: ["i32"],
   tun_get_hwaddr: ["i32", "ptr" /* 6 bytes, out */],
   tun_set_hwaddr: ["i32", "ptr" /* 6 bytes */],
+  tun_set_tx_filter: ["i32", "ptr" /* struct tun_filter */],
+  tun_attach_filter: ["i32", "ptr" /* structs sock_filter */, "i32" /* how many */],
+  tun_detach_filter: ["i32"],
   tun_read: [
     "i32",
     "ptr" /* slab */,
@@ -39,9 +42,20 @@ export const signatures: {
   tun_write: ["i32", "ptr" /* frame */, "i32" /* length */],
   nl_open: [],
   sock_get_netns: ["i32"],
-  nl_set_option: ["i32", "i32", "i32"],
-  nl_send: ["i32", "ptr", "i32"],
-  nl_recv: ["i32", "ptr", "i32"],
+  sock_set_option: ["i32", "i32" /* SOL_* */, "i32", "i32"],
+  sock_send: ["i32", "ptr", "i32"],
+  sock_recv: ["i32", "ptr", "i32"],
+  un_open: [],
+  un_bind: ["i32", "ptr" /* path */, "i32" /* bytes of it */],
+  un_connect: ["i32", "ptr" /* path */, "i32" /* bytes of it */],
+  un_listen: ["i32", "i32" /* backlog */],
+  un_accept: ["i32"],
+  un_get_peer: ["i32", "ptr" /* pid, uid, gid, out */],
+  un_send_fd: ["i32", "i32" /* the fd to pass on */],
+  un_receive_fd: ["i32", "ptr" /* the fd, one i32, out */],
+  netns_open: ["i32" /* netns, or -1 */, "ptr" /* path or null */, "i32" /* O_* */, "ptr" /* entered, one i32, out */],
+  userns_try: [],
+  fd_poll: ["i32", "i32" /* EPOLL* */],
   ev_open: [],
   ep_open: [],
   ep_control: ["i32", "i32" /* EPOLL_CTL_* */, "i32" /* fd */, "u32" /* events */, "u32" /* token */],
@@ -56,7 +70,7 @@ type Bytes = Uint8Array;
 
 /** The shim as TypeScript sees it. */
 export interface Native {
-  fd_open(path: Bytes): number;
+  fd_open(path: Bytes, flags: number): number;
   fd_own(fd: number): number;
   fd_disown(fd: number): number;
   fd_close(fd: number): number;
@@ -74,6 +88,9 @@ export interface Native {
   tun_get_dev_netns(fd: number): number;
   tun_get_hwaddr(fd: number, mac: Bytes): number;
   tun_set_hwaddr(fd: number, mac: Bytes): number;
+  tun_set_tx_filter(fd: number, filter: Bytes): number;
+  tun_attach_filter(fd: number, instructions: Bytes, count: number): number;
+  tun_detach_filter(fd: number): number;
   tun_read(
     fd: number,
     slab: Bytes,
@@ -88,9 +105,20 @@ export interface Native {
   tun_write(fd: number, frame: Bytes, length: number): number;
   nl_open(): number;
   sock_get_netns(fd: number): number;
-  nl_set_option(fd: number, option: number, value: number): number;
-  nl_send(fd: number, message: Bytes, length: number): number;
-  nl_recv(fd: number, buffer: Bytes, capacity: number): number;
+  sock_set_option(fd: number, level: number, option: number, value: number): number;
+  sock_send(fd: number, message: Bytes, length: number): number;
+  sock_recv(fd: number, buffer: Bytes, capacity: number): number;
+  un_open(): number;
+  un_bind(fd: number, path: Bytes, length: number): number;
+  un_connect(fd: number, path: Bytes, length: number): number;
+  un_listen(fd: number, backlog: number): number;
+  un_accept(fd: number): number;
+  un_get_peer(fd: number, peer: Uint32Array): number;
+  un_send_fd(fd: number, passed: number): number;
+  un_receive_fd(fd: number, passed: Int32Array): number;
+  netns_open(netns: number, path: Bytes | null, flags: number, entered: Int32Array): number;
+  userns_try(): number;
+  fd_poll(fd: number, events: number): number;
   ev_open(): number;
   ep_open(): number;
   ep_control(ep: number, operation: number, fd: number, events: number, token: number): number;

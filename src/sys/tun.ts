@@ -1,5 +1,5 @@
 import { check } from "../errors.ts";
-import { ETH_ALEN, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, IFNAMSIZ, O_NONBLOCK } from "./constants.ts";
+import { ETH_ALEN, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, IFNAMSIZ, O_NONBLOCK, O_RDWR } from "./constants.ts";
 import { native } from "./native.ts";
 
 /** What TUNGETIFF knows of an attached fd. */
@@ -11,7 +11,7 @@ export interface Iff {
 
 /** Opens the clone device; the fd is non-blocking and close-on-exec. */
 export function openClone(path: string): number {
-  return check(native().fd_open(encoder.encode(`${path}\0`)), "open");
+  return check(native().fd_open(encoder.encode(`${path}\0`), O_RDWR | O_NONBLOCK), "open");
 }
 
 /** Throws nothing: the only error, EBADF, says that somebody else closed it. */

@@ -1,6 +1,6 @@
 /*
  * Numbered, checkable Ethernet frames for flood tests, through an AF_PACKET
- * socket on the kernel's side of a TAP. Compiled as native/tuntap.c is.
+ * socket on the kernel's side of a TAP. Compiled as the shim is.
  *
  * Frame: destination 02:00 and its length, source 02:00 and its number (each
  * 32 bits, big-endian), EtherType 0x88b5 (local experimental, IEEE 802),

@@ -3,6 +3,7 @@ import { describe, expect, test } from "bun:test";
 import { existsSync } from "node:fs";
 import * as netlink from "../../src/netlink/constants";
 import * as sys from "../../src/sys/constants";
+import { source as shim } from "../../src/sys/source";
 import { describeUnless } from "../support/privilege";
 import { runToEnd, top } from "./support";
 
@@ -18,7 +19,9 @@ const headers = [
   "sys/socket.h",
   "sys/syscall.h",
   "sys/uio.h",
+  "sys/un.h",
   "linux/aio_abi.h",
+  "linux/filter.h",
   "linux/if.h",
   "linux/if_addr.h",
   "linux/if_arp.h",
@@ -28,6 +31,7 @@ const headers = [
   "linux/memfd.h",
   "linux/netlink.h",
   "linux/rtnetlink.h",
+  "linux/sched.h",
   "linux/sockios.h",
 ];
 
@@ -41,7 +45,6 @@ const unlisted: Readonly<Record<string, string>> = {
 };
 
 const preamble = `#define _GNU_SOURCE\n${headers.map((header) => `#include <${header}>`).join("\n")}\n`;
-const shim = await Bun.file(`${top}/native/tuntap.c`).text();
 
 type Numbers = readonly (readonly [name: string, value: number])[];
 
@@ -82,10 +85,10 @@ function number(text: string): number {
   return /^0[0-7]+$/.test(text) ? Number.parseInt(text, 8) : Number(text);
 }
 
-/** The numbers of the comment table at the top of native/tuntap.c. */
+/** The numbers of the comment tables at the tops of the files of native/. */
 function shimNumbers(): Numbers {
-  const comment = shim.slice(0, shim.indexOf("*/")).replace(/.*Numbers, the same/s, "");
-  const rows = [...comment.matchAll(/\b([A-Z][A-Z0-9_]{3,})\s+(0x[0-9A-F]+|\d+)/g)];
+  const comments = [...shim.matchAll(/\* Numbers\b(.*?)\*\//gs)].map(([, text]) => text).join("\n");
+  const rows = [...comments.matchAll(/\b([A-Z][A-Z0-9_]{3,})\s+(0x[0-9A-F]+|\d+)/g)];
   return rows.map(([, name = "", value = ""]) => [name, number(value)]);
 }
 
@@ -105,9 +108,9 @@ describeUnless(reason, "the constants of", () => {
     expect(wrong(numbers)).toEqual([]);
   });
 
-  test("native/tuntap.c's table are the headers' own", () => {
+  test("native/'s tables are the headers' own", () => {
     const numbers = shimNumbers().map(([name, value]): [string, number] => [
-      // The table writes "EPOLL_CTL_ADD 1, DEL 2, MOD 3".
+      // A table writes "EPOLL_CTL_ADD 1, DEL 2, MOD 3".
       name === "EPOLL_CLOEXEC" || !/^(DEL|MOD)$/.test(name) ? name : `EPOLL_CTL_${name}`,
       value,
     ]);
@@ -115,20 +118,15 @@ describeUnless(reason, "the constants of", () => {
     expect(wrong(numbers)).toEqual([]);
   });
 
-  test("native/tuntap.c's system calls are those of this architecture", () => {
-    const architecture = process.arch === "x64" ? "__x86_64__" : "__aarch64__";
-    const line = new RegExp(`defined\\(${architecture}\\)\\nenum \\{([^}]*)\\}`).exec(shim)?.[1] ?? "";
-    const numbers = [...line.matchAll(/NR_(\w+) = (\d+)/g)].map(([, name, value]): [string, number] => [
+  test("native/'s system calls are those of this architecture", () => {
+    const condition = process.arch === "x64" ? "#if defined\\(__x86_64__\\)" : "#el(?:if defined\\(__aarch64__\\)|se)";
+    const lines = [...shim.matchAll(new RegExp(`${condition}\\nenum \\{([^}]*)\\}`, "g"))].map(([, line]) => line);
+    const numbers = [...lines.join(",").matchAll(/NR_(\w+) = (\d+)/g)].map(([, name, value]): [string, number] => [
       `SYS_${name}`,
       Number(value),
     ]);
-    expect(numbers.map(([name]) => name)).toEqual([
-      "SYS_io_setup",
-      "SYS_io_destroy",
-      "SYS_io_getevents",
-      "SYS_io_submit",
-      "SYS_fstat",
-    ]);
+    const names = ["fstat", "clone", "exit", "wait4", "io_setup", "io_destroy", "io_getevents", "io_submit"];
+    expect(numbers.map(([name]) => name)).toEqual(names.map((name) => `SYS_${name}`));
     expect(wrong(numbers)).toEqual([]);
   });
 
@@ -145,7 +143,7 @@ describeUnless(reason, "the constants of", () => {
   });
 });
 
-describe("native/tuntap.c", () => {
+describe("native/", () => {
   test("uses no ioctl number that its table lacks", () => {
     const known = new Set(shimNumbers().map(([, value]) => value));
     const used = [...shim.matchAll(/sys_ioctl\(fd, (0x[0-9A-F]+)/g)].map(([, value]) => Number(value));
@@ -155,7 +153,7 @@ describe("native/tuntap.c", () => {
   });
 });
 
-/** Structs of native/tuntap.c: own name of each field, and the headers'. */
+/** Structs of native/: own name of each field, and the headers'. */
 const layouts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   ifreq: {
     name: "ifr_name",
@@ -166,6 +164,18 @@ const layouts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   epoll_event: { events: "events", data: "data" },
   pollfd: { fd: "fd", events: "events", revents: "revents" },
   iovec: { base: "iov_base", length: "iov_len" },
+  sock_fprog: { len: "len", filter: "filter" },
+  sockaddr_un: { family: "sun_family", path: "sun_path" },
+  ucred: { pid: "pid", uid: "uid", gid: "gid" },
+  msghdr: {
+    name: "msg_name",
+    name_length: "msg_namelen",
+    iov: "msg_iov",
+    iov_length: "msg_iovlen",
+    control: "msg_control",
+    control_length: "msg_controllen",
+    flags: "msg_flags",
+  },
   io_event: { data: "data", obj: "obj", res: "res", res2: "res2" },
   iocb: {
     data: "aio_data",
@@ -195,7 +205,7 @@ describeUnless(reason, "the layout of", () => {
     return `${start}\nint main(void) { ${lines.join("\n")} return 0; }`;
   }
 
-  test("every struct of native/tuntap.c is the headers' own", () => {
+  test("every struct of native/ is the headers' own", () => {
     const own = printed(program(`${shim}\nint printf(const char *, ...);`, (name) => name));
     const theirs = printed(program(preamble, (_own, name) => name));
     expect(own).toContain("iocb 64 data 0+8");

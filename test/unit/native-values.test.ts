@@ -106,13 +106,13 @@ describe("a ptr parameter (the frame of tun_write)", () => {
 
   test("begins at the view's offset, not at its buffer's start", () => {
     const message = new TextEncoder().encode("xx/dev/null\0");
-    const fd = n.fd_open(message.subarray(2));
+    const fd = n.fd_open(message.subarray(2), 0);
     expect(fd).toBeGreaterThan(2);
     expect(n.fd_close(fd)).toBe(0);
   });
 
   test("takes undefined and null as NULL", () => {
-    expect([undefined, null].map((frame) => n.fd_open(frame as unknown as Uint8Array))).toEqual([-14, -14]);
+    expect([undefined, null].map((frame) => n.fd_open(frame as unknown as Uint8Array, 0))).toEqual([-14, -14]);
   });
 
   test("refuses text, lists, objects and true", () => {

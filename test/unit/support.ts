@@ -28,10 +28,14 @@ export interface Ended {
 export const top: string = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
 /** Runs a program to its end, for 10 seconds at most. */
-export function runToEnd(command: string[], options: { cwd?: string; env?: Record<string, string> } = {}): Ended {
+export function runToEnd(
+  command: string[],
+  options: { cwd?: string; env?: Record<string, string>; stdin?: string } = {},
+): Ended {
   const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(command, {
     cwd: options.cwd ?? top,
     env: { ...process.env, ...options.env },
+    stdin: options.stdin === undefined ? null : new TextEncoder().encode(options.stdin),
     timeout: 10_000,
   });
   return { exitCode, signal: signalCode?.toString(), stdout: stdout.toString(), stderr: stderr.toString() };

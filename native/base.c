@@ -1,0 +1,163 @@
+/*
+ * The system calls of bun-tuntap. One function does one job and returns what
+ * the kernel returned, or -errno; policy lives in TypeScript.
+ *
+ * The files of this folder are one C source, in the order of
+ * src/sys/source.ts. TinyCC compiles it inside Bun, on machines without C
+ * headers or libc's development files: nothing is included, and Bun's dlsym
+ * leads to libc. gcc and clang must accept it too, so that sanitizers can run
+ * on it.
+ *
+ * Numbers are the same on x86-64 and arm64 unless a row says otherwise. Here:
+ *
+ *   O_CLOEXEC 02000000              include/uapi/asm-generic/fcntl.h
+ *   SIG_SETMASK 2                   include/uapi/asm-generic/signal-defs.h
+ *   fstat, clone, exit, wait4       x86-64: 5, 56, 60, 61; arm64: 80, 220, 93, 260
+ */
+
+typedef unsigned char u8;
+typedef unsigned short u16;
+typedef unsigned int u32;
+typedef unsigned long long u64;
+typedef unsigned long size;
+
+extern void *dlsym(void *handle, const char *name);
+extern void *memcpy(void *to, const void *from, size n);
+extern void *memset(void *to, int byte, size n);
+
+#define EINTR 4
+
+#if defined(__x86_64__)
+enum { NR_fstat = 5, NR_clone = 56, NR_exit = 60, NR_wait4 = 61 };
+#elif defined(__aarch64__)
+enum { NR_fstat = 80, NR_clone = 220, NR_exit = 93, NR_wait4 = 260 };
+#else
+#error "bun-tuntap knows the system calls of x86-64 and arm64 only"
+#endif
+
+struct iovec;
+struct pollfd;
+struct epoll_event;
+struct msghdr;
+
+static int *(*errno_location)(void);
+static int (*sys_open)(const char *, int, ...);
+static int (*sys_close)(int);
+static int (*sys_fcntl)(int, int, ...);
+static int (*sys_ioctl)(int, size, ...);
+static long (*sys_read)(int, void *, size);
+static long (*sys_readv)(int, const struct iovec *, int);
+static long (*sys_write)(int, const void *, size);
+static int (*sys_socket)(int, int, int);
+static int (*sys_setsockopt)(int, int, int, const void *, u32);
+static int (*sys_getsockopt)(int, int, int, void *, u32 *);
+static int (*sys_bind)(int, const void *, u32);
+static int (*sys_listen)(int, int);
+static int (*sys_accept4)(int, void *, u32 *, int);
+static int (*sys_connect)(int, const void *, u32);
+static long (*sys_send)(int, const void *, size, int);
+static long (*sys_recv)(int, void *, size, int);
+static long (*sys_sendmsg)(int, const struct msghdr *, int);
+static long (*sys_recvmsg)(int, struct msghdr *, int);
+static int (*sys_setns)(int, int);
+static int (*sys_unshare)(int);
+static int (*sys_eventfd)(u32, int);
+static int (*sys_epoll_create1)(int);
+static int (*sys_epoll_ctl)(int, int, int, struct epoll_event *);
+static int (*sys_epoll_wait)(int, struct epoll_event *, int, int);
+static int (*sys_poll)(struct pollfd *, size, int);
+static long (*sys_syscall)(long, ...);
+static int (*sys_pthread_create)(size *, const void *, void *(*)(void *), void *);
+static int (*sys_pthread_detach)(size);
+static int (*sys_pthread_join)(size, void **);
+static int (*sys_pthread_sigmask)(int, const void *, void *);
+
+static const struct { void *slot; const char *name; } libc[] = {
+	{ &errno_location, "__errno_location" },
+	{ &sys_open, "open" },
+	{ &sys_close, "close" },
+	{ &sys_fcntl, "fcntl" },
+	{ &sys_ioctl, "ioctl" },
+	{ &sys_read, "read" }, { &sys_readv, "readv" },
+	{ &sys_write, "write" },
+	{ &sys_socket, "socket" },
+	{ &sys_setsockopt, "setsockopt" },
+	{ &sys_getsockopt, "getsockopt" },
+	{ &sys_bind, "bind" },
+	{ &sys_listen, "listen" },
+	{ &sys_accept4, "accept4" },
+	{ &sys_connect, "connect" },
+	{ &sys_send, "send" }, { &sys_recv, "recv" },
+	{ &sys_sendmsg, "sendmsg" }, { &sys_recvmsg, "recvmsg" },
+	{ &sys_setns, "setns" },
+	{ &sys_unshare, "unshare" },
+	{ &sys_eventfd, "eventfd" },
+	{ &sys_epoll_create1, "epoll_create1" },
+	{ &sys_epoll_ctl, "epoll_ctl" },
+	{ &sys_epoll_wait, "epoll_wait" },
+	{ &sys_poll, "poll" },
+	{ &sys_syscall, "syscall" },
+	{ &sys_pthread_create, "pthread_create" },
+	{ &sys_pthread_detach, "pthread_detach" },
+	{ &sys_pthread_join, "pthread_join" },
+	{ &sys_pthread_sigmask, "pthread_sigmask" },
+};
+
+static int result(long r) { return r < 0 ? -*errno_location() : (int)r; }
+
+/* Descriptors */
+
+/* The fds that this JavaScript thread has to close, a bit each. */
+static u8 owned[1 << 17];
+
+static int fd_own(int fd)
+{
+	if (fd >= 0 && fd < (int)sizeof owned * 8)
+		owned[fd / 8] |= 1 << fd % 8;
+	return fd;
+}
+
+static int fd_disown(int fd)
+{
+	if (fd >= 0 && fd < (int)sizeof owned * 8)
+		owned[fd / 8] &= ~(1 << fd % 8);
+	return fd;
+}
+
+/* `flags` are O_*, to which O_CLOEXEC is added. */
+static int fd_open(const char *path, int flags)
+{
+	int r;
+	do
+		r = result(sys_open(path, flags | 02000000));
+	while (r == -EINTR);
+	return fd_own(r);
+}
+
+/* Never retried: Linux has freed the number even where close(2) says EINTR. */
+static int fd_close(int fd) { return result(sys_close(fd_disown(fd))); }
+
+/* fcntl(2) with a number: F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
+static int fd_control(int fd, int command, int argument) { return result(sys_fcntl(fd, command, argument)); }
+
+/* 1 if both lead to the same file: on both architectures struct stat begins with st_dev and st_ino, 64 bits each. */
+static int fd_is_same(int one, int other)
+{
+	u64 a[32], b[32];
+	int r = result(sys_syscall(NR_fstat, (long)one, a));
+	if (r >= 0)
+		r = result(sys_syscall(NR_fstat, (long)other, b));
+	return r < 0 ? r : a[0] == b[0] && a[1] == b[1];
+}
+
+/* Every signal is blocked in the thread: Bun's handlers expect Bun's threads. */
+static int thread_start(size *id, void *(*main)(void *), void *argument)
+{
+	u8 all[128], before[128];
+	int r;
+	memset(all, 0xff, sizeof all);
+	sys_pthread_sigmask(2, all, before);
+	r = -sys_pthread_create(id, 0, main, argument);
+	sys_pthread_sigmask(2, before, 0);
+	return r;
+}

@@ -1,0 +1,56 @@
+/*
+ * Namespaces other than the caller's.
+ *
+ * Numbers:
+ *
+ *   CLONE_NEWNET 0x40000000, CLONE_NEWUSER 0x10000000
+ *                                   include/uapi/linux/sched.h
+ *   __WALL 0x40000000               include/uapi/linux/wait.h
+ */
+
+struct opening { int netns; const char *path; int flags, entered, result; };
+
+static void *opening_main(void *argument)
+{
+	struct opening *o = argument;
+	o->result = result(o->netns < 0 ? sys_unshare(0x40000000) : sys_setns(o->netns, 0x40000000));
+	o->entered = o->result >= 0;
+	if (o->entered)
+		o->result = o->path ? fd_open(o->path, o->flags) : nl_open();
+	return 0;
+}
+
+/*
+ * Opens `path`, or an rtnetlink socket if it is null, in the network
+ * namespace of `netns`, or in a new one if that is -1. `entered` tells which
+ * call failed: setns(2) or unshare(2) if it is 0. A thread goes there and
+ * ends: the caller never leaves its own namespace, into which it might not
+ * get back (setns(2) asks for CAP_SYS_ADMIN over the one that is entered).
+ */
+static int netns_open(int netns, const char *path, int flags, int *entered)
+{
+	struct opening o;
+	size id;
+	int r;
+	memset(&o, 0, sizeof o);
+	o.netns = netns;
+	o.path = path;
+	o.flags = flags;
+	r = thread_start(&id, opening_main, &o);
+	if (r == 0)
+		sys_pthread_join(id, 0);
+	*entered = o.entered;
+	return r < 0 ? r : o.result;
+}
+
+/* Whether this process may make a user namespace: a child does, and ends. */
+static int userns_try(void)
+{
+	int status = 0;
+	int child = result(sys_syscall(NR_clone, 0x10000000L, 0L, 0L, 0L, 0L));
+	if (child == 0)
+		sys_syscall(NR_exit, 0L);
+	if (child > 0)
+		sys_syscall(NR_wait4, (long)child, &status, 0x40000000L, 0L);
+	return child < 0 ? child : 0;
+}

@@ -1,0 +1,169 @@
+/*
+ * TUN/TAP control and frames, drivers/net/tun.c.
+ *
+ * Numbers:
+ *
+ *   TUNSETIFF          0x400454CA   include/uapi/linux/if_tun.h
+ *   TUNSETPERSIST      0x400454CB   "  argument by value
+ *   TUNSETOWNER        0x400454CC   "  argument by value
+ *   TUNSETGROUP        0x400454CE   "  argument by value
+ *   TUNGETFEATURES     0x800454CF   "
+ *   TUNSETOFFLOAD      0x400454D0   "  argument by value
+ *   TUNSETTXFILTER     0x400454D1   "
+ *   TUNGETIFF          0x800454D2   "
+ *   TUNSETSNDBUF       0x400454D4   "
+ *   TUNATTACHFILTER    0x401054D5   "
+ *   TUNDETACHFILTER    0x401054D6   "
+ *   TUNSETCARRIER      0x400454E2   "
+ *   TUNGETDEVNETNS     0x54E3       "  since Linux 5.2
+ *   SIOCGIFHWADDR      0x8927       include/uapi/linux/sockios.h
+ *   SIOCSIFHWADDR      0x8924       "
+ *   ARPHRD_ETHER       1            include/uapi/linux/if_arp.h
+ */
+
+struct iovec { void *base; size length; };
+
+/* struct ifreq, include/uapi/linux/if.h: 40 bytes on every 64-bit machine. */
+struct ifreq {
+	char name[16];
+	union {
+		short flags;
+		struct { u16 family; u8 data[14]; } hwaddr;
+		u8 pad[24];
+	} u;
+};
+
+/* include/uapi/linux/filter.h */
+struct sock_fprog { u16 len; const void *filter; };
+
+/* `name` is 16 bytes, in and out: the kernel fills in the number of a pattern. */
+static int tun_set_iff(int fd, char *name, int flags)
+{
+	struct ifreq ifr;
+	int r;
+	memset(&ifr, 0, sizeof ifr);
+	memcpy(ifr.name, name, 15);
+	ifr.u.flags = (short)flags;
+	r = result(sys_ioctl(fd, 0x400454CA, &ifr));
+	if (r >= 0)
+		memcpy(name, ifr.name, 16);
+	return r;
+}
+
+/* Fills `name` (16 bytes) and returns the flags. */
+static int tun_get_iff(int fd, char *name)
+{
+	struct ifreq ifr;
+	int r;
+	memset(&ifr, 0, sizeof ifr);
+	r = result(sys_ioctl(fd, 0x800454D2, &ifr));
+	if (r < 0)
+		return r;
+	memcpy(name, ifr.name, 16);
+	return (u16)ifr.u.flags;
+}
+
+static int tun_get_features(int fd)
+{
+	int features = 0;
+	int r = result(sys_ioctl(fd, 0x800454CF, &features));
+	return r < 0 ? r : features;
+}
+
+static int tun_set_persist(int fd, int on) { return result(sys_ioctl(fd, 0x400454CB, (size)on)); }
+
+static int tun_set_owner(int fd, u32 uid) { return result(sys_ioctl(fd, 0x400454CC, (size)uid)); }
+
+static int tun_set_group(int fd, u32 gid) { return result(sys_ioctl(fd, 0x400454CE, (size)gid)); }
+
+static int tun_set_offload(int fd, u32 bits) { return result(sys_ioctl(fd, 0x400454D0, (size)bits)); }
+
+static int tun_set_carrier(int fd, int on) { return result(sys_ioctl(fd, 0x400454E2, &on)); }
+
+static int tun_set_sndbuf(int fd, int bytes) { return result(sys_ioctl(fd, 0x400454D4, &bytes)); }
+
+/* An fd of the network namespace that the interface is in. Needs CAP_NET_ADMIN there. */
+static int tun_get_dev_netns(int fd) { return result(sys_ioctl(fd, 0x54E3)); }
+
+static int tun_get_hwaddr(int fd, u8 *mac)
+{
+	struct ifreq ifr;
+	int r;
+	memset(&ifr, 0, sizeof ifr);
+	r = result(sys_ioctl(fd, 0x8927, &ifr));
+	if (r >= 0)
+		memcpy(mac, ifr.u.hwaddr.data, 6);
+	return r;
+}
+
+static int tun_set_hwaddr(int fd, const u8 *mac)
+{
+	struct ifreq ifr;
+	memset(&ifr, 0, sizeof ifr);
+	ifr.u.hwaddr.family = 1;
+	memcpy(ifr.u.hwaddr.data, mac, 6);
+	return result(sys_ioctl(fd, 0x8924, &ifr));
+}
+
+/* `filter` is a struct tun_filter. Returns the number of addresses that are matched exactly. */
+static int tun_set_tx_filter(int fd, const u8 *filter) { return result(sys_ioctl(fd, 0x400454D1, filter)); }
+
+/* `instructions` are `count` structs sock_filter, which the kernel copies. */
+static int tun_attach_filter(int fd, const u8 *instructions, int count)
+{
+	struct sock_fprog program;
+	program.len = (u16)count;
+	program.filter = instructions;
+	return result(sys_ioctl(fd, 0x401054D5, &program));
+}
+
+static int tun_detach_filter(int fd)
+{
+	struct sock_fprog program;
+	memset(&program, 0, sizeof program);
+	return result(sys_ioctl(fd, 0x401054D6, &program));
+}
+
+/* Frames */
+
+/*
+ * Reads frames into `slab`, each at the next multiple of 8 behind the one
+ * before, until `frame_max` bytes no longer fit, `count` frames are in, or
+ * none is waiting. Lengths go to `lengths`. Returns the number of frames, or
+ * -errno if the first read failed.
+ *
+ * The driver cuts a frame that is longer than the buffer and says nothing
+ * (tun_put_user()), so `spill` (64 KiB and more) always stands behind the
+ * slab: a frame that runs into it ends the batch, and its length shows it.
+ */
+static int tun_read(int fd, u8 *slab, int offset, int end, int frame_max, u8 *spill, int spill_size, int *lengths, int count)
+{
+	struct iovec v[2];
+	int n = 0;
+	v[1].base = spill;
+	v[1].length = (size)spill_size;
+	while (n < count && end - offset >= frame_max) {
+		int room = end - offset, r;
+		v[0].base = slab + offset;
+		v[0].length = (size)room;
+		r = result(sys_readv(fd, v, 2));
+		if (r == -EINTR)
+			continue;
+		if (r < 0)
+			return n ? n : r;
+		lengths[n++] = r;
+		if (r > room)
+			break;
+		offset += (r + 7) & ~7;
+	}
+	return n;
+}
+
+static int tun_write(int fd, const u8 *frame, int length)
+{
+	int r;
+	do
+		r = result(sys_write(fd, frame, (size)length));
+	while (r == -EINTR);
+	return r;
+}

@@ -1,0 +1,164 @@
+/*
+ * Waiting: an epoll set of all devices, watched by one AIO poll or one thread.
+ *
+ * Numbers:
+ *
+ *   EPOLL_CTL_ADD 1, DEL 2, MOD 3, EPOLL_CLOEXEC 02000000
+ *                                   include/uapi/linux/eventpoll.h
+ *   EFD_NONBLOCK 04000, EFD_CLOEXEC 02000000   include/linux/eventfd.h
+ *   IOCB_CMD_POLL 5, IOCB_FLAG_RESFD 1         include/uapi/linux/aio_abi.h
+ *   POLLIN 1                        include/uapi/asm-generic/poll.h
+ *   io_setup, io_destroy, io_submit, io_getevents
+ *                     x86-64: 206, 207, 209, 208; arm64: 0, 1, 2, 4
+ */
+
+#if defined(__x86_64__)
+enum { NR_io_setup = 206, NR_io_destroy = 207, NR_io_getevents = 208, NR_io_submit = 209 };
+#else
+enum { NR_io_setup = 0, NR_io_destroy = 1, NR_io_getevents = 4, NR_io_submit = 2 };
+#endif
+
+struct pollfd { int fd; short events, revents; };
+
+
+/* struct epoll_event is packed on x86-64 alone (EPOLL_PACKED in eventpoll.h). */
+#if defined(__x86_64__)
+struct __attribute__((packed)) epoll_event { u32 events; u64 data; };
+#else
+struct epoll_event { u32 events; u64 data; };
+#endif
+
+/* include/uapi/linux/aio_abi.h, little-endian layout. */
+struct iocb {
+	u64 data;
+	u32 key, rw_flags;
+	u16 opcode;
+	short priority;
+	u32 fd;
+	u64 buf, nbytes;
+	long long offset;
+	u64 reserved;
+	u32 flags, resfd;
+};
+struct io_event { u64 data, obj; long long res, res2; };
+
+static int ev_open(void) { return fd_own(result(sys_eventfd(0, 04000 | 02000000))); }
+
+static int ep_open(void) { return fd_own(result(sys_epoll_create1(02000000))); }
+
+static int ep_control(int ep, int operation, int fd, u32 events, u32 token)
+{
+	struct epoll_event e;
+	memset(&e, 0, sizeof e);
+	e.events = events;
+	e.data = token;
+	return result(sys_epoll_ctl(ep, operation, fd, &e));
+}
+
+/* Fills `ready` with pairs of token and events, 64 at most; never blocks. */
+static int ep_wait(int ep, u32 *ready)
+{
+	struct epoll_event e[64];
+	int i, n;
+	do
+		n = result(sys_epoll_wait(ep, e, 64, 0));
+	while (n == -EINTR);
+	for (i = 0; i < n; i++) {
+		ready[2 * i] = (u32)e[i].data;
+		ready[2 * i + 1] = e[i].events;
+	}
+	return n;
+}
+
+/* The events that `fd` is ready for, of those asked for. */
+static int fd_poll(int fd, int events)
+{
+	struct pollfd p = { 0, 0, 0 };
+	int r;
+	p.fd = fd;
+	p.events = (short)events;
+	do
+		r = result(sys_poll(&p, 1, 0));
+	while (r == -EINTR);
+	return r < 0 ? r : (u16)p.revents;
+}
+
+static u64 aio_context;
+static int aio_pending;
+
+static int aio_open(void) { return result(sys_syscall(NR_io_setup, 1L, &aio_context)); }
+
+/*
+ * One-shot: `wake` becomes readable once `ep` is, which may be at once. While
+ * an earlier poll is still pending there is nothing to do; a completed one has
+ * to be taken off the ring first, or the ring fills up.
+ */
+static int aio_arm(int ep, int wake)
+{
+	struct io_event e;
+	struct iocb cb, *list = &cb;
+	u64 zero[2] = { 0, 0 };
+	int r;
+	if (aio_pending && sys_syscall(NR_io_getevents, aio_context, 0L, 1L, &e, zero) == 0)
+		return 0;
+	memset(&cb, 0, sizeof cb);
+	cb.opcode = 5;
+	cb.fd = (u32)ep;
+	cb.buf = 1;
+	cb.flags = 1;
+	cb.resfd = (u32)wake;
+	r = result(sys_syscall(NR_io_submit, aio_context, 1L, &list));
+	aio_pending = r == 1;
+	return r;
+}
+
+/* The same job for kernels without AIO poll (gVisor, qemu-user): a thread. */
+static struct { int ep, wake, arm, running; volatile int stop; } waiter;
+
+static void *waiter_main(void *unused)
+{
+	u64 one = 1, armed;
+	int waiting = 0;
+	while (!waiter.stop) {
+		struct pollfd p[2] = { { waiter.arm, 1, 0 }, { waiter.ep, 1, 0 } };
+		if (sys_poll(p, waiting ? 2 : 1, -1) < 0)
+			continue;
+		if (p[0].revents && sys_read(waiter.arm, &armed, 8) == 8)
+			waiting = 1;
+		else if (waiting && p[1].revents)
+			waiting = sys_write(waiter.wake, &one, 8) != 8;
+	}
+	sys_close(waiter.arm);
+	sys_close(waiter.wake);
+	sys_close(waiter.ep);
+	return unused;
+}
+
+static int thread_arm(void)
+{
+	u64 one = 1;
+	return result(sys_write(waiter.arm, &one, 8));
+}
+
+/* `ep` and `wake` are the thread's to close, if it starts. */
+static int thread_open(int ep, int wake)
+{
+	size id;
+	int r;
+	waiter.ep = ep;
+	waiter.wake = wake;
+	waiter.arm = ev_open();
+	if (waiter.arm < 0)
+		return waiter.arm;
+	r = thread_start(&id, waiter_main, 0);
+	if (r < 0) {
+		fd_close(waiter.arm);
+		return r;
+	}
+	sys_pthread_detach(id);
+	fd_disown(waiter.arm);
+	fd_disown(ep);
+	fd_disown(wake);
+	waiter.running = 1;
+	return 0;
+}
