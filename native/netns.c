@@ -22,10 +22,10 @@ static void *opening_main(void *argument)
 
 /*
  * Opens `path`, or an rtnetlink socket if it is null, in the network
- * namespace of `netns`, or in a new one if that is -1. `entered` tells which
- * call failed: setns(2) or unshare(2) if it is 0. A thread goes there and
- * ends: the caller never leaves its own namespace, into which it might not
- * get back (setns(2) asks for CAP_SYS_ADMIN over the one that is entered).
+ * namespace of `netns`, or in a new one if that is -1. A thread goes there
+ * and ends: the caller never leaves its own namespace, into which it might
+ * not get back (setns(2) asks for CAP_SYS_ADMIN over the one that is entered).
+ * `entered` tells what failed: -1 the thread, 0 setns(2) or unshare(2).
  */
 static int netns_open(int netns, const char *path, int flags, int *entered)
 {
@@ -39,7 +39,7 @@ static int netns_open(int netns, const char *path, int flags, int *entered)
 	r = thread_start(&id, opening_main, &o);
 	if (r == 0)
 		sys_pthread_join(id, 0);
-	*entered = o.entered;
+	*entered = r < 0 ? -1 : o.entered;
 	return r < 0 ? r : o.result;
 }
 
