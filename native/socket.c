@@ -13,6 +13,18 @@
 
 static int nl_open(void) { return fd_own(result(sys_socket(16, 3 | 02000000, 0))); }
 
+struct sockaddr_nl { u16 family, pad; u32 pid, groups; };
+
+/* Subscribes to `groups`, a bit each; without an address of its own a socket gets no notification. */
+static int nl_bind(int fd, u32 groups)
+{
+	struct sockaddr_nl address;
+	memset(&address, 0, sizeof address);
+	address.family = 16;
+	address.groups = groups;
+	return result(sys_bind(fd, &address, sizeof address));
+}
+
 /* An fd of the network namespace that a socket is in. Needs CAP_NET_ADMIN there. */
 static int sock_get_netns(int fd) { return result(sys_ioctl(fd, 0x894C)); }
 

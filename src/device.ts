@@ -1,12 +1,41 @@
+import { changesOf } from "./changes.ts";
 import type { TunTapError } from "./errors.ts";
 import { abortedError, explain, handlerError } from "./failures.ts";
-import { checkMtu, checkName, checkTxQueueLength, formatMac, parseMac } from "./options.ts";
+import { encodeBpf, encodeTxFilter, noTxFilter, type TxFilterOptions } from "./filters.ts";
+import type { Link } from "./link.ts";
+import type {
+  Address,
+  AddressLike,
+  BpfInstruction,
+  DeviceCounters,
+  InterfaceInfo,
+  LinkChange,
+  LinkStats,
+  NetnsLike,
+  Route,
+  RouteLike,
+} from "./link-types.ts";
+import { IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE } from "./netlink/constants.ts";
+import { formatMac, interfaceInfo } from "./netlink/link.ts";
+import { checkNetns } from "./netns.ts";
+import {
+  checkAlias,
+  checkBoolean,
+  checkId,
+  checkMaster,
+  checkMtu,
+  checkName,
+  checkTxQueueLength,
+  parseMac,
+} from "./options.ts";
 import type { Port } from "./port.ts";
 import { type Consumer, type Take, takeBatch, takeFrame } from "./receiver.ts";
+import { assertOwned } from "./settings.ts";
 import { readableOf, writableOf } from "./streams.ts";
-import { ETH_ALEN, IFF_UP } from "./sys/constants.ts";
+import { ETH_ALEN, IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC } from "./sys/constants.ts";
 import * as tun from "./sys/tun.ts";
-import type { Address, AddressLike, Device, FrameSource, Handlers, LinkStats } from "./types.ts";
+import type { Device, FrameSource, Handlers } from "./types.ts";
+import { untilUsable } from "./usable.ts";
 
 const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
@@ -24,10 +53,16 @@ export class TunTapDevice implements Device {
     this.#port = port;
     dropped.register(this, port, port);
     closeOnAbort(port, signal);
-    const { data, drain, close } = handlers;
+    const { data, drain, change, close } = handlers;
     if (close !== undefined)
       port.onClose((reason) => this.#call("close", handlers, () => close.call(handlers, this, reason)));
     if (drain !== undefined) port.onDrain = () => this.#call("drain", handlers, () => drain.call(handlers, this));
+    if (change !== undefined) {
+      port.monitor.add({
+        change: (news) => this.#call("change", handlers, () => change.call(handlers, this, news)),
+        end: () => {},
+      });
+    }
     if (data !== undefined) {
       // Written out: this is the one that is called for every batch.
       port.receiver.pushTo(dataHandler, (frames) => {
@@ -62,7 +97,7 @@ export class TunTapDevice implements Device {
   }
 
   get index(): number {
-    return this.#ask(() => this.#port.link.info().index);
+    return this.#ask((link) => link.reach.index);
   }
 
   get mac(): string {
@@ -74,12 +109,12 @@ export class TunTapDevice implements Device {
   }
 
   get mtu(): number {
-    return this.#ask(() => this.#port.link.info().mtu);
+    return this.#ask((link) => link.info().mtu);
   }
 
   get isUp(): boolean {
     this.#port.refresh();
-    return !this.closed && this.#ask(() => (this.#port.link.info().flags & IFF_UP) !== 0);
+    return !this.closed && this.#ask(() => this.#port.isUp());
   }
 
   send(frame: FrameSource): boolean {
@@ -132,16 +167,20 @@ export class TunTapDevice implements Device {
   }
 
   up(): void {
-    this.#ask(() => this.#port.link.setUp(true));
+    this.#ask((link) => link.setUp(true));
   }
 
   down(): void {
-    this.#ask(() => this.#port.link.setUp(false));
+    this.#ask((link) => link.setUp(false));
+  }
+
+  info(): InterfaceInfo {
+    return this.#ask((link) => interfaceInfo(link.info()) as InterfaceInfo);
   }
 
   setMtu(bytes: number): void {
     checkMtu(bytes, this.kind);
-    this.#ask(() => this.#port.link.setMtu(bytes));
+    this.#ask((link) => link.setMtu(bytes));
   }
 
   setMac(mac: string): void {
@@ -151,36 +190,132 @@ export class TunTapDevice implements Device {
 
   setTxQueueLength(frames: number): void {
     checkTxQueueLength(frames);
-    this.#ask(() => this.#port.link.setTxQueueLength(frames));
+    this.#ask((link) => link.setTxQueueLength(frames));
   }
 
   rename(name: string): void {
     checkName(name, false);
-    this.#ask(() => this.#port.link.rename(name));
+    this.#ask((link) => link.rename(name));
   }
 
-  addAddress(address: AddressLike): void {
-    this.#ask(() => this.#port.link.addAddress(address));
+  setAlias(text: string): void {
+    checkAlias(text);
+    this.#ask((link) => link.setAlias(text));
+  }
+
+  setMaster(master: string | number | null): void {
+    checkMaster(master);
+    this.#ask((link) => link.setMaster(master));
+  }
+
+  setPromiscuous(on: boolean): void {
+    this.#setFlag(IFF_PROMISC, on, "promiscuous");
+  }
+
+  setAllMulticast(on: boolean): void {
+    this.#setFlag(IFF_ALLMULTI, on, "allMulticast");
+  }
+
+  setMulticast(on: boolean): void {
+    this.#setFlag(IFF_MULTICAST, on, "multicast");
+  }
+
+  setIPv6(on: boolean): void {
+    checkBoolean(on, "ipv6");
+    this.#ask((link) => link.setAddressMode(on ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE));
+  }
+
+  addAddress(address: AddressLike): void;
+  addAddress(address: AddressLike, options: { untilUsable: true; signal?: AbortSignal }): Promise<Address>;
+  addAddress(
+    address: AddressLike,
+    { untilUsable: wait, signal }: { untilUsable?: boolean; signal?: AbortSignal } = {},
+  ): Promise<Address> | undefined {
+    if (wait) return untilUsable(this, address, signal);
+    this.#ask((link) => link.addresses.add(address));
+    return undefined;
+  }
+
+  replaceAddress(address: AddressLike): void {
+    this.#ask((link) => link.addresses.replace(address));
   }
 
   removeAddress(address: AddressLike): void {
-    this.#ask(() => this.#port.link.removeAddress(address));
+    this.#ask((link) => link.addresses.remove(address));
   }
 
   addresses(): Address[] {
-    return this.#ask(() => this.#port.link.addresses());
+    return this.#ask((link) => link.addresses.list());
+  }
+
+  addRoute(route: RouteLike): void {
+    this.#ask((link) => link.routes.add(route));
+  }
+
+  removeRoute(route: RouteLike): void {
+    this.#ask((link) => link.routes.remove(route));
+  }
+
+  routes(): Route[] {
+    return this.#ask((link) => link.routes.list());
   }
 
   stats(): LinkStats {
-    return this.#ask(() => this.#port.link.stats());
+    return this.#ask((link) => link.stats());
   }
 
-  setPersist(on: boolean): void {
-    this.#ask(() => tun.setPersist(this.fd, on));
+  counters(): DeviceCounters {
+    return this.#port.counters();
+  }
+
+  changes(options?: { signal?: AbortSignal }): AsyncIterableIterator<LinkChange> {
+    return changesOf(
+      this.#ask(() => this.#port.monitor),
+      this,
+      options?.signal,
+    );
+  }
+
+  moveToNetns(netns: NetnsLike): void {
+    checkNetns(netns);
+    this.#ask(() => this.#port.moveTo(netns));
+  }
+
+  setPersist(on: boolean, options?: { ownerless?: boolean }): void {
+    checkBoolean(on, "persist");
+    this.#ask((link) => {
+      if (on) assertOwned(link, options?.ownerless);
+      tun.setPersist(this.fd, on);
+    });
+  }
+
+  setOwner(uid: number): void {
+    checkId(uid, "owner");
+    this.#ask(() => tun.setOwner(this.fd, uid));
+  }
+
+  setGroup(gid: number): void {
+    checkId(gid, "group");
+    this.#ask(() => tun.setGroup(this.fd, gid));
   }
 
   setCarrier(on: boolean): void {
+    checkBoolean(on, "carrier");
     this.#ask(() => tun.setCarrier(this.fd, on));
+  }
+
+  setTxFilter(addresses: readonly string[] | null, options?: TxFilterOptions): void {
+    const filter = addresses === null ? noTxFilter : encodeTxFilter(addresses, options);
+    this.#ask(() => tun.setTxFilter(this.fd, filter));
+  }
+
+  attachFilter(program: readonly BpfInstruction[]): void {
+    const instructions = encodeBpf(program);
+    this.#ask(() => tun.attachFilter(this.fd, instructions));
+  }
+
+  detachFilter(): void {
+    this.#ask(() => tun.detachFilter(this.fd));
   }
 
   ref(): void {
@@ -204,16 +339,21 @@ export class TunTapDevice implements Device {
   }
 
   /** Asks the kernel about the interface; a device that turns out to be gone is closed. */
-  #ask<T>(question: () => T): T {
+  #ask<T>(question: (link: Link) => T): T {
     const port = this.#port;
     port.assertOpen();
     try {
-      return question();
+      return question(port.link);
     } catch (error) {
       port.refresh();
       port.assertOpen();
       throw explain(error);
     }
+  }
+
+  #setFlag(flag: number, on: boolean, name: string): void {
+    checkBoolean(on, name);
+    this.#ask((link) => link.setFlag(flag, on, name));
   }
 
   #iterate<T>(consumer: Consumer, take: Take<T>): AsyncIterableIterator<T> {

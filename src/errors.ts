@@ -10,6 +10,8 @@ export type TunTapErrorCode =
   | "ERR_TUNTAP_HANDLER"
   /** This platform or kernel cannot do what was asked. */
   | "ERR_TUNTAP_UNSUPPORTED"
+  /** A persistent interface without owner and group, to which every user could attach, was not asked for by name. */
+  | "ERR_TUNTAP_OWNERLESS"
   /** The C shim could not be compiled or linked. */
   | "ERR_TUNTAP_NATIVE";
 
@@ -27,6 +29,8 @@ export interface TunTapErrorDetails {
   cause?: unknown;
   /** For `sendMany`: the index of the frame that was refused. */
   frameIndex?: number | undefined;
+  /** When opening: the option that could not be applied, such as `routes[1]`. */
+  option?: string | undefined;
 }
 
 /**
@@ -57,11 +61,14 @@ export class TunTapError extends Error {
   readonly hint: string | undefined;
   /** For `sendMany`: the index of the frame that was refused; those before it were taken. */
   readonly frameIndex: number | undefined;
+  /** When opening: the option that could not be applied, such as `routes[1]`. */
+  readonly option: string | undefined;
 
   constructor(code: TunTapErrorCode | (string & {}), text: string, details: TunTapErrorDetails = {}) {
-    const { syscall, hint, errno, detail, frameIndex } = details;
+    const { syscall, hint, errno, detail, frameIndex, option } = details;
     const where = syscall === undefined ? "" : `, ${syscall}`;
-    const more = detail === undefined ? "" : ` (${detail})`;
+    const said = [option === undefined ? undefined : `option ${option}`, detail].filter((text) => text !== undefined);
+    const more = said.length === 0 ? "" : ` (${said.join(": ")})`;
     super(
       `${code}: ${text}${more}${where}${hint === undefined ? "" : `: ${hint}`}`,
       details.cause === undefined ? undefined : { cause: details.cause },
@@ -72,6 +79,7 @@ export class TunTapError extends Error {
     this.detail = detail;
     this.hint = hint;
     this.frameIndex = frameIndex;
+    this.option = option;
   }
 }
 
@@ -79,6 +87,13 @@ export class TunTapError extends Error {
 export function systemError(errno: number, syscall: string, details: TunTapErrorDetails = {}): TunTapError {
   const [code, text] = describeErrno(errno);
   return new TunTapError(code, text, { ...details, errno, syscall });
+}
+
+/** The same system call's error, with more said; an error of another kind as it is. */
+export function withDetails(error: unknown, more: TunTapErrorDetails): unknown {
+  if (!(error instanceof TunTapError) || error.errno === undefined) return error;
+  const { errno, syscall = "", detail, hint, frameIndex, option, cause } = error;
+  return systemError(errno, syscall, { detail, hint, frameIndex, option, cause, ...more });
 }
 
 /** `result` as it is, or the error for it if it is `-errno`. */

@@ -1,11 +1,17 @@
 /** What the failures of an open device mean, and what to do about each. */
 
-import { systemError, TunTapError } from "./errors.ts";
+import { systemError, TunTapError, withDetails } from "./errors.ts";
+import { enteringHint } from "./netns.ts";
 import { EBADF, EBADFD, EFAULT, EINVAL, EIO, ETH_HLEN, TUN_PI_LEN } from "./sys/constants.ts";
 
 /** Whether a negative errno says that the fd has no interface any more. */
 export function isGone(errno: number): boolean {
   return errno === -EBADFD || errno === -EBADF;
+}
+
+/** Whether a device ended because its interface did, and not because its fd was closed behind its back. */
+export function wasDeleted(reason: TunTapError | undefined): boolean {
+  return reason?.code === "EBADFD" || reason?.code === "EFAULT";
 }
 
 /** Why a device ends whose interface is gone. */
@@ -45,12 +51,13 @@ export function handlerError(name: string, cause: unknown): TunTapError {
 /** `error` with a hint, where it is one of those that people meet when they configure an interface. */
 export function explain(error: unknown, netAdmin: () => boolean = hasNetAdmin): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
-  const { errno, code, syscall = "", detail } = error;
+  const { code, syscall = "" } = error;
   const hint = controlHints[`${syscall} ${code}`] ?? controlHints[code] ?? privilegeHint(code, syscall, netAdmin);
-  return hint === undefined ? error : systemError(errno, syscall, { hint, detail });
+  return hint === undefined ? error : withDetails(error, { hint });
 }
 
-const movedHint = "the interface is not in the network namespace in which the device was opened: was it moved?";
+const movedHint =
+  "the interface is in a network namespace that this process cannot reach: frames still pass, its settings are changed from there";
 const unmappedHint = "the id is not mapped in this user namespace: see /proc/self/uid_map and gid_map";
 const filesHint = "close what is not needed, or raise the limit on open files (`ulimit -n`)";
 
@@ -62,11 +69,16 @@ const controlHints: Readonly<Record<string, string>> = {
   "ioctl(TUNGETIFF) EBADF": "there is no open file with that number",
   "ioctl(TUNGETIFF) EBADFD": "the fd is attached to no interface: attach it with TUNSETIFF first",
   "epoll_ctl(EPOLL_CTL_ADD) EEXIST": "the fd belongs to a device already: use that one",
-  "ioctl(TUNGETDEVNETNS) ENODEV": movedHint,
+  "setns(CLONE_NEWNET) EPERM": enteringHint,
   "netlink(RTM_NEWLINK) ENODEV": movedHint,
   "netlink(RTM_GETLINK) ENODEV": movedHint,
   "netlink(RTM_NEWADDR) ENODEV": movedHint,
   "netlink(RTM_DELADDR) ENODEV": movedHint,
+  "netlink(RTM_GETADDR) ENODEV": movedHint,
+  "ioctl(TUNSETTXFILTER) EINVAL": "a TUN has no MAC addresses to filter by: open a TAP",
+  "ioctl(TUNATTACHFILTER) EINVAL":
+    "a TAP takes a classic BPF program of 1 to 4096 instructions whose every path ends in a return; a TUN takes none",
+  "ioctl(TUNDETACHFILTER) EINVAL": "a TUN has no filter: open a TAP",
   "ioctl(TUNSETOWNER) EINVAL": unmappedHint,
   "ioctl(TUNSETGROUP) EINVAL": unmappedHint,
   "ioctl(SIOCSIFHWADDR) EOPNOTSUPP": "a TUN carries IP packets and has no MAC address: open a TAP",
@@ -76,7 +88,15 @@ const controlHints: Readonly<Record<string, string>> = {
   "netlink(RTM_NEWADDR) EINVAL": "an IPv6 address needs an MTU of 1280 bytes or more (RFC 8200 section 5)",
   "netlink(RTM_NEWADDR) EACCES": "IPv6 is switched off for the interface: `sysctl net.ipv6.conf.NAME.disable_ipv6=0`",
   "netlink(RTM_DELADDR) EADDRNOTAVAIL": "the interface has no such address: addresses() lists those it has",
-  "netlink(RTM_NEWLINK) EEXIST": "another interface has that name",
+  "netlink(RTM_NEWROUTE) EEXIST": "there is such a route already: give another `metric`, or remove that one first",
+  "netlink(RTM_NEWROUTE) ENETDOWN": "a route needs an interface that is up: call up() first",
+  "netlink(RTM_NEWROUTE) ENETUNREACH":
+    "the gateway is on no network of this interface: give the interface an address there first, or the route `onLink: true`",
+  "netlink(RTM_NEWROUTE) EHOSTUNREACH":
+    "the gateway is on no network of this interface: give the interface an address there first, or the route `onLink: true`",
+  "netlink(RTM_NEWROUTE) ENODEV": "IPv6 is switched off for the interface, or its MTU is below 1280: see `mtu`",
+  "netlink(RTM_DELROUTE) ESRCH": "there is no such route: routes() lists those there are",
+  "netlink(RTM_NEWLINK) EEXIST": "another interface has that name, here or where this one is to go: rename() it first",
   "netlink(RTM_NEWLINK) EBUSY": "this kernel renames an interface only while it is down: call down() first",
 };
 

@@ -1,3 +1,4 @@
+import type { DeviceCounters } from "./link-types.ts";
 import { EAGAIN } from "./sys/constants.ts";
 import { native } from "./sys/native.ts";
 
@@ -27,6 +28,9 @@ export class FrameReader {
   #frameMax: number;
   #slab: Uint8Array = empty;
   #offset = 0;
+  #frames = 0;
+  #bytes = 0;
+  #truncated = 0;
 
   /**
    * @param frameMax The longest frame to expect, in bytes. A longer one (the
@@ -38,6 +42,10 @@ export class FrameReader {
     this.#frameMax = frameMax;
     this.#reuse = reuse;
     this.#failed = failed;
+  }
+
+  counters(): Pick<DeviceCounters, "framesReceived" | "bytesReceived" | "truncated"> {
+    return { framesReceived: this.#frames, bytesReceived: this.#bytes, truncated: this.#truncated };
   }
 
   /** The next frame, or null if none is waiting. */
@@ -91,11 +99,15 @@ export class FrameReader {
   }
 
   #take(length: number): Uint8Array {
+    this.#frames++;
+    this.#bytes += length;
     if (length > this.#frameMax) this.#frameMax = length;
     const start = this.#offset;
     const room = SLAB_BYTES - start;
     this.#offset = start + ((length + 7) & ~7);
     if (length <= room) return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + start, length);
+    // No frame is as long as that: the kernel has cut it.
+    if (length >= room + SPILL_BYTES) this.#truncated++;
     const whole = new Uint8Array(length);
     whole.set(this.#slab.subarray(start));
     whole.set((spill as Uint8Array).subarray(0, length - room), room);

@@ -1,16 +1,22 @@
+export { deleteDevice, listDevices } from "./devices.ts";
 export type { TunTapErrorCode, TunTapErrorDetails } from "./errors.ts";
 export { TunTapError } from "./errors.ts";
-export { adopt, openTap, openTun } from "./open.ts";
+export type { TxFilterOptions } from "./filters.ts";
 export type {
   Address,
   AddressLike,
-  AdoptOptions,
-  Device,
-  DeviceOptions,
-  FrameSource,
-  Handlers,
+  AddressSettings,
+  BpfInstruction,
+  DeviceCounters,
+  InterfaceInfo,
+  LinkChange,
+  LinkFlags,
   LinkStats,
-  OpenOptions,
-  Tap,
-  Tun,
-} from "./types.ts";
+  NetnsLike,
+  Route,
+  RouteLike,
+  RouteSettings,
+  Scope,
+} from "./link-types.ts";
+export { adopt, openTap, openTun } from "./open.ts";
+export type { AdoptOptions, Device, DeviceOptions, FrameSource, Handlers, OpenOptions, Tap, Tun } from "./types.ts";

@@ -1,107 +1,81 @@
-import { systemError, TunTapError } from "./errors.ts";
-import { addressAttributes, addressBody, addressDumpBody, decodeAddress, parseAddress } from "./netlink/address.ts";
+import { Addresses } from "./addresses.ts";
+import { TunTapError, withDetails } from "./errors.ts";
+import type { LinkStats } from "./link-types.ts";
+import { IN6_ADDR_GEN_MODE_NONE, RTM_NEWLINK } from "./netlink/constants.ts";
 import {
-  NLM_F_CREATE,
-  NLM_F_EXCL,
-  RTM_DELADDR,
-  RTM_GETADDR,
-  RTM_GETLINK,
-  RTM_NEWADDR,
-  RTM_NEWLINK,
-} from "./netlink/constants.ts";
-import { decodeLink, type LinkInfo, linkBody, linkMtu, linkName, linkTxQueueLength } from "./netlink/link.ts";
+  type LinkInfo,
+  linkAddressMode,
+  linkAlias,
+  linkBody,
+  linkMaster,
+  linkMtu,
+  linkName,
+  linkNetns,
+  linkTxQueueLength,
+} from "./netlink/link.ts";
 import type { Attribute } from "./netlink/message.ts";
-import type { RouteSocket } from "./netlink/socket.ts";
-import { ENODEV, IFF_UP } from "./sys/constants.ts";
-import { isInNamespaceOf } from "./sys/tun.ts";
-import type { Address, AddressLike, LinkStats } from "./types.ts";
+import type { Reach } from "./reach.ts";
+import { Routes } from "./routes.ts";
+import { IFF_UP } from "./sys/constants.ts";
 
-/**
- * The control plane of one interface, by its index: an index survives a
- * rename, where a name would mean another interface.
- */
+/** The control plane of one interface. */
 export class Link {
-  readonly #socket: RouteSocket;
-  readonly #fd: number;
-  readonly index: number;
+  readonly reach: Reach;
+  readonly addresses: Addresses;
+  readonly routes: Routes;
 
-  /** @param fd attached to the interface: the one thing that stays with it wherever it goes */
-  constructor(socket: RouteSocket, fd: number, index: number) {
-    this.#socket = socket;
-    this.#fd = fd;
-    this.index = index;
-  }
-
-  close(): void {
-    this.#socket.close();
-  }
-
-  /**
-   * An index belongs to a namespace: in another one, it may be another interface's.
-   *
-   * @throws {TunTapError} `ENODEV` if the interface is not in the socket's namespace
-   */
-  assertHere(): void {
-    if (isInNamespaceOf(this.#fd, this.#socket.fd) === false) throw systemError(-ENODEV, "ioctl(TUNGETDEVNETNS)");
+  constructor(reach: Reach) {
+    this.reach = reach;
+    this.addresses = new Addresses(reach);
+    this.routes = new Routes(reach);
   }
 
   info(): LinkInfo {
-    this.assertHere();
-    return getLink(this.#socket, linkBody(this.index));
+    return this.reach.info();
   }
 
   setUp(on: boolean): void {
-    this.#change(on ? "up" : "down", linkBody(this.index, on ? IFF_UP : 0, IFF_UP));
+    this.setFlag(IFF_UP, on, on ? "up" : "down");
+  }
+
+  /** @param flag IFF_* */
+  setFlag(flag: number, on: boolean, what: string): void {
+    this.#change(what, (index) => linkBody(index, on ? flag : 0, flag));
   }
 
   setMtu(bytes: number): void {
-    this.#change(`MTU ${bytes}`, linkBody(this.index), linkMtu(bytes));
+    this.#set(`MTU ${bytes}`, linkMtu(bytes));
   }
 
   setTxQueueLength(frames: number): void {
-    this.#change(`queue length ${frames}`, linkBody(this.index), linkTxQueueLength(frames));
+    this.#set(`queue length ${frames}`, linkTxQueueLength(frames));
   }
 
   rename(name: string): void {
-    this.#change(`name ${name}`, linkBody(this.index), linkName(name));
+    this.#set(`name ${name}`, linkName(name));
   }
 
-  addAddress(like: AddressLike): void {
-    const address = parseAddress(like);
-    this.assertHere();
-    this.#socket.request(
-      "RTM_NEWADDR",
-      RTM_NEWADDR,
-      NLM_F_CREATE | NLM_F_EXCL,
-      addressBody(this.index, address),
-      addressAttributes(address),
-      textOf(like),
-    );
+  setAlias(text: string): void {
+    this.#set(`alias ${text}`, linkAlias(text));
   }
 
-  removeAddress(like: AddressLike): void {
-    const address = parseAddress(like);
-    this.assertHere();
-    this.#socket.request(
-      "RTM_DELADDR",
-      RTM_DELADDR,
-      0,
-      addressBody(this.index, address),
-      addressAttributes(address),
-      textOf(like),
-    );
+  /** @param master name or index; null for none */
+  setMaster(master: string | number | null): void {
+    const index = typeof master === "string" ? this.#masterIndex(master) : (master ?? 0);
+    this.#set(`master ${master}`, linkMaster(index));
   }
 
-  addresses(): Address[] {
-    this.assertHere();
-    return (
-      this.#socket
-        .dump("RTM_GETADDR", RTM_GETADDR, addressDumpBody(this.index))
-        .map(({ body }) => decodeAddress(body))
-        // Kernels before 4.20 know no filter and list every interface.
-        .filter((found) => found?.index === this.index)
-        .map((found) => (found as { address: Address }).address)
-    );
+  /** @param mode IN6_ADDR_GEN_MODE_* */
+  setAddressMode(mode: number): void {
+    this.#set("IPv6 address generation", linkAddressMode(mode));
+  }
+
+  /** Moves the interface into the namespace of the fd `netns`. IPv6 begins anew there, so it is told again to be silent. */
+  move(netns: number): void {
+    const { addressMode } = this.info();
+    this.#set("netns", linkNetns(netns));
+    this.reach.follow();
+    if (addressMode === IN6_ADDR_GEN_MODE_NONE) this.setAddressMode(addressMode);
   }
 
   stats(): LinkStats {
@@ -110,32 +84,23 @@ export class Link {
     return stats;
   }
 
-  #change(what: string, body: Uint8Array, ...attributes: Attribute[]): void {
-    this.assertHere();
-    this.#socket.request("RTM_NEWLINK", RTM_NEWLINK, 0, body, attributes, what);
+  #masterIndex(name: string): number {
+    try {
+      return this.reach.indexOf(name);
+    } catch (error) {
+      if ((error as TunTapError).code !== "ENODEV") throw error;
+      throw withDetails(error, {
+        detail: `master ${name}`,
+        hint: `there is no interface "${name}" here: make it first, such as \`ip link add ${name} type bridge\``,
+      });
+    }
   }
-}
 
-function textOf(like: AddressLike): string {
-  return typeof like === "string" ? like : like.address;
-}
-
-/** The interface of that name in the socket's namespace. @throws {TunTapError} `ENODEV` if there is none */
-export function linkByName(socket: RouteSocket, name: string): LinkInfo {
-  return getLink(socket, linkBody(0), linkName(name));
-}
-
-/** As {@link linkByName}, or undefined if there is none, or the name is a pattern. */
-export function findLink(socket: RouteSocket, name: string): LinkInfo | undefined {
-  try {
-    return name.includes("%") ? undefined : linkByName(socket, name);
-  } catch (error) {
-    if ((error as TunTapError).code === "ENODEV") return undefined;
-    throw error;
+  #set(what: string, ...attributes: Attribute[]): void {
+    this.#change(what, (index) => linkBody(index), attributes);
   }
-}
 
-function getLink(socket: RouteSocket, body: Uint8Array, ...attributes: Attribute[]): LinkInfo {
-  const [message] = socket.request("RTM_GETLINK", RTM_GETLINK, 0, body, attributes);
-  return decodeLink((message as { body: Uint8Array }).body);
+  #change(what: string, body: (index: number) => Uint8Array, attributes: Attribute[] = []): void {
+    this.reach.request("RTM_NEWLINK", RTM_NEWLINK, 0, body, () => attributes, what);
+  }
 }

@@ -1,11 +1,11 @@
 /** Why an interface could not be opened, and the one line that cures it. */
 
-import { systemError, TunTapError } from "./errors.ts";
+import { TunTapError, withDetails } from "./errors.ts";
 import { hasNetAdmin } from "./failures.ts";
-import { findLink } from "./link.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import type { RouteSocket } from "./netlink/socket.ts";
 import { DEFAULT_PATH, type Kind } from "./options.ts";
+import { findLink } from "./reach.ts";
 import { IFNAMSIZ } from "./sys/constants.ts";
 
 /** What was asked for. */
@@ -32,10 +32,10 @@ export interface Surroundings {
 /** `error` with what this machine has to do with it. */
 export function explainOpen(error: unknown, request: OpenRequest, socket: RouteSocket | undefined): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
-  const { errno, syscall = "" } = error;
+  const { syscall = "" } = error;
   const hint = openHint(error.code, syscall, request, surroundings(request, socket));
   const detail = error.detail ?? (syscall === "ioctl(TUNSETIFF)" ? request.name : request.path);
-  return systemError(errno, syscall, { hint, detail });
+  return withDetails(error, { hint, detail });
 }
 
 /** The hint for an error of `open` or `ioctl(TUNSETIFF)`. Pure. */

@@ -1,14 +1,18 @@
 import { TunTapDevice } from "./device.ts";
 import { TunTapError } from "./errors.ts";
 import { explain } from "./failures.ts";
-import { findLink, Link, linkByName } from "./link.ts";
+import { Link } from "./link.ts";
+import type { NetnsLike } from "./link-types.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { RouteSocket } from "./netlink/socket.ts";
+import { withNetns } from "./netns.ts";
 import { explainOpen } from "./open-failures.ts";
 import { checkAdoptOptions, checkFd, checkOpenOptions, DEFAULT_PATH, type Kind } from "./options.ts";
 import { Port } from "./port.ts";
+import { findLink, isOutOfReach, Reach } from "./reach.ts";
 import { configure } from "./settings.ts";
 import {
+  ETH_DATA_LEN,
   ETH_HLEN,
   IFF_MULTI_QUEUE,
   IFF_NO_PI,
@@ -20,6 +24,7 @@ import {
   TUN_PI_LEN,
   VLAN_HLEN,
 } from "./sys/constants.ts";
+import { openClone } from "./sys/netns.ts";
 import * as tun from "./sys/tun.ts";
 import type { AdoptOptions, DeviceOptions, OpenOptions, Tap, Tun } from "./types.ts";
 import { type Undo, undoing } from "./undo.ts";
@@ -43,7 +48,7 @@ import { type Undo, undoing } from "./undo.ts";
  * ```
  */
 export function openTun(options: OpenOptions<Tun> = {}): Tun {
-  return open("tun", options as OpenOptions<TunTapDevice>) as TunTapDevice & Tun;
+  return open("tun", options as OpenOptions<never>) as TunTapDevice & Tun;
 }
 
 /**
@@ -51,7 +56,7 @@ export function openTun(options: OpenOptions<Tun> = {}): Tun {
  * everything else.
  */
 export function openTap(options: OpenOptions<Tap> = {}): Tap {
-  return open("tap", options as OpenOptions<TunTapDevice>) as TunTapDevice & Tap;
+  return open("tap", options as OpenOptions<never>) as TunTapDevice & Tap;
 }
 
 /**
@@ -61,9 +66,11 @@ export function openTap(options: OpenOptions<Tap> = {}): Tap {
  * the device from then on (unless `closeFd` is false). If this throws, it is
  * the caller's as before.
  *
+ * The interface may be in a network namespace that this process cannot enter:
+ * frames pass, and calls that ask or change the interface throw `ENODEV`.
+ *
  * @throws {TunTapError} `EBADF`, `EBADFD` (not attached), `ENOTTY` (no TUN fd),
- * `EEXIST` (adopted already), `ENODEV` (the interface is in another network
- * namespace), `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers)
+ * `EEXIST` (adopted already), `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers)
  */
 export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | Tap {
   checkFd(fd);
@@ -76,9 +83,9 @@ export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | 
       checkAdoptOptions(options, kind);
       if ((flags & IFF_VNET_HDR) !== 0) throw headersRefused();
       undo.push(tun.setNonBlockingCloexec(fd));
-      const socket = openSocket(undo);
+      const reach = new Reach(fd, openSocket(undo));
       const closeFd = options.closeFd ?? true;
-      return finish({ kind, fd, closeFd, name, socket }, options as DeviceOptions<TunTapDevice>, undo);
+      return finish({ kind, fd, closeFd, name, reach }, options as DeviceOptions<never>, undo);
     } catch (error) {
       throw explain(error);
     }
@@ -91,7 +98,7 @@ function headersRefused(): TunTapError {
   });
 }
 
-function open(kind: Kind, options: OpenOptions<TunTapDevice>): TunTapDevice {
+function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
   checkOpenOptions(options, kind);
   options.signal?.throwIfAborted();
   const { path = DEFAULT_PATH, exclusive = false, packetInfo = false } = options;
@@ -99,24 +106,26 @@ function open(kind: Kind, options: OpenOptions<TunTapDevice>): TunTapDevice {
   return undoing((undo) => {
     let socket: RouteSocket | undefined;
     try {
-      const fd = tun.openClone(path);
-      undo.push(() => tun.closeFd(fd));
-      socket = openSocket(undo);
-      const before = findLink(socket, wanted);
-      // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
-      if (before?.tun?.kind === kind) undo.unshift(() => restoreFlags(path, before));
-      const name = tun.setIff(fd, wanted, interfaceFlags(fd, kind, packetInfo, exclusive));
-      // A persistent interface keeps the offloads of its last user, who may have asked for super-packets.
-      if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0) tun.setOffload(fd, 0);
-      return finish({ kind, fd, closeFd: true, name, socket }, options, undo);
+      return withNetns(options.netns, (netns) => {
+        const fd = openClone(path, netns);
+        undo.push(() => tun.closeFd(fd));
+        socket = openSocket(undo, netns);
+        const before = findLink(socket, wanted);
+        // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
+        if (before?.tun?.kind === kind) undo.unshift(() => restoreFlags(path, before, options.netns));
+        const name = tun.setIff(fd, wanted, interfaceFlags(fd, kind, packetInfo, exclusive));
+        // A persistent interface keeps the offloads of its last user, who may have asked for super-packets.
+        if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0) tun.setOffload(fd, 0);
+        return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket) }, options, undo);
+      });
     } catch (error) {
       throw explainOpen(explain(error), { kind, name: wanted, path, exclusive }, socket);
     }
   });
 }
 
-function openSocket(undo: Undo): RouteSocket {
-  const socket = new RouteSocket();
+function openSocket(undo: Undo, netns?: number): RouteSocket {
+  const socket = new RouteSocket(netns);
   undo.push(() => socket.close());
   return socket;
 }
@@ -139,7 +148,7 @@ function kindFlag(kind: Kind): number {
   return kind === "tun" ? IFF_TUN : IFF_TAP;
 }
 
-function restoreFlags(path: string, { name, tun: before }: LinkInfo): void {
+function restoreFlags(path: string, { name, tun: before }: LinkInfo, netns: NetnsLike | undefined): void {
   if (before === undefined) return;
   const { kind, packetInfo, vnetHeader, multiQueue } = before;
   const flags =
@@ -147,7 +156,7 @@ function restoreFlags(path: string, { name, tun: before }: LinkInfo): void {
     (packetInfo ? 0 : IFF_NO_PI) |
     (vnetHeader ? IFF_VNET_HDR : 0) |
     (multiQueue ? IFF_MULTI_QUEUE : 0);
-  const fd = tun.openClone(path);
+  const fd = withNetns(netns, (there) => openClone(path, there));
   try {
     tun.setIff(fd, name, flags);
   } finally {
@@ -160,22 +169,32 @@ interface Attached {
   readonly fd: number;
   readonly closeFd: boolean;
   readonly name: string;
-  readonly socket: RouteSocket;
+  readonly reach: Reach;
 }
 
 /** What is the same for an opened fd and an adopted one: watch it, then apply the settings, then hand it out. */
-function finish(attached: Attached, options: OpenOptions<TunTapDevice>, undo: Undo): TunTapDevice {
-  const { kind, fd, closeFd, name, socket } = attached;
-  const found = linkByName(socket, name);
-  const link = new Link(socket, fd, found.index);
-  link.assertHere();
+function finish(attached: Attached, options: OpenOptions<never>, undo: Undo): TunTapDevice {
+  const { kind, fd, closeFd, name, reach } = attached;
+  undo.push(() => reach.close());
+  const link = new Link(reach);
+  const found = findIfReachable(link);
   // Asked of netlink: in TUNGETIFF's answer IFF_NOFILTER has the bit of IFF_NO_PI (drivers/net/tun.c tun_get_iff()).
-  const packetInfo = found.tun?.packetInfo ?? false;
+  const packetInfo = found?.tun?.packetInfo ?? false;
   const headers = (kind === "tap" ? ETH_HLEN + 2 * VLAN_HLEN : 0) + (packetInfo ? TUN_PI_LEN : 0);
-  const frameMax = (options.mtu ?? found.mtu) + headers;
+  const frameMax = (options.mtu ?? found?.mtu ?? ETH_DATA_LEN) + headers;
   const reuseBuffers = options.reuseBuffers ?? false;
   const port = new Port({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers });
   undo.push(() => port.discard());
   configure(link, fd, found, options, undo);
-  return new TunTapDevice(port, options, options.signal);
+  return new TunTapDevice(port, options as DeviceOptions<TunTapDevice>, options.signal);
+}
+
+/** Undefined for an adopted fd whose interface is where rtnetlink cannot be asked. */
+function findIfReachable(link: Link): LinkInfo | undefined {
+  try {
+    return link.info();
+  } catch (error) {
+    if (isOutOfReach(error)) return undefined;
+    throw error;
+  }
 }

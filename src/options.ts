@@ -1,6 +1,8 @@
 /** Checks of what users give, before anything is done. Pure. */
 
 import { parseAddress } from "./netlink/address.ts";
+import { parseRoute } from "./netlink/route.ts";
+import { checkNetns } from "./netns.ts";
 import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "./sys/constants.ts";
 import type { AdoptOptions, Device, DeviceOptions, OpenOptions } from "./types.ts";
 
@@ -24,8 +26,7 @@ const text: Check = (value, option) => {
 const handler: Check = (value, option) => {
   if (typeof value !== "function") throw wrong(option, "a function", value);
 };
-/** Up to 2^32 - 2: the kernel reads -1 as "nobody" (TUNSETOWNER, TUNSETGROUP). */
-const id: Check = (value, option) => integer(value, option, 0, 0xffff_fffe);
+const id: Check = (value, option) => checkId(value as number, option);
 
 const deviceChecks: { readonly [K in keyof Required<DeviceOptions<Device>>]: Check } = {
   up: boolean,
@@ -40,13 +41,26 @@ const deviceChecks: { readonly [K in keyof Required<DeviceOptions<Device>>]: Che
     if (!Array.isArray(value)) throw wrong(option, 'a list of addresses, such as ["192.0.2.1/24"]', value);
     value.forEach(parseAddress);
   },
+  routes: (value, option) => {
+    if (!Array.isArray(value)) throw wrong(option, 'a list of routes, such as ["198.51.100.0/24"]', value);
+    value.forEach(parseRoute);
+  },
+  alias: (value) => checkAlias(value as string),
+  master: (value) => checkMaster(value as string),
+  promiscuous: boolean,
+  allMulticast: boolean,
+  ipv6: boolean,
   persist: boolean,
+  owner: id,
+  group: id,
+  ownerless: boolean,
   reuseBuffers: boolean,
   signal: (value, option) => {
     if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);
   },
   data: handler,
   drain: handler,
+  change: handler,
   error: handler,
   close: handler,
 };
@@ -57,8 +71,7 @@ const openChecks: { readonly [K in keyof Required<OpenOptions>]: Check } = {
   path: text,
   packetInfo: boolean,
   exclusive: boolean,
-  owner: id,
-  group: id,
+  netns: (value, option) => checkNetns(value, option),
 };
 
 const adoptChecks: { readonly [K in keyof Required<AdoptOptions>]: Check } = {
@@ -102,33 +115,56 @@ function checkOptions(options: unknown, checks: Readonly<Record<string, Check>>,
  * and __dev_alloc_name()), and does not cut: TUNSETIFF shortens a longer name
  * to 15 bytes without a word.
  */
-export function checkName(name: string, patternAllowed: boolean): void {
-  if (typeof name !== "string") throw wrong("name", "a string", name);
+export function checkName(name: string, patternAllowed: boolean, option = "name"): void {
+  if (typeof name !== "string") throw wrong(option, "a string", name);
   const bytes = new TextEncoder().encode(name);
   if (bytes.length === 0 || bytes.length >= IFNAMSIZ) {
-    throw new RangeError(`Option "name" must have 1 to ${IFNAMSIZ - 1} bytes, got "${name}" with ${bytes.length}`);
+    throw new RangeError(`Option "${option}" must have 1 to ${IFNAMSIZ - 1} bytes, got "${name}" with ${bytes.length}`);
   }
   if (bytes.some((byte) => byte <= 0x20 || byte === 0x2f || byte === 0x3a) || name === "." || name === "..") {
-    throw new RangeError(`Option "name" must not hold "/", ":" or white space, nor be "." or "..", got "${name}"`);
+    throw new RangeError(`Option "${option}" must not hold "/", ":" or white space, nor be "." or "..", got "${name}"`);
   }
   // The kernel looks at bytes, and its isspace() takes this one, half of "à", for a space (lib/ctype.c).
   if (bytes.includes(0xa0)) {
-    throw new RangeError(`Option "name" must not hold a letter with the byte 0xa0 in UTF-8, got "${name}"`);
+    throw new RangeError(`Option "${option}" must not hold a letter with the byte 0xa0 in UTF-8, got "${name}"`);
   }
   // The kernel refuses the names of two sysctl directories (net/core/dev.c, since Linux 3.x for IPv4 and IPv6).
   if (name === "all" || name === "default") {
-    throw new RangeError(`Option "name" must not be "${name}": the kernel keeps that name for itself`);
+    throw new RangeError(`Option "${option}" must not be "${name}": the kernel keeps that name for itself`);
   }
   const percents = name.split("%").length - 1;
   if (percents > 0 && !(patternAllowed && percents === 1 && name.includes("%d"))) {
     const wanted = patternAllowed ? 'hold "%" only as one "%d", which becomes the first free number' : 'not hold "%"';
-    throw new RangeError(`Option "name" must ${wanted}, got "${name}"`);
+    throw new RangeError(`Option "${option}" must ${wanted}, got "${name}"`);
   }
 }
 
 /** 68 to 65535, less the Ethernet header on a TAP (drivers/net/tun.c tun_net_initialize()). */
 export function checkMtu(bytes: number, kind: MaybeKind): void {
   integer(bytes, "mtu", ETH_MIN_MTU, kind === "tap" ? ETH_MAX_MTU - ETH_HLEN : ETH_MAX_MTU);
+}
+
+/** Up to 2^32 - 2: the kernel reads -1 as "nobody" (TUNSETOWNER, TUNSETGROUP). */
+export function checkId(id: number, option: string): void {
+  integer(id, option, 0, 0xffff_fffe);
+}
+
+/** Less than IFALIASZ of include/uapi/linux/if.h. */
+export function checkAlias(alias: string): void {
+  if (typeof alias !== "string" || alias.includes("\0")) throw wrong("alias", "text without NUL", alias);
+  if (new TextEncoder().encode(alias).length > 255) {
+    throw new RangeError(`Option "alias" must be at most 255 bytes long, got ${Bun.inspect(alias)}`);
+  }
+}
+
+export function checkMaster(master: string | number | null): void {
+  if (master === null) return;
+  if (typeof master === "string") checkName(master, false, "master");
+  else integer(master, "master", 1, 0x7fff_ffff);
+}
+
+export function checkBoolean(value: boolean, option: string): void {
+  boolean(value, option, undefined);
 }
 
 export function checkTxQueueLength(frames: number): void {
@@ -143,10 +179,6 @@ export function parseMac(text: string): Uint8Array {
     throw new RangeError(`Option "mac" must be six octets such as "02:00:5e:00:53:01", got "${text}"`);
   }
   return Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16));
-}
-
-export function formatMac(octets: Uint8Array): string {
-  return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join(":");
 }
 
 function integer(value: unknown, option: string, min: number, max: number): void {

@@ -1,13 +1,17 @@
 import type { TunTapError } from "./errors.ts";
-import { closedError, goneError, isGone, sendRefused } from "./failures.ts";
+import { closedError, goneError, isGone, sendRefused, wasDeleted } from "./failures.ts";
 import { FrameReader } from "./frame-reader.ts";
 import type { Link } from "./link.ts";
+import type { DeviceCounters, NetnsLike } from "./link-types.ts";
+import { Monitor } from "./monitor.ts";
+import { withNetns } from "./netns.ts";
+import { isOutOfReach } from "./reach.ts";
 import { reactor, type Watch } from "./reactor.ts";
 import { Receiver } from "./receiver.ts";
 import { Sender } from "./sender.ts";
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI } from "./sys/constants.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, IFF_UP } from "./sys/constants.ts";
 import { native } from "./sys/native.ts";
-import { closeFd, getIff } from "./sys/tun.ts";
+import { closeFd, getIff, pollEvents } from "./sys/tun.ts";
 
 /** What the port of a device stands on. */
 export interface PortParts {
@@ -34,6 +38,8 @@ export class Port {
   readonly link: Link;
   readonly receiver: Receiver;
   readonly sender: Sender;
+  readonly #reader: FrameReader;
+  #monitor: Monitor | undefined;
   readonly #closeFd: boolean;
   readonly #watch: Watch;
   #fd: number;
@@ -55,6 +61,7 @@ export class Port {
     this.#closeFd = closeFd;
     const reader = new FrameReader(fd, frameMax, reuseBuffers, (errno) => this.close(goneError(errno, "read")));
     const want = (): void => this.#listen((this.#events & EPOLLIN) !== 0 || this.receiver.wanted);
+    this.#reader = reader;
     this.receiver = new Receiver(reader, want);
     this.sender = new Sender(fd, (errno, frame, index) => this.#refused(errno, frame, index), want);
     this.#watch = reactor().watch(fd, this.#events, this);
@@ -76,6 +83,37 @@ export class Port {
   /** @throws {TunTapError} `ERR_TUNTAP_CLOSED` */
   assertOpen(): void {
     if (this.closed) throw closedError(this.#reason);
+  }
+
+  /** What tells of the interface's changes; starts to look when it is first asked for. */
+  get monitor(): Monitor {
+    if (this.#monitor === undefined) {
+      this.#monitor = new Monitor(this);
+      this.onWants();
+    }
+    return this.#monitor;
+  }
+
+  /** IFF_UP; where rtnetlink cannot be asked, the kernel takes frames while the interface is up. */
+  isUp(): boolean {
+    try {
+      return (this.link.info().flags & IFF_UP) !== 0;
+    } catch (error) {
+      if (!isOutOfReach(error)) throw error;
+      return (pollEvents(this.#fd, EPOLLOUT) & EPOLLOUT) !== 0;
+    }
+  }
+
+  counters(): DeviceCounters {
+    return { ...this.#reader.counters(), ...this.sender.counters() };
+  }
+
+  moveTo(netns: NetnsLike): void {
+    withNetns(netns, (fd) => {
+      const move = (): void => this.link.move(fd as number);
+      if (this.#monitor === undefined) move();
+      else this.#monitor.moving(fd as number, move);
+    });
   }
 
   setReferenced(on: boolean): void {
@@ -103,9 +141,10 @@ export class Port {
     this.#reason = reason;
     this.#watch.end();
     if (this.#closeFd) closeFd(fd);
-    this.link.close();
     this.receiver.end();
     this.sender.end(() => closedError(reason));
+    this.#monitor?.end(wasDeleted(reason));
+    this.link.reach.close();
     for (const listener of this.#closeListeners) listener(reason);
   }
 
@@ -114,8 +153,11 @@ export class Port {
     // Readable first: what arrived before the end is delivered before it.
     if (wanted && (events & EPOLLIN) !== 0) this.receiver.onReadable();
     if ((events & EPOLLOUT) !== 0 && !this.closed) {
-      this.sender.onWritable();
-      this.onDrain();
+      this.#monitor?.look();
+      if (this.sender.blocked) {
+        this.sender.onWritable();
+        this.onDrain();
+      }
     }
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0) this.refresh();
     // Whoever was waiting is likely to wait again: EPOLLIN goes when it finds nobody.
@@ -124,6 +166,11 @@ export class Port {
 
   onDoubt(): void {
     this.refresh();
+    this.#monitor?.look();
+  }
+
+  onWants(): void {
+    this.#listen((this.#events & EPOLLIN) !== 0);
   }
 
   /** Asks the kernel for the name; closes the port if it has no interface any more. */
@@ -146,6 +193,8 @@ export class Port {
   #refused(errno: number, frame: Uint8Array, frameIndex?: number): TunTapError {
     if (isGone(errno)) this.close(goneError(errno, "write"));
     if (this.closed) return closedError(this.#reason);
+    // EIO: the interface is down.
+    this.#monitor?.look();
     return sendRefused(errno, frame, this.kind, this.packetInfo, frameIndex);
   }
 
@@ -155,7 +204,8 @@ export class Port {
    */
   #listen(readable: boolean): void {
     if (this.closed) return;
-    this.#events = EPOLLPRI | (readable ? EPOLLIN : 0) | (this.sender.blocked ? EPOLLOUT : 0);
+    const writable = this.sender.blocked || this.#monitor?.wantsWritable === true;
+    this.#events = EPOLLPRI | (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
     this.#watch.setEvents(this.#events);
   }
 }

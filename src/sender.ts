@@ -1,4 +1,5 @@
 import type { TunTapError } from "./errors.ts";
+import type { DeviceCounters } from "./link-types.ts";
 import { EAGAIN } from "./sys/constants.ts";
 import { native } from "./sys/native.ts";
 import type { FrameSource } from "./types.ts";
@@ -14,11 +15,18 @@ export class Sender {
   readonly #want: () => void;
   readonly #waiters: PromiseWithResolvers<void>[] = [];
   #blocked = false;
+  #frames = 0;
+  #bytes = 0;
+  #refusals = 0;
 
   constructor(fd: number, refusal: Refusal, want: () => void) {
     this.#fd = fd;
     this.#refusal = refusal;
     this.#want = want;
+  }
+
+  counters(): Pick<DeviceCounters, "framesSent" | "bytesSent" | "refused"> {
+    return { framesSent: this.#frames, bytesSent: this.#bytes, refused: this.#refusals };
   }
 
   /** Whether a frame was not taken, and nobody has been told since that the kernel takes frames again. */
@@ -29,8 +37,10 @@ export class Sender {
   send(frame: FrameSource): boolean {
     const bytes = asBytes(frame);
     const result = native().tun_write(this.#fd, bytes, bytes.byteLength);
-    if (result >= 0) return true;
-    return this.#refused(result, bytes);
+    if (result < 0) return this.#refused(result, bytes);
+    this.#frames++;
+    this.#bytes += result;
+    return true;
   }
 
   sendMany(frames: readonly FrameSource[]): number {
@@ -40,6 +50,8 @@ export class Sender {
       const bytes = asBytes(frames[i] as FrameSource);
       const result = tun_write(fd, bytes, bytes.byteLength);
       if (result < 0 && !this.#refused(result, bytes, i)) return i;
+      this.#frames++;
+      this.#bytes += result;
     }
     return frames.length;
   }
@@ -67,7 +79,10 @@ export class Sender {
 
   /** False if the frame was not taken for now; throws if it never will be. */
   #refused(errno: number, frame: Uint8Array, frameIndex?: number): false {
-    if (errno !== -EAGAIN) throw this.#refusal(errno, frame, frameIndex);
+    if (errno !== -EAGAIN) {
+      this.#refusals++;
+      throw this.#refusal(errno, frame, frameIndex);
+    }
     this.#blocked = true;
     this.#want();
     return false;

@@ -1,59 +1,177 @@
+import { addressKey } from "./addresses.ts";
+import { TunTapError, withDetails } from "./errors.ts";
 import type { Link } from "./link.ts";
+import { IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE } from "./netlink/constants.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { parseMac } from "./options.ts";
-import { IFF_PERSIST, IFF_UP } from "./sys/constants.ts";
+import { IFF_ALLMULTI, IFF_PERSIST, IFF_PROMISC, IFF_UP } from "./sys/constants.ts";
 import * as tun from "./sys/tun.ts";
-import type { DeviceOptions, OpenOptions } from "./types.ts";
-import type { Undo } from "./undo.ts";
+import type { DeviceOptions } from "./types.ts";
+import { attempt, type Undo } from "./undo.ts";
+
+const names = [
+  "mac",
+  "mtu",
+  "txQueueLength",
+  "alias",
+  "promiscuous",
+  "allMulticast",
+  "master",
+  "ipv6",
+  "addresses",
+  "owner",
+  "group",
+  "up",
+  "routes",
+  "persist",
+  "ownerless",
+] as const;
 
 /** The options that are settings of the interface. */
-type Settings = Pick<DeviceOptions<never>, "mac" | "mtu" | "txQueueLength" | "addresses" | "up" | "persist"> &
-  Pick<OpenOptions<never>, "owner" | "group">;
+type Settings = Pick<DeviceOptions<never>, (typeof names)[number]>;
 
 /**
- * Applies `settings` to the interface of `fd`, which is as `found` says, and
- * leaves in `undo` how each is taken back.
+ * Applies `settings` to the interface of `fd`, and leaves in `undo` how each
+ * is taken back. An error names the option.
+ *
+ * @param known How the interface is; undefined if it is out of reach
  */
-export function configure(link: Link, fd: number, found: LinkInfo, settings: Settings, undo: Undo): void {
-  const { mac, mtu, txQueueLength, addresses = [], persist } = settings;
+export function configure(link: Link, fd: number, known: LinkInfo | undefined, settings: Settings, undo: Undo): void {
+  if (names.every((name) => settings[name] === undefined)) return;
+  const found = known ?? link.info();
+  const { mac, mtu, txQueueLength, alias, promiscuous, allMulticast, master, ipv6 } = settings;
+  const { addresses = [], routes = [], persist } = settings;
   const wasUp = (found.flags & IFF_UP) !== 0;
-  const { up = addresses.length > 0 ? true : wasUp } = settings;
-  if (mtu !== undefined || up !== wasUp) keepAddresses(link, undo);
+  const { up = addresses.length + routes.length > 0 ? true : wasUp } = settings;
+  const set = (option: string, apply: () => void, takeBack: () => void): void => {
+    undo.push(takeBack);
+    named(option, apply);
+  };
+  const setFlag = (option: string, flag: number, on: boolean): void =>
+    set(
+      option,
+      () => link.setFlag(flag, on, option),
+      () => link.setFlag(flag, (found.flags & flag) !== 0, option),
+    );
+  if (mtu !== undefined || up !== wasUp) keepNetwork(link, undo);
+  if (ipv6 !== undefined) setIPv6(link, found, ipv6, set);
   if (mac !== undefined) {
-    const before = tun.getHwaddr(fd);
-    undo.push(() => tun.setHwaddr(fd, before));
-    tun.setHwaddr(fd, parseMac(mac));
+    const before = named("mac", () => tun.getHwaddr(fd));
+    set(
+      "mac",
+      () => tun.setHwaddr(fd, parseMac(mac)),
+      () => tun.setHwaddr(fd, before),
+    );
   }
   if (mtu !== undefined) {
-    undo.push(() => link.setMtu(found.mtu));
-    link.setMtu(mtu);
+    set(
+      "mtu",
+      () => link.setMtu(mtu),
+      () => link.setMtu(found.mtu),
+    );
   }
   if (txQueueLength !== undefined) {
-    undo.push(() => link.setTxQueueLength(found.txQueueLength));
-    link.setTxQueueLength(txQueueLength);
+    set(
+      "txQueueLength",
+      () => link.setTxQueueLength(txQueueLength),
+      () => link.setTxQueueLength(found.txQueueLength),
+    );
   }
-  for (const address of addresses) {
-    link.addAddress(address);
-    undo.push(() => link.removeAddress(address));
+  if (alias !== undefined) {
+    set(
+      "alias",
+      () => link.setAlias(alias),
+      () => link.setAlias(found.alias ?? ""),
+    );
+  }
+  if (promiscuous !== undefined) setFlag("promiscuous", IFF_PROMISC, promiscuous);
+  if (allMulticast !== undefined) setFlag("allMulticast", IFF_ALLMULTI, allMulticast);
+  if (master !== undefined) {
+    set(
+      "master",
+      () => link.setMaster(master),
+      () => link.setMaster(found.master ?? null),
+    );
+  }
+  for (const [i, address] of addresses.entries()) {
+    named(`addresses[${i}]`, () => link.addresses.add(address));
+    undo.push(() => link.addresses.remove(address));
   }
   setOwnership(fd, found, settings, undo);
   if (up !== wasUp) {
-    undo.push(() => link.setUp(wasUp));
-    link.setUp(up);
+    set(
+      "up",
+      () => link.setUp(up),
+      () => link.setUp(wasUp),
+    );
   }
+  for (const [i, route] of routes.entries()) {
+    named(`routes[${i}]`, () => link.routes.add(route));
+    undo.push(() => link.routes.remove(route));
+  }
+  // The last of all: a process that is killed before leaves nothing behind.
   if (persist !== undefined) {
+    if (persist) named("persist", () => assertOwned(link, settings.ownerless));
     const wasPersistent = (tun.getIff(fd).flags & IFF_PERSIST) !== 0;
-    undo.push(() => tun.setPersist(fd, wasPersistent));
-    tun.setPersist(fd, persist);
+    set(
+      "persist",
+      () => tun.setPersist(fd, persist),
+      () => tun.setPersist(fd, wasPersistent),
+    );
   }
 }
 
-/** IPv6 drops its addresses when an interface goes down, and when its MTU is too small for it. */
-function keepAddresses(link: Link, undo: Undo): void {
-  const before = link.addresses();
+/** @throws {TunTapError} `ERR_TUNTAP_OWNERLESS` if any user may attach to the interface, unless that is asked for */
+export function assertOwned(link: Link, ownerless: boolean | undefined): void {
+  const { owner, group } = link.info().tun ?? {};
+  if (ownerless || owner !== undefined || group !== undefined) return;
+  // drivers/net/tun.c tun_not_capable()
+  throw new TunTapError(
+    "ERR_TUNTAP_OWNERLESS",
+    "a persistent interface without owner and group is open to every user",
+    {
+      hint: "give it an `owner` or a `group`, such as process.getuid(), or say that you mean it with `ownerless: true`",
+    },
+  );
+}
+
+function named<T>(option: string, apply: () => T): T {
+  try {
+    return apply();
+  } catch (error) {
+    throw withDetails(error, { option });
+  }
+}
+
+type Set = (option: string, apply: () => void, takeBack: () => void) => void;
+
+/** Without addresses of its own making, IPv6 solicits no router and reports no group (net/ipv6/addrconf.c addrconf_dev_config()). */
+function setIPv6(link: Link, { addressMode }: LinkInfo, ipv6: boolean, set: Set): void {
+  // A kernel without IPv6 says nothing anyway.
+  if (addressMode === undefined || (addressMode !== IN6_ADDR_GEN_MODE_NONE) === ipv6) return;
+  set(
+    "ipv6",
+    () => link.setAddressMode(ipv6 ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE),
+    () => link.setAddressMode(addressMode),
+  );
+}
+
+/**
+ * An interface that goes down loses its routes and its IPv6 addresses, and one
+ * whose MTU becomes too small for IPv6 all of that: they come back just as
+ * they were.
+ */
+function keepNetwork({ addresses, routes }: Link, undo: Undo): void {
+  const before = { addresses: addresses.dump(), routes: routes.dump() };
   undo.push(() => {
-    const now = new Set(link.addresses().map(({ address }) => address));
-    for (const each of before) if (!now.has(each.address)) link.addAddress(each);
+    const now = new Set(addresses.list().map(addressKey));
+    for (const { address, message } of before.addresses) {
+      if (!now.has(addressKey(address))) attempt(() => addresses.restore(message));
+    }
+    const left = routes.list();
+    for (const { route, message } of before.routes) {
+      if (!left.some((each) => Bun.deepEquals(each, route))) attempt(() => routes.restore(message));
+    }
   });
 }
 
@@ -62,11 +180,11 @@ function setOwnership(fd: number, { tun: before }: LinkInfo, { owner, group }: S
   if (owner !== undefined) {
     const previous = before?.owner;
     if (previous !== undefined) undo.push(() => tun.setOwner(fd, previous));
-    tun.setOwner(fd, owner);
+    named("owner", () => tun.setOwner(fd, owner));
   }
   if (group !== undefined) {
     const previous = before?.group;
     if (previous !== undefined) undo.push(() => tun.setGroup(fd, previous));
-    tun.setGroup(fd, group);
+    named("group", () => tun.setGroup(fd, group));
   }
 }

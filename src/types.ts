@@ -1,37 +1,20 @@
 import type { TunTapError } from "./errors.ts";
+import type { TxFilterOptions } from "./filters.ts";
+import type {
+  Address,
+  AddressLike,
+  BpfInstruction,
+  DeviceCounters,
+  InterfaceInfo,
+  LinkChange,
+  LinkStats,
+  NetnsLike,
+  Route,
+  RouteLike,
+} from "./link-types.ts";
 
 /** A whole IP packet or Ethernet frame, as bytes. */
 export type FrameSource = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
-
-/**
- * An address with its prefix length: `"192.0.2.1/24"`, `"2001:db8::1/64"`; with
- * a `peer`, the prefix length belongs to the peer. Without a prefix length it
- * is a host address (/32, /128).
- */
-export type AddressLike = string | { readonly address: string; readonly peer?: string };
-
-/** An address as the kernel has it. */
-export interface Address {
-  /** With prefix length, in RFC 5952 form: `"2001:db8::1/64"`. */
-  readonly address: string;
-  /** The other end of a point-to-point address, without prefix length. */
-  readonly peer?: string;
-  readonly family: 4 | 6;
-  readonly scope: "global" | "site" | "link" | "host" | "nowhere" | number;
-}
-
-/** `struct rtnl_link_stats64`, as seen by the interface: received is what this process sent. */
-export interface LinkStats {
-  readonly rxPackets: bigint;
-  readonly txPackets: bigint;
-  readonly rxBytes: bigint;
-  readonly txBytes: bigint;
-  readonly rxErrors: bigint;
-  readonly txErrors: bigint;
-  readonly rxDropped: bigint;
-  /** Frames that the kernel's queue had no room for, because nobody received them in time. */
-  readonly txDropped: bigint;
-}
 
 /** What a device calls. All are called synchronously, device first; what they throw goes to `error`. */
 export interface Handlers<D> {
@@ -39,6 +22,8 @@ export interface Handlers<D> {
   data?(device: D, frames: Uint8Array[]): void;
   /** The kernel takes frames again, after `send` or `sendMany` said that it would not. */
   drain?(device: D): void;
+  /** Something about the interface has changed: see {@link Device.changes}. */
+  change?(device: D, change: LinkChange): void;
   /** A handler threw (`ERR_TUNTAP_HANDLER`, `cause` is what it threw). Without this handler it is an uncaught exception. */
   error?(device: D, error: TunTapError): void;
   /** The device has closed, once. `reason` is there unless `close()` was called. */
@@ -47,7 +32,7 @@ export interface Handlers<D> {
 
 /** What can be set on a device, whether it is opened or adopted. */
 export interface DeviceOptions<D> extends Handlers<D> {
-  /** Bring the interface up (true) or down (false). Default: up if `addresses` are given, else as it is. */
+  /** Bring the interface up (true) or down (false). Default: up if `addresses` or `routes` are given, else as it is. */
   up?: boolean;
   /** Bytes of IP packet, 68 to 65535 on a TUN, 68 to 65521 on a TAP. */
   mtu?: number;
@@ -56,8 +41,29 @@ export interface DeviceOptions<D> extends Handlers<D> {
   /** Frames that the kernel queues while nobody receives; its default is 500 for a TUN, 1000 for a TAP. */
   txQueueLength?: number;
   addresses?: readonly AddressLike[];
-  /** The interface outlives the process. */
+  routes?: readonly RouteLike[];
+  /** Text that `ip link` shows beside the name, up to 255 bytes; empty for none. */
+  alias?: string;
+  /** The bridge, bond or VRF, by name or index, that a TAP becomes a port of; null for none. */
+  master?: string | number | null;
+  /** Whether a TAP's interface takes frames for other hosts too (IFF_PROMISC). */
+  promiscuous?: boolean;
+  /** Whether it takes every multicast frame (IFF_ALLMULTI). */
+  allMulticast?: boolean;
+  /**
+   * `false`: IPv6 says nothing of its own accord. When the interface comes up
+   * it makes itself no link-local address, so it solicits no router and
+   * reports no multicast group. IPv6 addresses that are given still work.
+   */
+  ipv6?: boolean;
+  /** The interface outlives the process. Needs an `owner` or a `group`, or `ownerless`. */
   persist?: boolean;
+  /** User id that may attach to the interface without CAP_NET_ADMIN. */
+  owner?: number;
+  /** Group id that may. */
+  group?: number;
+  /** Let every user attach to a persistent interface. */
+  ownerless?: boolean;
   /** Frames are valid only until the handler returns or the next one is asked for. Default false: keep them as long as you like. */
   reuseBuffers?: boolean;
   /** Closes the device when aborted. */
@@ -74,10 +80,12 @@ export interface OpenOptions<D = Device> extends DeviceOptions<D> {
   packetInfo?: boolean;
   /** Fail with EBUSY if the name exists, instead of attaching to a persistent interface. Default false. */
   exclusive?: boolean;
-  /** User id that may attach to the interface without CAP_NET_ADMIN. */
-  owner?: number;
-  /** Group id that may. */
-  group?: number;
+  /**
+   * The network namespace that the interface is made in, or is in already: a
+   * name, a path, or a process id. All calls of the device work from outside;
+   * this thread stays where it is. Takes CAP_SYS_ADMIN.
+   */
+  netns?: NetnsLike;
 }
 
 /** Options of `adopt`. */
@@ -155,13 +163,78 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   setMac(mac: string): void;
   setTxQueueLength(frames: number): void;
   rename(name: string): void;
+  /** All that the kernel says of the interface, at once. */
+  info(): InterfaceInfo;
+  /** Text that `ip link` shows beside the name, up to 255 bytes; empty for none. */
+  setAlias(text: string): void;
+  /** Makes the interface a port of a bridge, bond or VRF, by name or index; null takes it out. A TUN fits a VRF only. */
+  setMaster(master: string | number | null): void;
+  /** IFF_PROMISC: take frames for other hosts too. */
+  setPromiscuous(on: boolean): void;
+  /** IFF_ALLMULTI: take every multicast frame. */
+  setAllMulticast(on: boolean): void;
+  /** IFF_MULTICAST: whether the interface does multicast at all. */
+  setMulticast(on: boolean): void;
+  /** Whether IPv6 makes a link-local address, and solicits routers, when the interface next comes up: see the `ipv6` option. */
+  setIPv6(on: boolean): void;
+
+  /** @throws {TunTapError} `EEXIST` if the interface has it, `EACCES` if IPv6 is off. */
   addAddress(address: AddressLike): void;
+  /**
+   * As above, and waits until it can be used: on a TAP an IPv6 address is
+   * tentative for a second or so after the interface is up (RFC 4862 section 5.4).
+   *
+   * @throws {TunTapError} `EADDRINUSE` if another host has it; it is removed then. `ERR_TUNTAP_CLOSED`.
+   * @throws `signal.reason`; the address stays.
+   */
+  addAddress(address: AddressLike, options: { untilUsable: true; signal?: AbortSignal }): Promise<Address>;
+  /** Adds an address, or changes lifetimes and flags of one that is there. */
+  replaceAddress(address: AddressLike): void;
+  /** An IPv4 address takes its secondary ones with it (net/ipv4/devinet.c). @throws {TunTapError} `EADDRNOTAVAIL` if there is none. */
   removeAddress(address: AddressLike): void;
   addresses(): Address[];
+  /** @throws {TunTapError} `EEXIST`, `ENETDOWN` while the interface is down, `ENETUNREACH` if `via` is on no network of it. */
+  addRoute(route: RouteLike): void;
+  /** The first one that matches what is given. @throws {TunTapError} `ESRCH` if none does. */
+  removeRoute(route: RouteLike): void;
+  /** The unicast routes through the interface, of all tables; without those with several next hops. */
+  routes(): Route[];
+
   /** The kernel's counters, 64 bits wide. */
   stats(): LinkStats;
-  /** Whether the interface outlives its last fd. */
-  setPersist(on: boolean): void;
+  /** What passed through this device, and what did not. */
+  counters(): DeviceCounters;
+  /**
+   * Each change of the interface from now on, whoever makes it, in the
+   * kernel's order; ends when the device closes. Any number may listen, and
+   * each gets all. Nothing is asked for in a loop: the kernel tells.
+   *
+   * Where the interface is in a network namespace that this process cannot
+   * enter, `up` comes at once, and `down` when something is sent or the
+   * traffic ends: the driver tells nobody (drivers/net/tun.c tun_net_close()).
+   *
+   * @throws `signal.reason`, from the iteration
+   */
+  changes(options?: { signal?: AbortSignal }): AsyncIterableIterator<LinkChange>;
+
+  /**
+   * Moves the interface into another network namespace: a name, a path, or a
+   * process id. It comes down and loses addresses and routes on the way; the
+   * device goes on, and its calls work from here.
+   *
+   * @throws {TunTapError} `EEXIST` if its name is taken there; `EPERM`.
+   */
+  moveToNetns(netns: NetnsLike): void;
+  /**
+   * Whether the interface outlives its last fd.
+   *
+   * @throws {TunTapError} `ERR_TUNTAP_OWNERLESS` if it has neither owner nor group, unless `ownerless`.
+   */
+  setPersist(on: boolean, options?: { ownerless?: boolean }): void;
+  /** The user id that may attach to it without CAP_NET_ADMIN. */
+  setOwner(uid: number): void;
+  /** The group id that may. */
+  setGroup(gid: number): void;
   /** Whether the interface sees a carrier (as if its cable were plugged in). */
   setCarrier(on: boolean): void;
 
@@ -181,4 +254,21 @@ export interface Tun extends Device {
 /** Layer 2: Ethernet frames. */
 export interface Tap extends Device {
   readonly kind: "tap";
+
+  /**
+   * Has the kernel hand over only frames to these MAC addresses; null lets
+   * all pass again. Eight unicast addresses are matched exactly; multicast
+   * ones may pass by a hash that others share.
+   *
+   * @throws {RangeError} for more than eight unicast addresses, with which the kernel would filter nothing.
+   */
+  setTxFilter(addresses: readonly string[] | null, options?: TxFilterOptions): void;
+  /**
+   * Has the kernel hand over only frames that a classic BPF program accepts,
+   * such as `tcpdump -ddd` compiles. It stays until detached, or the fd closes.
+   *
+   * @throws {TunTapError} `EINVAL` if the kernel's check refuses the program.
+   */
+  attachFilter(program: readonly BpfInstruction[]): void;
+  detachFilter(): void;
 }

@@ -14,7 +14,7 @@ export function undoing<T>(steps: (undo: Undo) => T): T {
 }
 
 /** What cannot be undone (the interface may be gone) must not hide why it had to be. */
-function attempt(step: () => void): void {
+export function attempt(step: () => void): void {
   try {
     step();
   } catch {}

@@ -1,65 +1,124 @@
 /** RTM_*ADDR: `struct ifaddrmsg` and its attributes (include/uapi/linux/if_addr.h). Pure. */
 
-import type { Address, AddressLike } from "../types.ts";
-import { AF_INET, AF_INET6, IFA_ADDRESS, IFA_LOCAL } from "./constants.ts";
-import { formatIP, parseIP } from "./ip.ts";
-import { type Attribute, decodeAttributes, NetlinkFormatError } from "./message.ts";
+import type { Address, AddressLike } from "../link-types.ts";
+import { checkAddress, checkBoolean, checkMembers, checkPrefix, checkScope, checkWhole, scopeName } from "./checks.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  IFA_ADDRESS,
+  IFA_BROADCAST,
+  IFA_CACHEINFO,
+  IFA_F_DADFAILED,
+  IFA_F_DEPRECATED,
+  IFA_F_NODAD,
+  IFA_F_NOPREFIXROUTE,
+  IFA_F_TENTATIVE,
+  IFA_FLAGS,
+  IFA_LOCAL,
+} from "./constants.ts";
+import { formatIP } from "./ip.ts";
+import { type Attribute, decodeAttributes, decodeU32, encodeU32, NetlinkFormatError } from "./message.ts";
 
 const IFADDRMSG_LEN = 8;
+/** `struct ifa_cacheinfo`. */
+const CACHEINFO_LEN = 16;
+/** Of lifetimes: INFINITY_LIFE_TIME, include/net/addrconf.h. */
+const FOREVER = 0xffff_ffff;
 
 /** An address taken apart: `local/prefixLength`, or `local peer remote/prefixLength`. */
 export interface ParsedAddress {
   readonly local: Uint8Array;
   readonly peer: Uint8Array | undefined;
   readonly prefixLength: number;
+  readonly broadcast: Uint8Array | undefined;
+  readonly scope: number;
+  /** Seconds, {@link FOREVER} for no end. */
+  readonly preferred: number;
+  readonly valid: number;
+  /** IFA_F_* */
+  readonly flags: number;
 }
 
+const members: readonly (keyof Address)[] = [
+  "address",
+  "peer",
+  "broadcast",
+  "scope",
+  "validLifetime",
+  "preferredLifetime",
+  "noDad",
+  "noPrefixRoute",
+  "family",
+  "tentative",
+  "duplicate",
+  "deprecated",
+];
+
 /**
- * @throws {TypeError} if it is neither text nor `{ address, peer }`
- * @throws {RangeError} if the text is no address, or the prefix length does not fit
+ * @throws {TypeError} if it is neither text nor an object with an `address`
+ * @throws {RangeError} if the text is no address, or a value does not fit
  */
 export function parseAddress(like: AddressLike): ParsedAddress {
-  const { address, peer } = typeof like === "string" ? { address: like, peer: undefined } : Object(like);
-  if (typeof address !== "string" || (peer !== undefined && typeof peer !== "string")) {
+  const given = typeof like === "string" ? { address: like } : Object(like);
+  if (typeof given.address !== "string" || (given.peer !== undefined && typeof given.peer !== "string")) {
     throw new TypeError(
       `An address must be text such as "192.0.2.1/24", or { address, peer }, got ${Bun.inspect(like)}`,
     );
   }
-  const [text, prefix, ...more] = address.split("/");
-  const local = parseIP(text ?? "");
-  const remote = peer === undefined ? undefined : parseIP(peer);
-  if (local === null || more.length > 0) throw notAnAddress(address, '"192.0.2.1/24" or "2001:db8::1/64"');
-  if (remote === null || (remote !== undefined && remote.length !== local.length)) {
-    throw notAnAddress(
-      peer,
-      `an ${local.length === 4 ? "IPv4" : "IPv6"} address without prefix length, as peer of "${address}"`,
-    );
+  checkMembers(given, members, "An address");
+  const { bytes: local, length: prefixLength } = checkPrefix(given.address);
+  const valid = checkLifetime(given.validLifetime, "validLifetime", FOREVER, 1);
+  const preferred = checkLifetime(given.preferredLifetime, "preferredLifetime", valid, 0);
+  if (preferred > valid) {
+    throw new RangeError(`\`preferredLifetime\` must be at most \`validLifetime\`, got ${preferred} and ${valid}`);
   }
-  const bits = local.length * 8;
-  const prefixLength = prefix === undefined ? bits : Number(prefix);
-  if (prefix !== undefined && !(/^\d{1,3}$/.test(prefix) && prefixLength <= bits)) {
-    throw new RangeError(`The prefix length of "${address}" must be 0 to ${bits}`);
+  if (local.length === 16 && given.broadcast !== undefined) {
+    throw new RangeError(`IPv6 has no broadcast: leave out \`broadcast\` of "${given.address}"`);
   }
-  return { local, peer: remote, prefixLength };
+  return {
+    local,
+    peer: checkAddress(given.peer, "peer", local.length),
+    prefixLength,
+    broadcast: checkAddress(given.broadcast, "broadcast", local.length),
+    scope: (local.length === 4 ? checkScope(given.scope) : undefined) ?? 0,
+    preferred,
+    valid,
+    flags:
+      (checkBoolean(given.noDad, "noDad") ? IFA_F_NODAD : 0) |
+      (checkBoolean(given.noPrefixRoute, "noPrefixRoute") ? IFA_F_NOPREFIXROUTE : 0),
+  };
 }
 
-function notAnAddress(given: string, wanted: string): RangeError {
-  return new RangeError(`"${given}" is not an address: give ${wanted}`);
+/** As {@link decodeAddress} gives it, as far as that tells addresses apart. */
+export function formatAddress({ local, peer, prefixLength }: ParsedAddress): Pick<Address, "address" | "peer"> {
+  const [own, other] = [formatIP(local), peer && formatIP(peer)];
+  return { address: `${own}/${prefixLength}`, ...(other === undefined || other === own ? {} : { peer: other }) };
 }
 
-export function addressBody(index: number, { local, prefixLength }: ParsedAddress): Uint8Array {
+function checkLifetime(value: unknown, field: string, absent: number, min: number): number {
+  return value === Number.POSITIVE_INFINITY ? FOREVER : (checkWhole(value, field, min, FOREVER - 1) ?? absent);
+}
+
+export function addressBody(index: number, { local, prefixLength, scope }: ParsedAddress): Uint8Array {
   const bytes = new Uint8Array(IFADDRMSG_LEN);
   bytes[0] = local.length === 4 ? AF_INET : AF_INET6;
   bytes[1] = prefixLength;
+  bytes[3] = scope;
   new DataView(bytes.buffer).setUint32(4, index, true);
   return bytes;
 }
 
 /** IFA_ADDRESS is the peer's address, or the interface's own where there is no peer. */
-export function addressAttributes({ local, peer }: ParsedAddress): Attribute[] {
+export function addressAttributes({ local, peer, broadcast, preferred, valid, flags }: ParsedAddress): Attribute[] {
+  const lifetimes = new Uint8Array(CACHEINFO_LEN);
+  lifetimes.set(encodeU32(preferred));
+  lifetimes.set(encodeU32(valid), 4);
   return [
     { type: IFA_LOCAL, value: local },
     { type: IFA_ADDRESS, value: peer ?? local },
+    ...(broadcast === undefined ? [] : [{ type: IFA_BROADCAST, value: broadcast }]),
+    ...(valid === FOREVER && preferred === FOREVER ? [] : [{ type: IFA_CACHEINFO, value: lifetimes }]),
+    ...(flags === 0 ? [] : [{ type: IFA_FLAGS, value: encodeU32(flags) }]),
   ];
 }
 
@@ -70,15 +129,6 @@ export function addressDumpBody(index: number): Uint8Array {
   return bytes;
 }
 
-/** include/uapi/linux/rtnetlink.h, RT_SCOPE_*. */
-const scopes: Readonly<Record<number, Address["scope"]>> = {
-  0: "global",
-  200: "site",
-  253: "link",
-  254: "host",
-  255: "nowhere",
-};
-
 /**
  * The interface's index and the address, or null for another family than IP.
  *
@@ -86,7 +136,7 @@ const scopes: Readonly<Record<number, Address["scope"]>> = {
  */
 export function decodeAddress(body: Uint8Array): { index: number; address: Address } | null {
   if (body.length < IFADDRMSG_LEN) throw new NetlinkFormatError("Truncated ifaddrmsg", 0);
-  const [family = 0, prefixLength = 0, , scope = 0] = body;
+  const [family = 0, prefixLength = 0, shortFlags = 0, scope = 0] = body;
   const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
   if (size === 0) return null;
   const index = new DataView(body.buffer, body.byteOffset, body.byteLength).getUint32(4, true);
@@ -94,18 +144,47 @@ export function decodeAddress(body: Uint8Array): { index: number; address: Addre
   const other = attributes.get(IFA_ADDRESS);
   // IPv6 leaves IFA_LOCAL out where there is no peer (net/ipv6/addrconf.c inet6_fill_ifaddr()).
   const local = attributes.get(IFA_LOCAL) ?? other;
-  if (local?.length !== size || (other !== undefined && other.length !== size)) {
+  const broadcast = attributes.get(IFA_BROADCAST);
+  if ([local ?? empty, other, broadcast].some((each) => each !== undefined && each.length !== size)) {
     throw new NetlinkFormatError("Address of the wrong length", IFADDRMSG_LEN);
   }
-  const own = formatIP(local);
+  const own = formatIP(local as Uint8Array);
   const peer = other === undefined ? own : formatIP(other);
+  const wideFlags = attributes.get(IFA_FLAGS);
   return {
     index,
     address: {
       address: `${own}/${prefixLength}`,
       ...(peer === own ? {} : { peer }),
       family: size === 4 ? 4 : 6,
-      scope: scopes[scope] ?? scope,
+      scope: scopeName(scope),
+      ...(broadcast === undefined ? {} : { broadcast: formatIP(broadcast) }),
+      ...decodeLifetimes(attributes.get(IFA_CACHEINFO)),
+      ...decodeFlags(wideFlags === undefined ? shortFlags : decodeU32(wideFlags)),
     },
   };
 }
+
+function decodeLifetimes(cacheInfo: Uint8Array | undefined): Pick<Address, "validLifetime" | "preferredLifetime"> {
+  if (cacheInfo === undefined) return {};
+  if (cacheInfo.length < CACHEINFO_LEN) throw new NetlinkFormatError("Truncated ifa_cacheinfo", 0);
+  const [preferredLifetime, validLifetime] = [decodeU32(cacheInfo.subarray(0, 4)), decodeU32(cacheInfo.subarray(4, 8))];
+  return {
+    ...(validLifetime === FOREVER ? {} : { validLifetime }),
+    ...(preferredLifetime === FOREVER ? {} : { preferredLifetime }),
+  };
+}
+
+const flagNames = [
+  [IFA_F_NODAD, "noDad"],
+  [IFA_F_NOPREFIXROUTE, "noPrefixRoute"],
+  [IFA_F_TENTATIVE, "tentative"],
+  [IFA_F_DADFAILED, "duplicate"],
+  [IFA_F_DEPRECATED, "deprecated"],
+] as const;
+
+function decodeFlags(flags: number): Partial<Address> {
+  return Object.fromEntries(flagNames.filter(([bit]) => (flags & bit) !== 0).map(([, name]) => [name, true]));
+}
+
+const empty = new Uint8Array(0);

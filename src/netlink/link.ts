@@ -1,16 +1,29 @@
 /** RTM_*LINK: `struct ifinfomsg` and its attributes (include/uapi/linux/if_link.h). Pure. */
 
-import type { LinkStats } from "../types.ts";
+import type { InterfaceInfo, LinkStats } from "../link-types.ts";
+import { IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC, IFF_TAP, IFF_UP } from "../sys/constants.ts";
 import {
+  AF_INET6,
+  AF_UNSPEC,
+  IFLA_ADDRESS,
+  IFLA_AF_SPEC,
+  IFLA_CARRIER,
+  IFLA_IFALIAS,
   IFLA_IFNAME,
+  IFLA_INET6_ADDR_GEN_MODE,
   IFLA_INFO_DATA,
   IFLA_INFO_KIND,
   IFLA_LINKINFO,
+  IFLA_MASTER,
   IFLA_MTU,
+  IFLA_NET_NS_FD,
   IFLA_STATS64,
   IFLA_TUN_GROUP,
   IFLA_TUN_MULTI_QUEUE,
+  IFLA_TUN_NUM_DISABLED_QUEUES,
+  IFLA_TUN_NUM_QUEUES,
   IFLA_TUN_OWNER,
+  IFLA_TUN_PERSIST,
   IFLA_TUN_PI,
   IFLA_TUN_TYPE,
   IFLA_TUN_VNET_HDR,
@@ -21,6 +34,7 @@ import {
   decodeAttributes,
   decodeString,
   decodeU32,
+  encodeAttributes,
   encodeString,
   encodeU32,
   NetlinkFormatError,
@@ -29,14 +43,10 @@ import {
 const IFINFOMSG_LEN = 16;
 
 /** What the kernel says of a TUN or TAP interface. */
-export interface TunInfo {
-  readonly kind: "tun" | "tap";
-  readonly packetInfo: boolean;
-  readonly vnetHeader: boolean;
-  readonly multiQueue: boolean;
-  readonly owner: number | undefined;
-  readonly group: number | undefined;
-}
+export type TunInfo = Pick<
+  InterfaceInfo,
+  "kind" | "packetInfo" | "vnetHeader" | "multiQueue" | "owner" | "group" | "persistent" | "queues" | "disabledQueues"
+>;
 
 export interface LinkInfo {
   readonly index: number;
@@ -45,6 +55,14 @@ export interface LinkInfo {
   readonly name: string;
   readonly mtu: number;
   readonly txQueueLength: number;
+  /** Six octets; undefined for a TUN. */
+  readonly mac: Uint8Array | undefined;
+  readonly carrier: boolean;
+  readonly alias: string | undefined;
+  /** The index of the interface that it is a port of. */
+  readonly master: number | undefined;
+  /** IN6_ADDR_GEN_MODE_*; undefined where IPv6 is off. */
+  readonly addressMode: number | undefined;
   readonly stats: LinkStats | undefined;
   /** Undefined if the interface is of another kind. */
   readonly tun: TunInfo | undefined;
@@ -72,27 +90,95 @@ export function linkTxQueueLength(frames: number): Attribute {
   return { type: IFLA_TXQLEN, value: encodeU32(frames) };
 }
 
-/** @throws {NetlinkFormatError} */
-export function decodeLink(body: Uint8Array): LinkInfo {
+/** Empty text takes the alias away. */
+export function linkAlias(text: string): Attribute {
+  // Not NUL-terminated: the kernel counts every byte (net/core/rtnetlink.c).
+  return { type: IFLA_IFALIAS, value: new TextEncoder().encode(text) };
+}
+
+/** Index 0 is no master. */
+export function linkMaster(index: number): Attribute {
+  return { type: IFLA_MASTER, value: encodeU32(index) };
+}
+
+/** `fd` of a network namespace, into which the interface is moved. */
+export function linkNetns(fd: number): Attribute {
+  return { type: IFLA_NET_NS_FD, value: encodeU32(fd) };
+}
+
+/** How IPv6 makes addresses of its own: IN6_ADDR_GEN_MODE_*. */
+export function linkAddressMode(mode: number): Attribute {
+  const inet6 = encodeAttributes([{ type: IFLA_INET6_ADDR_GEN_MODE, value: Uint8Array.of(mode) }]);
+  return { type: IFLA_AF_SPEC, value: encodeAttributes([{ type: AF_INET6, value: inet6 }]) };
+}
+
+/**
+ * The interface, or null if the message is about one of its roles instead,
+ * such as that of a bridge's port (AF_BRIDGE, net/bridge/br_netlink.c).
+ *
+ * @throws {NetlinkFormatError}
+ */
+export function decodeLink(body: Uint8Array): LinkInfo | null {
   if (body.length < IFINFOMSG_LEN) throw new NetlinkFormatError("Truncated ifinfomsg", 0);
+  if (body[0] !== AF_UNSPEC) return null;
   const view = new DataView(body.buffer, body.byteOffset, body.byteLength);
   const attributes = decodeAttributes(body, IFINFOMSG_LEN);
   const u32 = (type: number): number => {
     const value = attributes.get(type);
     return value === undefined ? 0 : decodeU32(value);
   };
-  const name = attributes.get(IFLA_IFNAME);
+  const text = (type: number): string | undefined => {
+    const value = attributes.get(type);
+    return value && decodeString(value);
+  };
   const stats = attributes.get(IFLA_STATS64);
   const info = attributes.get(IFLA_LINKINFO);
+  const mac = attributes.get(IFLA_ADDRESS);
   return {
     index: view.getInt32(4, true),
     flags: view.getUint32(8, true),
-    name: name === undefined ? "" : decodeString(name),
+    name: text(IFLA_IFNAME) ?? "",
     mtu: u32(IFLA_MTU),
     txQueueLength: u32(IFLA_TXQLEN),
+    mac: mac?.length === 6 ? mac : undefined,
+    carrier: attributes.get(IFLA_CARRIER)?.[0] === 1,
+    alias: text(IFLA_IFALIAS) || undefined,
+    master: u32(IFLA_MASTER) || undefined,
+    addressMode: decodeAddressMode(attributes.get(IFLA_AF_SPEC)),
     stats: stats && decodeStats(stats),
     tun: info && decodeTun(info),
   };
+}
+
+/** What users are told of a TUN or TAP interface; undefined for another kind. */
+export function interfaceInfo(link: LinkInfo): InterfaceInfo | undefined {
+  const { flags, mac, index, name, mtu, txQueueLength, carrier, alias, master, tun } = link;
+  return (
+    tun && {
+      ...tun,
+      name,
+      index,
+      mac: mac && formatMac(mac),
+      mtu,
+      txQueueLength,
+      alias,
+      master,
+      up: (flags & IFF_UP) !== 0,
+      carrier,
+      promiscuous: (flags & IFF_PROMISC) !== 0,
+      allMulticast: (flags & IFF_ALLMULTI) !== 0,
+      multicast: (flags & IFF_MULTICAST) !== 0,
+    }
+  );
+}
+
+export function formatMac(octets: Uint8Array): string {
+  return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join(":");
+}
+
+function decodeAddressMode(families: Uint8Array | undefined): number | undefined {
+  const inet6 = decodeAttributes(families ?? empty).get(AF_INET6);
+  return decodeAttributes(inet6 ?? empty).get(IFLA_INET6_ADDR_GEN_MODE)?.[0];
 }
 
 function decodeTun(linkInfo: Uint8Array): TunInfo | undefined {
@@ -105,16 +191,23 @@ function decodeTun(linkInfo: Uint8Array): TunInfo | undefined {
     const value = tun.get(type);
     return value && decodeU32(value);
   };
+  const is = (type: number): boolean => tun.get(type)?.[0] === 1;
+  const persistent = is(IFLA_TUN_PERSIST);
   return {
-    // IFF_TUN is 1, IFF_TAP 2.
-    kind: tun.get(IFLA_TUN_TYPE)?.[0] === 2 ? "tap" : "tun",
-    packetInfo: tun.get(IFLA_TUN_PI)?.[0] === 1,
-    vnetHeader: tun.get(IFLA_TUN_VNET_HDR)?.[0] === 1,
-    multiQueue: tun.get(IFLA_TUN_MULTI_QUEUE)?.[0] === 1,
+    kind: tun.get(IFLA_TUN_TYPE)?.[0] === IFF_TAP ? "tap" : "tun",
+    packetInfo: is(IFLA_TUN_PI),
+    vnetHeader: is(IFLA_TUN_VNET_HDR),
+    multiQueue: is(IFLA_TUN_MULTI_QUEUE),
     owner: u32(IFLA_TUN_OWNER),
     group: u32(IFLA_TUN_GROUP),
+    persistent,
+    // Told of several queues alone; one that does not persist is there because somebody is attached.
+    queues: u32(IFLA_TUN_NUM_QUEUES) ?? (persistent ? undefined : 1),
+    disabledQueues: u32(IFLA_TUN_NUM_DISABLED_QUEUES) ?? 0,
   };
 }
+
+const empty = new Uint8Array(0);
 
 /** `struct rtnl_link_stats64`: rx and tx by turns, packets, bytes, errors, dropped. */
 function decodeStats(bytes: Uint8Array): LinkStats {

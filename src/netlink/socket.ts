@@ -1,6 +1,7 @@
 import { check, systemError } from "../errors.ts";
 import { EAGAIN, EINTR } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
+import { openRouteSocket } from "../sys/netns.ts";
 import {
   NETLINK_EXT_ACK,
   NETLINK_GET_STRICT_CHK,
@@ -26,13 +27,14 @@ const RECEIVE_BYTES = 32768;
 /** A dump that changed while it was read is read again; a namespace that never rests must not hold us for ever. */
 const DUMP_TRIES = 16;
 
-/** A conversation with rtnetlink, in the network namespace in which it was opened. */
+/** A conversation with the rtnetlink of one network namespace. */
 export class RouteSocket {
   #fd: number;
   #sequence = 0;
 
-  constructor() {
-    this.#fd = check(native().nl_open(), "socket(NETLINK_ROUTE)");
+  /** @param netns an fd of the namespace; default: the one that this thread is in */
+  constructor(netns?: number) {
+    this.#fd = openRouteSocket(netns);
     // Kernels before 4.12 and 4.20 lack these; without them errors are terser and dumps longer.
     native().sock_set_option(this.#fd, SOL_NETLINK, NETLINK_EXT_ACK, 1);
     native().sock_set_option(this.#fd, SOL_NETLINK, NETLINK_GET_STRICT_CHK, 1);
@@ -68,10 +70,10 @@ export class RouteSocket {
     return this.#ask(call, type, NLM_F_REQUEST | NLM_F_ACK | flags, body, attributes, what).messages;
   }
 
-  /** All objects of a kind that match `body`. */
-  dump(call: string, type: number, body: Uint8Array): Message[] {
+  /** All objects of a kind that match `body` and `attributes`. */
+  dump(call: string, type: number, body: Uint8Array, attributes: readonly Attribute[] = []): Message[] {
     for (let tries = 1; ; tries++) {
-      const { messages, interrupted } = this.#ask(call, type, NLM_F_REQUEST | NLM_F_DUMP, body, []);
+      const { messages, interrupted } = this.#ask(call, type, NLM_F_REQUEST | NLM_F_DUMP, body, attributes);
       if (!interrupted) return messages;
       if (tries === DUMP_TRIES) {
         throw systemError(-EINTR, `netlink(${call})`, { detail: `it changed during each of ${tries} readings` });

@@ -11,14 +11,19 @@ export const IFF_PERSIST = 0x0800;
 export const IFF_NO_PI = 0x1000;
 export const IFF_VNET_HDR = 0x4000;
 export const IFF_TUN_EXCL = 0x8000;
+export const TUN_FLT_ALLMULTI = 0x0001;
 
 // include/uapi/linux/if.h
 export const IFNAMSIZ = 16;
 export const IFF_UP = 0x1;
+export const IFF_PROMISC = 0x100;
+export const IFF_ALLMULTI = 0x200;
+export const IFF_MULTICAST = 0x1000;
 
 // include/uapi/linux/if_ether.h
 export const ETH_ALEN = 6;
 export const ETH_HLEN = 14;
+export const ETH_DATA_LEN = 1500;
 export const VLAN_HLEN = 4;
 export const ETH_MIN_MTU = 68;
 export const ETH_MAX_MTU = 0xffff;
@@ -42,7 +47,9 @@ export const EINVAL = 22;
 export const ENOTTY = 25;
 export const EMFILE = 24;
 export const EBADFD = 77;
+export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
+export const ENOBUFS = 105;
 
 // include/uapi/linux/eventpoll.h
 export const EPOLL_CTL_ADD = 1;

@@ -1,5 +1,5 @@
 import { check } from "../errors.ts";
-import { O_RDONLY, O_RDWR, O_NONBLOCK } from "./constants.ts";
+import { O_NONBLOCK, O_RDONLY, O_RDWR } from "./constants.ts";
 import { native } from "./native.ts";
 
 /** In place of an fd: a network namespace made for the purpose, which lives as long as what is opened in it. */
@@ -10,14 +10,16 @@ export function openNetns(path: string): number {
   return check(native().fd_open(encoder.encode(`${path}\0`), O_RDONLY), "open", path);
 }
 
-/** As `openClone` of tun.ts, but what it attaches to is in the network namespace of the fd `netns`. */
-export function openCloneIn(netns: number, path: string): number {
-  return open(netns, encoder.encode(`${path}\0`), "open");
+/** The clone device; what the fd is attached to will be in `netns`, or where this thread is. Non-blocking and close-on-exec. */
+export function openClone(path: string, netns?: number): number {
+  const file = encoder.encode(`${path}\0`);
+  return netns === undefined ? check(native().fd_open(file, O_RDWR | O_NONBLOCK), "open") : open(netns, file, "open");
 }
 
-/** A socket to the rtnetlink of the network namespace of the fd `netns`. */
-export function openRouteSocketIn(netns: number): number {
-  return open(netns, null, "socket(NETLINK_ROUTE)");
+/** A socket to the rtnetlink of `netns`, or of where this thread is. */
+export function openRouteSocket(netns?: number): number {
+  const syscall = "socket(NETLINK_ROUTE)";
+  return netns === undefined ? check(native().nl_open(), syscall) : open(netns, null, syscall);
 }
 
 function open(netns: number, path: Uint8Array | null, syscall: string): number {

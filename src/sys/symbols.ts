@@ -41,6 +41,7 @@ export const signatures: {
   ],
   tun_write: ["i32", "ptr" /* frame */, "i32" /* length */],
   nl_open: [],
+  nl_bind: ["i32", "u32" /* RTMGRP_* */],
   sock_get_netns: ["i32"],
   sock_set_option: ["i32", "i32" /* SOL_* */, "i32", "i32"],
   sock_send: ["i32", "ptr", "i32"],
@@ -104,6 +105,7 @@ export interface Native {
   ): number;
   tun_write(fd: number, frame: Bytes, length: number): number;
   nl_open(): number;
+  nl_bind(fd: number, groups: number): number;
   sock_get_netns(fd: number): number;
   sock_set_option(fd: number, level: number, option: number, value: number): number;
   sock_send(fd: number, message: Bytes, length: number): number;

@@ -1,5 +1,5 @@
 import { check } from "../errors.ts";
-import { ETH_ALEN, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, IFNAMSIZ, O_NONBLOCK, O_RDWR } from "./constants.ts";
+import { ETH_ALEN, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, IFNAMSIZ, O_NONBLOCK } from "./constants.ts";
 import { native } from "./native.ts";
 
 /** What TUNGETIFF knows of an attached fd. */
@@ -7,11 +7,6 @@ export interface Iff {
   readonly name: string;
   /** IFF_* */
   readonly flags: number;
-}
-
-/** Opens the clone device; the fd is non-blocking and close-on-exec. */
-export function openClone(path: string): number {
-  return check(native().fd_open(encoder.encode(`${path}\0`), O_RDWR | O_NONBLOCK), "open");
 }
 
 /** Throws nothing: the only error, EBADF, says that somebody else closed it. */
@@ -63,9 +58,14 @@ export function setGroup(fd: number, gid: number): void {
   check(native().tun_set_group(fd, gid), "ioctl(TUNSETGROUP)", `group ${gid}`);
 }
 
+/** An fd of the network namespace that the interface is in. Needs CAP_NET_ADMIN there, and Linux 5.2. */
+export function getDevNetns(fd: number): number {
+  return check(native().tun_get_dev_netns(fd), "ioctl(TUNGETDEVNETNS)");
+}
+
 /**
  * Whether the interface of `fd` is in the network namespace of a socket;
- * undefined where that cannot be asked (no CAP_NET_ADMIN, Linux before 5.2).
+ * undefined where that cannot be asked (see {@link getDevNetns}).
  */
 export function isInNamespaceOf(fd: number, socket: number): boolean | undefined {
   const n = native();
@@ -74,6 +74,11 @@ export function isInNamespaceOf(fd: number, socket: number): boolean | undefined
   const same = ours < 0 || theirs < 0 ? undefined : n.fd_is_same(ours, theirs) === 1;
   for (const netns of [ours, theirs]) if (netns >= 0) n.fd_close(netns);
   return same;
+}
+
+/** What `fd` is ready for, of EPOLL* `events`. */
+export function pollEvents(fd: number, events: number): number {
+  return check(native().fd_poll(fd, events), "poll");
 }
 
 /** TUN_F_* */
@@ -99,6 +104,20 @@ export function getHwaddr(fd: number): Uint8Array {
 
 export function setHwaddr(fd: number, mac: Uint8Array): void {
   check(native().tun_set_hwaddr(fd, mac), "ioctl(SIOCSIFHWADDR)");
+}
+
+/** The frames that the kernel hands to a TAP: `filter` is a `struct tun_filter`. */
+export function setTxFilter(fd: number, filter: Uint8Array): void {
+  check(native().tun_set_tx_filter(fd, filter), "ioctl(TUNSETTXFILTER)");
+}
+
+/** `instructions` are structs sock_filter, of 8 bytes each. */
+export function attachFilter(fd: number, instructions: Uint8Array): void {
+  check(native().tun_attach_filter(fd, instructions, instructions.length / 8), "ioctl(TUNATTACHFILTER)");
+}
+
+export function detachFilter(fd: number): void {
+  check(native().tun_detach_filter(fd), "ioctl(TUNDETACHFILTER)");
 }
 
 const encoder = new TextEncoder();

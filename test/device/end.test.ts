@@ -1,6 +1,7 @@
 import { expect, test } from "bun:test";
 import { adopt, openTap, openTun, type Tap, type Tun, type TunTapError } from "../../src";
-import { closeFd, openClone, setIff } from "../../src/sys/tun";
+import { openClone } from "../../src/sys/netns";
+import { closeFd, setIff } from "../../src/sys/tun";
 import { flood } from "../support/frames";
 import { describePrivileged } from "../support/privilege";
 import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system";

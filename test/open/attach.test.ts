@@ -1,7 +1,8 @@
 import { expect, test } from "bun:test";
 import { openTap, openTun } from "../../src/index";
 import { IFF_NO_PI, IFF_TUN, IFF_VNET_HDR } from "../../src/sys/constants";
-import { closeFd, openClone, setIff, setOffload, setPersist } from "../../src/sys/tun";
+import { openClone } from "../../src/sys/netns";
+import { closeFd, setIff, setOffload, setPersist } from "../../src/sys/tun";
 import { describePrivileged } from "../support/privilege";
 import { interfaceNames, ipLink, run } from "../support/system";
 import { networkState, persistentInterface, ping, someIds, withQuietIPv6 } from "./support";

@@ -6,7 +6,8 @@
 import { dlopen } from "bun:ffi";
 import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
 import { adopt, type Device, openTap, openTun, TunTapError } from "../../src/index";
-import { closeFd, openClone } from "../../src/sys/tun";
+import { openClone } from "../../src/sys/netns";
+import { closeFd } from "../../src/sys/tun";
 import type { ChildReport, ChildRequest, Outcome } from "./in-child";
 
 // include/uapi/asm-generic/resource.h

@@ -166,6 +166,7 @@ const layouts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   iovec: { base: "iov_base", length: "iov_len" },
   sock_fprog: { len: "len", filter: "filter" },
   sockaddr_un: { family: "sun_family", path: "sun_path" },
+  sockaddr_nl: { family: "nl_family", pid: "nl_pid", groups: "nl_groups" },
   ucred: { pid: "pid", uid: "uid", gid: "gid" },
   msghdr: {
     name: "msg_name",

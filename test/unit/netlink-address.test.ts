@@ -63,7 +63,10 @@ describe("decodeAddress()", () => {
   test("reads an IPv4 address with label, flags and lifetimes, as the kernel dumps it", () => {
     const bytes = `02 18 80 00 07000000 0800 0100 c0000201 0800 0200 c0000201 0800 0400 c00002ff
       0900 0300 74756e3000 000000 0800 0800 80000000 1400 0600 ffffffffffffffff0000000000000000`;
-    expect(read(bytes)).toEqual({ index: 7, address: { address: "192.0.2.1/24", family: 4, scope: "global" } });
+    expect(read(bytes)).toEqual({
+      index: 7,
+      address: { address: "192.0.2.1/24", family: 4, scope: "global", broadcast: "192.0.2.255" },
+    });
   });
 
   test("reads an IPv6 address without IFA_LOCAL", () => {
@@ -114,11 +117,17 @@ describe("decodeAddress()", () => {
   });
 
   test("gives back what addressBody() and addressAttributes() wrote, and parseAddress() what it gives", () => {
+    const undef = fc.constant(undefined);
+    const lifetimes = { valid: fc.integer({ min: 1, max: 0xffff_ffff }), preferred: fc.constant(0) };
     const pair = fc.constantFrom(4, 16).chain((size) =>
       fc.record({
         local: fc.uint8Array({ minLength: size, maxLength: size }),
         peer: fc.option(fc.uint8Array({ minLength: size, maxLength: size }), { nil: undefined }),
         prefixLength: fc.nat(size * 8),
+        broadcast: size === 4 ? fc.option(fc.uint8Array({ minLength: 4, maxLength: 4 }), { nil: undefined }) : undef,
+        scope: size === 4 ? fc.nat(255) : fc.constant(0),
+        ...lifetimes,
+        flags: fc.constantFrom(0, 0x02, 0x200, 0x202),
       }),
     );
     fc.assert(
@@ -126,11 +135,11 @@ describe("decodeAddress()", () => {
         const bytes = concat(addressBody(index, parsed), encodeAttributes(addressAttributes(parsed)));
         const decoded = decodeAddress(surround(bytes));
         expect(decoded?.index).toBe(index);
-        const { address, peer, family } = decoded?.address ?? {};
+        const { address, peer, family, ...more } = decoded?.address ?? {};
         expect(family).toBe(parsed.local.length === 4 ? 4 : 6);
         const same = parsed.peer === undefined || formatIP(parsed.peer) === formatIP(parsed.local);
         expect(peer).toBe(same ? undefined : formatIP(parsed.peer as Uint8Array));
-        expect(parseAddress({ address: address ?? "", ...(peer === undefined ? {} : { peer }) })).toEqual({
+        expect(parseAddress({ address: address ?? "", ...(peer === undefined ? {} : { peer }), ...more })).toEqual({
           ...parsed,
           peer: same ? undefined : parsed.peer,
         });

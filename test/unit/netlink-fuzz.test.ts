@@ -7,9 +7,10 @@ import { describe, expect, test } from "bun:test";
 import { decodeAddress } from "../../src/netlink/address";
 import { decodeLink } from "../../src/netlink/link";
 import { decodeAcknowledgement, decodeAttributes, decodeMessages, NetlinkFormatError } from "../../src/netlink/message";
+import { decodeRoute } from "../../src/netlink/route";
 import { hex, surround } from "./support";
 
-const CASES = 40_000;
+const CASES = 1_000_000;
 const FUZZ_MS = Number(process.env["TUN_FUZZ_SECONDS"] ?? 0) * 1000;
 const seed = Number(process.env["TUN_FUZZ_SEED"] ?? Date.now() % 2 ** 31);
 
@@ -29,6 +30,7 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeAttributes,
   decodeLink,
   decodeAddress,
+  decodeRoute,
   decodeAcknowledgement: (bytes) =>
     // The first two bytes play the flags, so that every way through is taken.
     decodeAcknowledgement({
@@ -51,6 +53,12 @@ const corpus: Readonly<Record<string, readonly string[]>> = {
   decodeAddress: [
     "02 18 80 00 07000000 0800 0100 c0000201 0800 0200 c0000201 0900 0300 74756e3000 000000",
     "0a 40 80 fd 07000000 1400 0100 20010db8000000000000000000000001",
+  ],
+  decodeRoute: [
+    `02 18 00 00 fe 04 00 01 00000000 0800 0f00 fe000000 0800 0100 c6336400 0800 0400 07000000
+      0800 0600 64000000 0800 0500 c0000202 0800 0700 c0000201 1400 0800 0800 0200 14050000 0800 0800 90010000`,
+    "0a 40 00 00 fe 04 00 01 00000000 0800 0f00 fe000000 1400 0100 20010db8000000000000000000000001 0800 0400 07000000",
+    "02 00 00 00 fe 04 00 01 04000000 0800 0400 07000000 1600 1200 0a00 20010db8000000000000000000000001 0000",
   ],
   decodeAcknowledgement: [
     "0003 eaffffff 14000000 1000 0500 01000000 00000000 0c00 0100 6261642069640000",

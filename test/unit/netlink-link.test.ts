@@ -42,6 +42,15 @@ describe("linkName(), linkMtu(), linkTxQueueLength()", () => {
   });
 });
 
+const absent = {
+  mac: undefined,
+  carrier: false,
+  alias: undefined,
+  master: undefined,
+  addressMode: undefined,
+  stats: undefined,
+};
+
 describe("decodeLink()", () => {
   test("reads what the kernel says of a persistent TAP with an owner", () => {
     const bytes = hex(`${body}
@@ -65,8 +74,18 @@ describe("decodeLink()", () => {
       name: "tun0",
       mtu: 1500,
       txQueueLength: 1000,
-      stats: undefined,
-      tun: { kind: "tap", packetInfo: false, vnetHeader: false, multiQueue: true, owner: 1000, group: undefined },
+      ...absent,
+      tun: {
+        kind: "tap",
+        packetInfo: false,
+        vnetHeader: false,
+        multiQueue: true,
+        owner: 1000,
+        group: undefined,
+        persistent: true,
+        queues: undefined,
+        disabledQueues: 0,
+      },
     });
   });
 
@@ -77,15 +96,14 @@ describe("decodeLink()", () => {
       name: "",
       mtu: 0,
       txQueueLength: 0,
-      stats: undefined,
+      ...absent,
       tun: undefined,
     });
   });
 
   test("reads struct rtnl_link_stats64, 64 bits wide, rx and tx by turns, and ignores what newer kernels add", () => {
     const stats = new BigUint64Array([1n, 2n, 3n, 2n ** 64n - 1n, 5n, 6n, 7n, 8n, 9n, 10n]);
-    const { stats: read } = decodeLink(link({ type: 23, value: new Uint8Array(stats.buffer) }));
-    expect(read).toEqual({
+    expect(decodeLink(link({ type: 23, value: new Uint8Array(stats.buffer) }))?.stats).toEqual({
       rxPackets: 1n,
       txPackets: 2n,
       rxBytes: 3n,
@@ -111,7 +129,7 @@ describe("decodeLink()", () => {
     { name: "group 0", data: [{ type: 2, value: encodeU32(0) }], want: { kind: "tun", group: 0 } },
     { name: "the highest ids", data: [{ type: 1, value: encodeU32(0xffff_fffe) }], want: { owner: 0xffff_fffe } },
   ])("reads of IFLA_INFO_DATA $name", ({ data, want }) => {
-    expect(decodeLink(link(linkInfo("tun", data))).tun).toMatchObject(want);
+    expect(decodeLink(link(linkInfo("tun", data)))?.tun).toMatchObject(want);
   });
 
   test.each([
@@ -120,7 +138,7 @@ describe("decodeLink()", () => {
     { name: "no data (kernels before 4.17)", info: linkInfo("tun", undefined) },
     { name: "nothing", info: { type: 18, value: new Uint8Array(0) } },
   ])("takes an interface for none of the driver's with $name", ({ info }) => {
-    expect(decodeLink(link(info)).tun).toBeUndefined();
+    expect(decodeLink(link(info))?.tun).toBeUndefined();
   });
 
   test.each([

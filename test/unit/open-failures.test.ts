@@ -20,10 +20,26 @@ const single: TunInfo = {
   multiQueue: false,
   owner: undefined,
   group: undefined,
+  persistent: false,
+  queues: 1,
+  disabledQueues: 0,
 };
 
 function link(tun: TunInfo | undefined): LinkInfo {
-  return { index: 2, flags: 0, name: "tun0", mtu: 1500, txQueueLength: 500, stats: undefined, tun };
+  return {
+    index: 2,
+    flags: 0,
+    name: "tun0",
+    mtu: 1500,
+    txQueueLength: 500,
+    mac: undefined,
+    carrier: false,
+    alias: undefined,
+    master: undefined,
+    addressMode: undefined,
+    stats: undefined,
+    tun,
+  };
 }
 
 interface Row {
@@ -239,6 +255,9 @@ describe("openHint()", () => {
       multiQueue: fc.boolean(),
       owner: fc.option(fc.nat(), { nil: undefined }),
       group: fc.option(fc.nat(), { nil: undefined }),
+      persistent: fc.boolean(),
+      queues: fc.option(fc.nat(256), { nil: undefined }),
+      disabledQueues: fc.nat(256),
     });
     const codes = [...open, ...attach, ...elsewhere].map(({ code }) => code);
     fc.assert(

@@ -3,6 +3,16 @@ import { parseAddress } from "../../src/netlink/address";
 import { checkOpenOptions } from "../../src/options";
 import { failureOf } from "./support";
 
+/** Of an address about which nothing more is said. */
+const plain = {
+  peer: undefined,
+  broadcast: undefined,
+  scope: 0,
+  preferred: 0xffff_ffff,
+  valid: 0xffff_ffff,
+  flags: 0,
+};
+
 const typeMessage = (value: unknown): string =>
   `An address must be text such as "192.0.2.1/24", or { address, peer }, got ${Bun.inspect(value)}`;
 
@@ -17,12 +27,13 @@ describe("parseAddress()", () => {
     ["::/0", new Array(16).fill(0), 0],
   ])("reads %s, a host address where no prefix length is given", (text, local, prefixLength) => {
     for (const like of [text, { address: text }, { address: text, peer: undefined }] as { address: string }[]) {
-      expect(parseAddress(like)).toEqual({ local: Uint8Array.from(local), peer: undefined, prefixLength });
+      expect(parseAddress(like)).toEqual({ ...plain, local: Uint8Array.from(local), prefixLength });
     }
   });
 
   test("reads a peer of the same family, whose prefix length stands at the address", () => {
     expect(parseAddress({ address: "192.0.2.1/31", peer: "192.0.2.0" })).toEqual({
+      ...plain,
       local: Uint8Array.of(192, 0, 2, 1),
       peer: Uint8Array.of(192, 0, 2, 0),
       prefixLength: 31,
@@ -85,7 +96,7 @@ describe("parseAddress()", () => {
   ])("throws a RangeError for %s with the peer %j", (address, peer, family) => {
     expect(failureOf(() => parseAddress({ address, peer }))).toEqual({
       kind: "RangeError",
-      message: `"${peer}" is not an address: give an ${family} address without prefix length, as peer of "${address}"`,
+      message: `"${peer}" is not an address: give an ${family} address without prefix length as \`peer\``,
     });
   });
 });

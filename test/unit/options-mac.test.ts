@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { checkAdoptOptions, checkOpenOptions, formatMac, parseMac } from "../../src/options";
+import { formatMac } from "../../src/netlink/link";
+import { checkAdoptOptions, checkOpenOptions, parseMac } from "../../src/options";
 import { failureOf } from "./support";
 
 describe("parseMac()", () => {

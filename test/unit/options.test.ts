@@ -20,10 +20,27 @@ const good: Record<string, readonly unknown[]> = {
   mtu: [68, 1500, 65521],
   txQueueLength: [0, 1, 0x7fff_ffff],
   addresses: [[], [address], ["2001:db8::1/64", { address: "192.0.2.1", peer: "192.0.2.2" }], [{ address }]],
+  routes: [
+    [],
+    ["198.51.100.0/24", "default", "::/0", "2001:db8::1"],
+    [{ to: "198.51.100.0/24", via: "192.0.2.2", metric: 0, table: 1000, source: address.slice(0, -3), onLink: true }],
+    [
+      { to: "default", via: "2001:db8::1" },
+      { to: "198.51.100.0/24", via: "2001:db8::1" },
+    ],
+  ],
+  alias: ["", "to the office", "é".repeat(127)],
+  promiscuous: [true, false],
+  allMulticast: [true, false],
+  master: ["br0", 7, null],
+  ipv6: [true, false],
+  ownerless: [true, false],
+  netns: ["blue", "/run/netns/blue", "/proc/1/ns/net", 1, 0x7fff_ffff],
   reuseBuffers: [true, false],
   signal: [signal],
   data: [handler, async () => {}],
   drain: [handler],
+  change: [handler],
   error: [handler],
   close: [handler],
 };
@@ -41,10 +58,18 @@ interface Bad {
 }
 
 const bad: readonly Bad[] = [
-  ...["packetInfo", "exclusive", "persist", "up", "reuseBuffers"].map(
-    (option): Bad => ({ option, kind: "TypeError", values: notBoolean, wanted: "true or false" }),
-  ),
-  ...["data", "drain", "error", "close"].map(
+  ...[
+    "packetInfo",
+    "exclusive",
+    "persist",
+    "up",
+    "reuseBuffers",
+    "promiscuous",
+    "allMulticast",
+    "ipv6",
+    "ownerless",
+  ].map((option): Bad => ({ option, kind: "TypeError", values: notBoolean, wanted: "true or false" })),
+  ...["data", "drain", "change", "error", "close"].map(
     (option): Bad => ({ option, kind: "TypeError", values: notFunction, wanted: "a function" }),
   ),
   ...["owner", "group"].flatMap((option): Bad[] => [
@@ -63,6 +88,13 @@ const bad: readonly Bad[] = [
   { option: "txQueueLength", kind: "RangeError", values: [-1, 2 ** 31, 2 ** 32], wanted: "0 to 2147483647" },
   { option: "signal", kind: "TypeError", values: [null, {}, new AbortController(), "now"], wanted: "an AbortSignal" },
   { option: "addresses", kind: "TypeError", values: [null, {}, address, 4, new Set([address])], wanted: "a list of" },
+  { option: "routes", kind: "TypeError", values: [null, {}, "default", 4], wanted: "a list of" },
+  { option: "alias", kind: "TypeError", values: [null, 4, "a\0b"], wanted: "text without NUL" },
+  { option: "alias", kind: "RangeError", values: ["é".repeat(128)], wanted: "at most 255 bytes long" },
+  { option: "master", kind: "TypeError", values: [true, 1.5, {}], wanted: "a whole number" },
+  { option: "master", kind: "RangeError", values: [0, -1, 2 ** 31], wanted: "1 to 2147483647" },
+  { option: "netns", kind: "TypeError", values: [null, "", "a\0b", "..", true, {}], wanted: "a name as in" },
+  { option: "netns", kind: "RangeError", values: [0, -1, 1.5, 2 ** 31], wanted: "the id of a process" },
   { option: "name", kind: "TypeError", values: [null, 0, true, ["tun0"], new String("tun0")], wanted: "a string" },
 ];
 
@@ -142,11 +174,11 @@ describe("checkAdoptOptions()", () => {
     checkAdoptOptions({ closeFd: false, mac: "02:00:5e:00:53:01" }, "tap");
   });
 
-  test.each(["name", "path", "packetInfo", "exclusive", "owner", "group"])("knows no option %s", (option) => {
+  test.each(["name", "path", "packetInfo", "exclusive", "netns"])("knows no option %s", (option) => {
     const { kind, message } = failureOf(() => checkAdoptOptions({ [option]: good[option]?.[0] }, "tun"));
     expect(kind).toBe("TypeError");
     expect(message).toBe(
-      `Unknown option "${option}": known are addresses, close, closeFd, data, drain, error, mac, mtu, persist, reuseBuffers, signal, txQueueLength, up`,
+      `Unknown option "${option}": known are addresses, alias, allMulticast, change, close, closeFd, data, drain, error, group, ipv6, mac, master, mtu, owner, ownerless, persist, promiscuous, reuseBuffers, routes, signal, txQueueLength, up`,
     );
   });
 

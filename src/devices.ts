@@ -1,0 +1,60 @@
+import { TunTapError } from "./errors.ts";
+import { explain } from "./failures.ts";
+import type { InterfaceInfo, NetnsLike } from "./link-types.ts";
+import { RTM_DELLINK, RTM_GETLINK } from "./netlink/constants.ts";
+import { decodeLink, interfaceInfo, linkBody } from "./netlink/link.ts";
+import { RouteSocket } from "./netlink/socket.ts";
+import { checkNetns, withNetns } from "./netns.ts";
+import { checkName } from "./options.ts";
+import { linkByName } from "./reach.ts";
+
+/**
+ * Every TUN and TAP interface of a network namespace, whoever made it and
+ * whether or not somebody is attached. Needs no privilege in one's own.
+ *
+ * @throws {TunTapError} `ENOENT`, `EPERM` if the namespace cannot be entered
+ */
+export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[] {
+  return withRouteSocket(options.netns, (socket) =>
+    socket
+      .dump("RTM_GETLINK", RTM_GETLINK, linkBody(0))
+      .map(({ body }) => decodeLink(body))
+      .map((link) => link && interfaceInfo(link))
+      .filter((info) => info != null),
+  );
+}
+
+/**
+ * Deletes a TUN or TAP interface by its name, persistent or not; a device that
+ * is attached to it ends. Needs CAP_NET_ADMIN.
+ *
+ * @throws {TunTapError} `ENODEV` if there is none, `EINVAL` if it is no TUN or TAP, `EPERM`
+ */
+export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}): void {
+  checkName(name, false);
+  withRouteSocket(options.netns, (socket) => {
+    const { index, tun } = linkByName(socket, name);
+    if (tun === undefined) {
+      throw new TunTapError("EINVAL", `"${name}" is no TUN/TAP interface`, {
+        hint: "this call deletes no others; listDevices() has those it does",
+      });
+    }
+    socket.request("RTM_DELLINK", RTM_DELLINK, 0, linkBody(index), [], name);
+  });
+}
+
+function withRouteSocket<T>(netns: NetnsLike | undefined, use: (socket: RouteSocket) => T): T {
+  if (netns !== undefined) checkNetns(netns);
+  try {
+    return withNetns(netns, (fd) => {
+      const socket = new RouteSocket(fd);
+      try {
+        return use(socket);
+      } finally {
+        socket.close();
+      }
+    });
+  } catch (error) {
+    throw explain(error);
+  }
+}

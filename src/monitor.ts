@@ -1,0 +1,238 @@
+import type { TunTapError } from "./errors.ts";
+import type { Link } from "./link.ts";
+import type { LinkChange } from "./link-types.ts";
+import { LinkView } from "./link-view.ts";
+import { decodeAddress } from "./netlink/address.ts";
+import { RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK } from "./netlink/constants.ts";
+import { decodeLink, type LinkInfo } from "./netlink/link.ts";
+import type { Message } from "./netlink/message.ts";
+import { Notifications } from "./netlink/notifications.ts";
+import { isOutOfReach } from "./reach.ts";
+import { reactor, type Watch } from "./reactor.ts";
+import { EPOLLIN, EPOLLOUT, IFF_UP } from "./sys/constants.ts";
+import { pollEvents } from "./sys/tun.ts";
+
+/** Whoever wants to know what changes. Must not throw. */
+export interface Listener {
+  change(change: LinkChange): void;
+  /** No change will come any more. */
+  end(): void;
+}
+
+/** What the monitor asks of the device. */
+export interface Monitored {
+  readonly link: Link;
+  readonly fd: number;
+  readonly closed: boolean;
+  /** Looks whether the interface is still there; ends the device if not. */
+  refresh(): void;
+  /** Ends the device. */
+  onFailure(error: TunTapError): void;
+  /** Whether to be told when the kernel takes frames (see {@link Monitor.wantsWritable}) may have changed. */
+  onWants(): void;
+}
+
+/** A drop of news while all is read again makes it worth reading once more; a namespace that never rests must not hold us for ever. */
+const READ_TRIES = 16;
+
+/** Tells listeners what changes about the interface of one device, in the kernel's order. */
+export class Monitor {
+  readonly #port: Monitored;
+  readonly #listeners = new Set<Listener>();
+  #view: LinkView;
+  /** Undefined while the interface is where rtnetlink cannot be asked. */
+  #source: { readonly notifications: Notifications; readonly watch: Watch } | undefined;
+  #index = 0;
+
+  constructor(port: Monitored) {
+    this.#port = port;
+    const { link } = port;
+    // First, so that nothing happens unseen between the two.
+    const notifications = ifReachable(() => link.reach.notifications());
+    try {
+      const info = notifications && ifReachable(() => link.info());
+      this.#view = info === undefined ? this.#blindView() : new LinkView(info, link.addresses.list());
+      if (notifications !== undefined && info !== undefined) this.#listenTo(notifications, info.index);
+      else notifications?.close();
+    } catch (error) {
+      notifications?.close();
+      throw error;
+    }
+  }
+
+  add(listener: Listener): void {
+    this.#listeners.add(listener);
+  }
+
+  remove(listener: Listener): void {
+    this.#listeners.delete(listener);
+  }
+
+  /** Without rtnetlink: the kernel takes frames while the interface is up, and wakes who waits for that (tun_chr_poll()). */
+  get wantsWritable(): boolean {
+    return this.#source === undefined && !this.#view.up;
+  }
+
+  /** Without rtnetlink: whether the interface is up can be asked of the fd, but nothing tells when it goes down. */
+  look(): void {
+    if (this.#source !== undefined || this.#port.closed) return;
+    this.#tell(this.#view.setUp(isWritable(this.#port.fd)));
+    this.#port.onWants();
+  }
+
+  /** Runs `move`, which takes the interface into the namespace of the fd `netns`, and misses nothing. */
+  moving(netns: number, move: () => void): void {
+    const there = ifReachable(() => new Notifications(netns));
+    try {
+      move();
+    } catch (error) {
+      there?.close();
+      throw error;
+    }
+    this.#drain();
+    this.#leave();
+    const { index } = this.#port.link.reach;
+    this.#tell([{ type: "moved", index }]);
+    if (there !== undefined) this.#listenTo(there, index);
+  }
+
+  /** The device has closed; `deleted` if that is because its interface has gone. */
+  end(deleted: boolean): void {
+    this.#drain();
+    this.#leave();
+    if (deleted) this.#tell([{ type: "deleted" }]);
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener.end();
+  }
+
+  #listenTo(notifications: Notifications, index: number): void {
+    this.#index = index;
+    const watch = reactor().watch(notifications.fd, EPOLLIN, {
+      onEvents: () => this.#read(),
+      onDoubt: () => {},
+      onFailure: (error) => this.#port.onFailure(error),
+    });
+    // The device itself keeps the process alive, or lets it end.
+    watch.setReferenced(false);
+    this.#source = { notifications, watch };
+  }
+
+  #leave(): void {
+    this.#source?.watch.end();
+    this.#source?.notifications.close();
+    this.#source = undefined;
+  }
+
+  /** Tells all that has happened; follows the interface if it has left the namespace. */
+  #read(): void {
+    if (!this.#drain()) return;
+    this.#port.refresh();
+    if (!this.#port.closed) this.#follow();
+  }
+
+  /** Tells all that has happened, and returns whether the interface has left the namespace. */
+  #drain(): boolean {
+    const notifications = this.#source?.notifications;
+    if (notifications === undefined) return false;
+    for (;;) {
+      const news = notifications.read();
+      if (news === null) return false;
+      if (news === "lost") {
+        if (!this.#readAll(notifications)) return true;
+        continue;
+      }
+      for (const message of news) {
+        if (message.type === RTM_DELLINK && this.#linkOf(message) !== undefined) return true;
+        this.#tell(this.#changesOf(message));
+      }
+    }
+  }
+
+  #changesOf(message: Message): LinkChange[] {
+    if (message.type === RTM_NEWLINK) {
+      const link = this.#linkOf(message);
+      return link === undefined ? [] : this.#view.setLink(link);
+    }
+    if (message.type !== RTM_NEWADDR && message.type !== RTM_DELADDR) return [];
+    const found = decodeAddress(message.body);
+    if (found?.index !== this.#index) return [];
+    return message.type === RTM_NEWADDR
+      ? this.#view.setAddress(found.address)
+      : this.#view.removeAddress(found.address);
+  }
+
+  #linkOf({ body }: Message): LinkInfo | undefined {
+    const link = decodeLink(body);
+    return link?.index === this.#index ? link : undefined;
+  }
+
+  /** Reads everything anew, until nothing happened meanwhile; false if the interface is not there. */
+  #readAll(notifications: Notifications): boolean {
+    const { link } = this.#port;
+    for (let tries = 1; ; tries++) {
+      while (notifications.read() !== null);
+      const info = ifReachable(() => link.info());
+      // Its index may have come from another namespace by now.
+      if (info === undefined || info.index !== this.#index) return false;
+      const addresses = link.addresses.list();
+      if (tries < READ_TRIES && notifications.read() !== null) continue;
+      this.#tell(this.#view.reset(info, addresses));
+      return true;
+    }
+  }
+
+  /** Somebody has moved the interface: what happened there before we came is seen by what has come of it. */
+  #follow(): void {
+    this.#leave();
+    const { link } = this.#port;
+    const there = ifReachable(() => {
+      link.reach.follow();
+      return link.reach.notifications();
+    });
+    this.#tell([{ type: "moved", index: there && link.reach.index }]);
+    if (there === undefined) {
+      this.look();
+      return;
+    }
+    this.#listenTo(there, link.reach.index);
+    if (!this.#readAll(there)) this.#read();
+  }
+
+  #blindView(): LinkView {
+    const flags = isWritable(this.#port.fd) ? IFF_UP : 0;
+    return new LinkView({ ...unknown, flags }, []);
+  }
+
+  #tell(changes: readonly LinkChange[]): void {
+    for (const change of changes) for (const listener of [...this.#listeners]) listener.change(change);
+  }
+}
+
+function isWritable(fd: number): boolean {
+  return (pollEvents(fd, EPOLLOUT) & EPOLLOUT) !== 0;
+}
+
+function ifReachable<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (isOutOfReach(error)) return undefined;
+    throw error;
+  }
+}
+
+const unknown: LinkInfo = {
+  index: 0,
+  flags: 0,
+  name: "",
+  mtu: 0,
+  txQueueLength: 0,
+  mac: undefined,
+  carrier: false,
+  alias: undefined,
+  master: undefined,
+  addressMode: undefined,
+  stats: undefined,
+  tun: undefined,
+};

@@ -1,0 +1,72 @@
+/** Checks of addresses and routes as users give them. Pure; all throw a TypeError or RangeError that names what was given. */
+
+import type { Scope } from "../link-types.ts";
+import { parseIP } from "./ip.ts";
+
+/** An IP address and how many of its bits count. */
+export interface Prefix {
+  readonly bytes: Uint8Array;
+  readonly length: number;
+}
+
+/** `"192.0.2.1/24"`, or without a length all bits. */
+export function checkPrefix(text: string): Prefix {
+  const [address = "", length, ...more] = text.split("/");
+  const bytes = parseIP(address);
+  if (bytes === null || more.length > 0) throw notAnAddress(text, '"192.0.2.1/24" or "2001:db8::1/64"');
+  const bits = bytes.length * 8;
+  if (length === undefined) return { bytes, length: bits };
+  if (!/^\d{1,3}$/.test(length) || Number(length) > bits) {
+    throw new RangeError(`The prefix length of "${text}" must be 0 to ${bits}`);
+  }
+  return { bytes, length: Number(length) };
+}
+
+/** An address without a prefix length, of `family` bytes if that is known; undefined stays undefined. */
+export function checkAddress(text: unknown, field: string, family?: number): Uint8Array | undefined {
+  if (text === undefined) return undefined;
+  const bytes = typeof text === "string" ? parseIP(text) : null;
+  if (bytes === null || (family !== undefined && bytes.length !== family)) {
+    const wanted = family === undefined ? "IP" : family === 4 ? "IPv4" : "IPv6";
+    throw notAnAddress(text, `an ${wanted} address without prefix length as \`${field}\``);
+  }
+  return bytes;
+}
+
+function notAnAddress(given: unknown, wanted: string): RangeError {
+  return new RangeError(`${Bun.inspect(given)} is not an address: give ${wanted}`);
+}
+
+/** An object of which only `known` members are looked at: a misspelt one would be ignored in silence. */
+export function checkMembers(value: object, known: readonly string[], what: string): void {
+  for (const member in value) {
+    if (!known.includes(member)) throw new TypeError(`${what} has no "${member}": known are ${known.join(", ")}`);
+  }
+}
+
+export function checkWhole(value: unknown, field: string, min: number, max: number): number | undefined {
+  if (value === undefined) return undefined;
+  if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
+    throw new RangeError(`\`${field}\` must be a whole number from ${min} to ${max}, got ${Bun.inspect(value)}`);
+  }
+  return value;
+}
+
+export function checkBoolean(value: unknown, field: string): boolean {
+  if (value !== undefined && typeof value !== "boolean") {
+    throw new TypeError(`\`${field}\` must be true or false, got ${Bun.inspect(value)}`);
+  }
+  return value ?? false;
+}
+
+/** include/uapi/linux/rtnetlink.h, RT_SCOPE_*. */
+const scopes: Readonly<Record<number, Scope>> = { 0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere" };
+
+export function scopeName(scope: number): Scope {
+  return scopes[scope] ?? scope;
+}
+
+export function checkScope(value: unknown): number | undefined {
+  const named = Object.entries(scopes).find(([, name]) => name === value);
+  return named === undefined ? checkWhole(value, "scope", 0, 255) : Number(named[0]);
+}

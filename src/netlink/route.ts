@@ -1,0 +1,242 @@
+/** RTM_*ROUTE: `struct rtmsg` and its attributes (include/uapi/linux/rtnetlink.h). Pure. */
+
+import type { Route, RouteLike } from "../link-types.ts";
+import {
+  checkAddress,
+  checkBoolean,
+  checkMembers,
+  checkPrefix,
+  checkScope,
+  checkWhole,
+  type Prefix,
+  scopeName,
+} from "./checks.ts";
+import {
+  AF_INET,
+  AF_INET6,
+  RT_SCOPE_LINK,
+  RT_SCOPE_NOWHERE,
+  RT_SCOPE_UNIVERSE,
+  RT_TABLE_MAIN,
+  RTA_DST,
+  RTA_GATEWAY,
+  RTA_METRICS,
+  RTA_OIF,
+  RTA_PREFSRC,
+  RTA_PRIORITY,
+  RTA_TABLE,
+  RTA_VIA,
+  RTAX_ADVMSS,
+  RTAX_MTU,
+  RTN_UNICAST,
+  RTNH_F_ONLINK,
+  RTPROT_STATIC,
+} from "./constants.ts";
+import { formatIP } from "./ip.ts";
+import {
+  type Attribute,
+  decodeAttributes,
+  decodeU32,
+  encodeAttributes,
+  encodeU32,
+  NetlinkFormatError,
+} from "./message.ts";
+
+const RTMSG_LEN = 12;
+
+/** A route taken apart. */
+export interface ParsedRoute {
+  readonly to: Prefix;
+  readonly via: Uint8Array | undefined;
+  readonly source: Uint8Array | undefined;
+  readonly metric: number | undefined;
+  readonly table: number;
+  readonly onLink: boolean;
+  readonly scope: number | undefined;
+  readonly mtu: number | undefined;
+  readonly advmss: number | undefined;
+}
+
+const members: readonly (keyof Route)[] = [
+  "to",
+  "via",
+  "metric",
+  "table",
+  "source",
+  "onLink",
+  "scope",
+  "mtu",
+  "advmss",
+  "family",
+  "protocol",
+];
+
+/**
+ * @throws {TypeError} if it is neither text nor an object with a `to`
+ * @throws {RangeError} if the text is no prefix, or a value does not fit
+ */
+export function parseRoute(like: RouteLike): ParsedRoute {
+  const given = typeof like === "string" ? { to: like } : Object(like);
+  if (typeof given.to !== "string") {
+    throw new TypeError(`A route must be text such as "198.51.100.0/24", or { to, via }, got ${Bun.inspect(like)}`);
+  }
+  checkMembers(given, members, "A route");
+  const via = checkAddress(given.via, "via");
+  const to = given.to === "default" ? { bytes: new Uint8Array(via?.length ?? 4), length: 0 } : checkNetwork(given.to);
+  if (to.bytes.length === 16) checkAddress(given.via, "via", 16);
+  return {
+    to,
+    via,
+    source: checkAddress(given.source, "source", to.bytes.length),
+    metric: checkWhole(given.metric, "metric", 0, 0xffff_ffff),
+    table: checkWhole(given.table, "table", 1, 0xffff_ffff) ?? RT_TABLE_MAIN,
+    onLink: checkBoolean(given.onLink, "onLink"),
+    scope: to.bytes.length === 4 ? checkScope(given.scope) : undefined,
+    mtu: checkWhole(given.mtu, "mtu", 68, 0xffff),
+    advmss: checkWhole(given.advmss, "advmss", 1, 0xffff),
+  };
+}
+
+/** The kernel refuses a destination with bits behind its prefix, and does not say why. */
+function checkNetwork(text: string): Prefix {
+  const { bytes, length } = checkPrefix(text);
+  const network = bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))));
+  if (formatIP(network) !== formatIP(bytes)) {
+    const meant = `${formatIP(network)}/${length}`;
+    throw new RangeError(
+      `"${text}" has bits behind its prefix: for the network give "${meant}", for the host no length`,
+    );
+  }
+  return { bytes, length };
+}
+
+/** Of a new route. */
+export function routeBody({ to, via, table, onLink, scope }: ParsedRoute): Uint8Array {
+  const defaultScope = to.bytes.length === 4 && via === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
+  return body(to, table, RTPROT_STATIC, scope ?? defaultScope, RTN_UNICAST, onLink ? RTNH_F_ONLINK : 0);
+}
+
+/** Of a route to be removed, whoever made it: what is 0 or "nowhere" matches everything (net/ipv4/fib_semantics.c). */
+export function routeRemovalBody({ to, table, scope }: ParsedRoute): Uint8Array {
+  return body(to, table, 0, scope ?? RT_SCOPE_NOWHERE, RTN_UNICAST, 0);
+}
+
+function body(to: Prefix, table: number, protocol: number, scope: number, type: number, flags: number): Uint8Array {
+  const bytes = new Uint8Array(RTMSG_LEN);
+  bytes[0] = to.bytes.length === 4 ? AF_INET : AF_INET6;
+  bytes[1] = to.length;
+  // A table above 255 is in RTA_TABLE alone.
+  bytes[4] = table < 256 ? table : 0;
+  bytes[5] = protocol;
+  bytes[6] = scope;
+  bytes[7] = type;
+  new DataView(bytes.buffer).setUint32(8, flags, true);
+  return bytes;
+}
+
+export function routeAttributes(index: number, route: ParsedRoute): Attribute[] {
+  const { to, via, source, metric, table, mtu, advmss } = route;
+  const metrics = [u32(RTAX_MTU, mtu), u32(RTAX_ADVMSS, advmss)].flat();
+  return [
+    { type: RTA_DST, value: to.bytes },
+    { type: RTA_OIF, value: encodeU32(index) },
+    { type: RTA_TABLE, value: encodeU32(table) },
+    ...u32(RTA_PRIORITY, metric),
+    ...(via === undefined ? [] : [gateway(via, to.bytes.length)]),
+    ...(source === undefined ? [] : [{ type: RTA_PREFSRC, value: source }]),
+    ...(metrics.length === 0 ? [] : [{ type: RTA_METRICS, value: encodeAttributes(metrics) }]),
+  ];
+}
+
+function u32(type: number, value: number | undefined): Attribute[] {
+  return value === undefined ? [] : [{ type, value: encodeU32(value) }];
+}
+
+/** A gateway of another family than the route's goes into a `struct rtvia`. */
+function gateway(via: Uint8Array, family: number): Attribute {
+  return via.length === family
+    ? { type: RTA_GATEWAY, value: via }
+    : { type: RTA_VIA, value: Uint8Array.of(AF_INET6, 0, ...via) };
+}
+
+/** The routes of one family through one interface (kernels before 4.20 know no filter and list all). */
+export function routeDumpBody(family: number): Uint8Array {
+  const bytes = new Uint8Array(RTMSG_LEN);
+  bytes[0] = family;
+  return bytes;
+}
+
+export function routeDumpAttributes(index: number): Attribute[] {
+  return [{ type: RTA_OIF, value: encodeU32(index) }];
+}
+
+/** include/uapi/linux/rtnetlink.h, RTPROT_*. */
+const protocols: Readonly<Record<number, Route["protocol"]>> = {
+  2: "kernel",
+  3: "boot",
+  4: "static",
+  9: "ra",
+  16: "dhcp",
+};
+
+/**
+ * The index of the route's interface and the route, or null if it is no
+ * unicast route of IP through one interface: those to local, broadcast and
+ * multicast addresses come and go with the addresses.
+ *
+ * @throws {NetlinkFormatError}
+ */
+export function decodeRoute(bytes: Uint8Array): { index: number; route: Route } | null {
+  if (bytes.length < RTMSG_LEN) throw new NetlinkFormatError("Truncated rtmsg", 0);
+  const [family = 0, length = 0, , , shortTable = 0, protocol = 0, scope = 0, type = 0] = bytes;
+  const size = family === AF_INET ? 4 : family === AF_INET6 ? 16 : 0;
+  if (size === 0 || type !== RTN_UNICAST) return null;
+  const flags = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength).getUint32(8, true);
+  const attributes = decodeAttributes(bytes, RTMSG_LEN);
+  const number = (attribute: number): number | undefined => {
+    const value = attributes.get(attribute);
+    return value && decodeU32(value);
+  };
+  const ip = (attribute: number): string | undefined => {
+    const value = attributes.get(attribute);
+    if (value !== undefined && value.length !== size) {
+      throw new NetlinkFormatError("Address of the wrong length", RTMSG_LEN);
+    }
+    return value && formatIP(value);
+  };
+  const index = number(RTA_OIF);
+  if (index === undefined) return null;
+  const metrics = decodeAttributes(attributes.get(RTA_METRICS) ?? empty);
+  const metricOf = (attribute: number): number | undefined => {
+    const value = metrics.get(attribute);
+    return value && decodeU32(value);
+  };
+  const found = {
+    via: ip(RTA_GATEWAY) ?? decodeVia(attributes.get(RTA_VIA)),
+    metric: number(RTA_PRIORITY) || undefined,
+    source: ip(RTA_PREFSRC),
+    onLink: (flags & RTNH_F_ONLINK) !== 0 || undefined,
+    mtu: metricOf(RTAX_MTU),
+    advmss: metricOf(RTAX_ADVMSS),
+  };
+  return {
+    index,
+    route: {
+      to: `${ip(RTA_DST) ?? (size === 4 ? "0.0.0.0" : "::")}/${length}`,
+      family: size === 4 ? 4 : 6,
+      table: number(RTA_TABLE) ?? shortTable,
+      scope: scopeName(scope),
+      protocol: protocols[protocol] ?? protocol,
+      ...(Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as Partial<Route>),
+    },
+  };
+}
+
+/** `struct rtvia`: a family of 16 bits and an address. */
+function decodeVia(via: Uint8Array | undefined): string | undefined {
+  if (via === undefined) return undefined;
+  if (via.length !== 6 && via.length !== 18) throw new NetlinkFormatError("Gateway of the wrong length", RTMSG_LEN);
+  return formatIP(via.subarray(2));
+}
+
+const empty = new Uint8Array(0);

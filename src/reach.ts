@@ -1,0 +1,148 @@
+import { systemError, TunTapError } from "./errors.ts";
+import { RTM_GETLINK } from "./netlink/constants.ts";
+import { decodeLink, type LinkInfo, linkBody, linkName } from "./netlink/link.ts";
+import type { Attribute, Message } from "./netlink/message.ts";
+import { Notifications } from "./netlink/notifications.ts";
+import { RouteSocket } from "./netlink/socket.ts";
+import { ENODEV, IFF_TAP } from "./sys/constants.ts";
+import { closeFd, getDevNetns, getHwaddr, getIff, isInNamespaceOf } from "./sys/tun.ts";
+
+/**
+ * The way to one interface over rtnetlink: a socket in the namespace that it
+ * is in, and its index there. An index survives a rename, where a name would
+ * mean another interface. Both follow the interface into another namespace.
+ */
+export class Reach {
+  /** Attached to the interface: the one thing that stays with it wherever it goes. */
+  readonly fd: number;
+  #socket: RouteSocket;
+  /** 0 while the interface is where we cannot go. */
+  #index = 0;
+
+  /** @param socket in the namespace where the interface should be */
+  constructor(fd: number, socket: RouteSocket) {
+    this.fd = fd;
+    this.#socket = socket;
+  }
+
+  /** @throws {TunTapError} `ENODEV` if the interface is out of reach */
+  get index(): number {
+    this.#here();
+    return this.#index;
+  }
+
+  info(): LinkInfo {
+    const socket = this.#here();
+    return getLink(socket, linkBody(this.#index));
+  }
+
+  /** As {@link RouteSocket.request}, about the interface of that index. */
+  request(
+    call: string,
+    type: number,
+    flags: number,
+    body: (index: number) => Uint8Array,
+    attributes: (index: number) => readonly Attribute[],
+    what?: string,
+  ): void {
+    const socket = this.#here();
+    socket.request(call, type, flags, body(this.#index), attributes(this.#index), what);
+  }
+
+  /** As {@link RouteSocket.dump}. */
+  dump(
+    call: string,
+    type: number,
+    body: (index: number) => Uint8Array,
+    attributes: (index: number) => readonly Attribute[],
+  ): Message[] {
+    const socket = this.#here();
+    return socket.dump(call, type, body(this.#index), attributes(this.#index));
+  }
+
+  /** The index of another interface of the same namespace. @throws {TunTapError} `ENODEV` */
+  indexOf(name: string): number {
+    return linkByName(this.#here(), name).index;
+  }
+
+  /** What happens in the namespace that the interface is in. */
+  notifications(): Notifications {
+    return whereItIs(this.fd, (netns) => new Notifications(netns));
+  }
+
+  /** Looks where the interface is now. @throws {TunTapError} `ENODEV`, or `EPERM` from setns(2), if that is out of reach */
+  follow(): void {
+    this.#index = 0;
+    const socket = whereItIs(this.fd, (netns) => new RouteSocket(netns));
+    try {
+      this.#index = locate(socket, this.fd).index;
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    this.#socket.close();
+    this.#socket = socket;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  /** The socket, if it is in the interface's namespace; where that cannot be asked, it is. */
+  #here(): RouteSocket {
+    if (this.#index === 0 || isInNamespaceOf(this.fd, this.#socket.fd) === false) this.follow();
+    return this.#socket;
+  }
+}
+
+/** Whether the error says that the interface is in a namespace that this process cannot enter, or does not see. */
+export function isOutOfReach(error: unknown): boolean {
+  if (!(error instanceof TunTapError)) return false;
+  return error.code === "ENODEV" || (error.code === "EPERM" && error.syscall === "setns(CLONE_NEWNET)");
+}
+
+/** Opens something where the interface is; without entering a namespace, which takes CAP_SYS_ADMIN, if that is here. */
+function whereItIs<T extends { readonly fd: number; close(): void }>(fd: number, open: (netns?: number) => T): T {
+  const here = open();
+  if (isInNamespaceOf(fd, here.fd) !== false) return here;
+  here.close();
+  const netns = getDevNetns(fd);
+  try {
+    return open(netns);
+  } finally {
+    closeFd(netns);
+  }
+}
+
+/**
+ * The interface of `fd` by its name. Where the namespaces cannot be compared,
+ * another one may have it there: what else the fd tells has to agree.
+ */
+function locate(socket: RouteSocket, fd: number): LinkInfo {
+  const { name, flags } = getIff(fd);
+  const found = linkByName(socket, name);
+  const kind = (flags & IFF_TAP) !== 0 ? "tap" : "tun";
+  const agrees = found.tun?.kind === kind && (kind === "tun" || found.mac?.toHex() === getHwaddr(fd).toHex());
+  if (!agrees) throw systemError(-ENODEV, "netlink(RTM_GETLINK)", { detail: name });
+  return found;
+}
+
+/** The interface of that name in the socket's namespace. @throws {TunTapError} `ENODEV` if there is none */
+export function linkByName(socket: RouteSocket, name: string): LinkInfo {
+  return getLink(socket, linkBody(0), linkName(name));
+}
+
+/** As {@link linkByName}, or undefined if there is none, or the name is a pattern. */
+export function findLink(socket: RouteSocket, name: string): LinkInfo | undefined {
+  try {
+    return name.includes("%") ? undefined : linkByName(socket, name);
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENODEV") return undefined;
+    throw error;
+  }
+}
+
+function getLink(socket: RouteSocket, body: Uint8Array, ...attributes: Attribute[]): LinkInfo {
+  const [message] = socket.request("RTM_GETLINK", RTM_GETLINK, 0, body, attributes);
+  return decodeLink((message as { body: Uint8Array }).body) as LinkInfo;
+}
