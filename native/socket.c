@@ -6,8 +6,8 @@
  *   AF_UNIX 1, SOCK_STREAM 1, SOCK_NONBLOCK 04000, SOL_SOCKET 1
  *   SCM_RIGHTS 1, SO_PEERCRED 17    include/linux/socket.h, asm-generic/socket.h
  *   AF_NETLINK 16, SOCK_RAW 3, SOCK_CLOEXEC 02000000, NETLINK_ROUTE 0
- *   MSG_DONTWAIT 0x40, MSG_NOSIGNAL 0x4000, MSG_CMSG_CLOEXEC 0x40000000
- *                                   include/linux/socket.h
+ *   MSG_CTRUNC 8, MSG_DONTWAIT 0x40, MSG_NOSIGNAL 0x4000
+ *   MSG_CMSG_CLOEXEC 0x40000000     include/linux/socket.h
  *   SIOCGSKNS          0x894C       include/uapi/linux/sockios.h
  */
 
@@ -149,7 +149,12 @@ static int un_send_fd(int fd, int passed)
 	return r;
 }
 
-/* Returns 0 at the end of the connection, 1 for a byte; `passed` gets the fd that came with it, or -1. */
+/*
+ * Returns 0 at the end of the connection, 1 for a byte, and 2 for a byte with
+ * which more fds came than were let in, the others being closed (MSG_CTRUNC):
+ * there is room for one, and perhaps none in this process. `passed` gets that
+ * one, or -1.
+ */
 static int un_receive_fd(int fd, int *passed)
 {
 	struct msghdr m;
@@ -158,9 +163,11 @@ static int un_receive_fd(int fd, int *passed)
 	u8 byte;
 	int r;
 	un_message(&m, &v, &byte, &control);
+	/* Not `pad`: a second fd would be put there. */
+	m.control_length = 20;
 	do
 		r = result(sys_recvmsg(fd, &m, 0x40000000));
 	while (r == -EINTR);
 	*passed = r > 0 && control.length == 20 && control.level == 1 && control.type == 1 ? fd_own(control.fd) : -1;
-	return r;
+	return r > 0 && m.flags & 8 ? 2 : r;
 }

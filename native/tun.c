@@ -14,6 +14,7 @@
  *   TUNSETSNDBUF       0x400454D4   "
  *   TUNATTACHFILTER    0x401054D5   "
  *   TUNDETACHFILTER    0x401054D6   "
+ *   TUNSETVNETHDRSZ    0x400454D8   "
  *   TUNSETCARRIER      0x400454E2   "
  *   TUNGETDEVNETNS     0x54E3       "  since Linux 5.2
  *   SIOCGIFHWADDR      0x8927       include/uapi/linux/sockios.h
@@ -77,6 +78,8 @@ static int tun_set_owner(int fd, u32 uid) { return result(sys_ioctl(fd, 0x400454
 static int tun_set_group(int fd, u32 gid) { return result(sys_ioctl(fd, 0x400454CE, (size)gid)); }
 
 static int tun_set_offload(int fd, u32 bits) { return result(sys_ioctl(fd, 0x400454D0, (size)bits)); }
+
+static int tun_set_vnet_header_size(int fd, int bytes) { return result(sys_ioctl(fd, 0x400454D8, &bytes)); }
 
 static int tun_set_carrier(int fd, int on) { return result(sys_ioctl(fd, 0x400454E2, &on)); }
 

@@ -1,6 +1,5 @@
 /** What a TAP's interface is asked to hand over: TUNSETTXFILTER and classic BPF, as bytes. Pure. */
 
-import type { BpfInstruction } from "./link-types.ts";
 import { parseMac } from "./options.ts";
 import { ETH_ALEN, TUN_FLT_ALLMULTI } from "./sys/constants.ts";
 
@@ -18,14 +17,15 @@ export interface TxFilterOptions {
 }
 
 /**
- * `struct tun_filter`. The kernel matches the first eight addresses exactly
+ * `struct tun_filter`; null is for none. The kernel matches the first eight addresses exactly
  * and the others by a hash, which it does for multicast alone: with a ninth
  * unicast address it switches the filter off and reports success
  * (drivers/net/tun.c update_filter()).
  *
  * @throws {RangeError} for a ninth unicast address
  */
-export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions = {}): Uint8Array {
+export function encodeTxFilter(macs: readonly string[] | null, options: TxFilterOptions = {}): Uint8Array {
+  if (macs === null) return everything;
   const { allMulticast = false, broadcast = true } = options;
   if (!Array.isArray(macs)) throw new TypeError(`The addresses must be a list, got ${Bun.inspect(macs)}`);
   const given = [...new Set(macs.map((mac) => parseMac(mac).toHex()))].map((hex) => Uint8Array.fromHex(hex));
@@ -48,38 +48,40 @@ export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions
 }
 
 /** `struct tun_filter` without addresses: everything passes. */
-export const noTxFilter: Uint8Array = new Uint8Array(4);
+const everything: Uint8Array = new Uint8Array(4);
 
 /**
  * Structs sock_filter, of 8 bytes each (include/uapi/linux/filter.h).
  *
  * @throws {TypeError | RangeError} that names the instruction
  */
-export function encodeBpf(program: readonly BpfInstruction[]): Uint8Array {
+export function encodeBpf(program: readonly (readonly number[])[]): Uint8Array {
   if (!Array.isArray(program) || program.length === 0 || program.length > BPF_MAXINSNS) {
     throw new RangeError(`A filter must be a list of 1 to ${BPF_MAXINSNS} instructions, got ${Bun.inspect(program)}`);
   }
   const bytes = new Uint8Array(8 * program.length);
   const view = new DataView(bytes.buffer);
-  program.forEach((instruction, i) => {
-    const [code, jt, jf, k] = checkInstruction(instruction, i);
+  for (const [i, instruction] of program.entries()) {
+    if (!isInstruction(instruction)) {
+      throw new RangeError(
+        `Instruction ${i} must be [code, jt, jf, k] with whole numbers of 16, 8, 8 and 32 bits, got ${Bun.inspect(instruction)}`,
+      );
+    }
+    const [code, jt, jf, k] = instruction;
     view.setUint16(8 * i, code, true);
     view.setUint8(8 * i + 2, jt);
     view.setUint8(8 * i + 3, jf);
     view.setUint32(8 * i + 4, k, true);
-  });
+  }
   return bytes;
 }
 
-function checkInstruction(instruction: unknown, i: number): BpfInstruction {
-  const fits = (value: unknown, n: number): boolean =>
-    Number.isInteger(value) &&
-    (value as number) >= 0 &&
-    (value as number) <= ([0xffff, 0xff, 0xff, 0xffff_ffff][n] as number);
-  if (!Array.isArray(instruction) || instruction.length !== 4 || !instruction.every(fits)) {
-    throw new RangeError(
-      `Instruction ${i} must be [code, jt, jf, k] with whole numbers of 16, 8, 8 and 32 bits, got ${Bun.inspect(instruction)}`,
-    );
-  }
-  return instruction as unknown as BpfInstruction;
+const largest: readonly number[] = [0xffff, 0xff, 0xff, 0xffff_ffff];
+
+function isInstruction(value: unknown): value is [code: number, jt: number, jf: number, k: number] {
+  return (
+    Array.isArray(value) &&
+    value.length === largest.length &&
+    value.every((part, i) => Number.isInteger(part) && part >= 0 && part <= (largest[i] as number))
+  );
 }

@@ -6,7 +6,6 @@ export type {
   Address,
   AddressLike,
   AddressSettings,
-  BpfInstruction,
   DeviceCounters,
   InterfaceInfo,
   LinkChange,

@@ -174,6 +174,3 @@ export interface DeviceCounters {
   /** Frames that the kernel refused for good: malformed, or the interface was down. */
   readonly refused: number;
 }
-
-/** A classic BPF instruction (include/uapi/linux/filter.h), as `tcpdump -dd` prints them: code, jt, jf, k. */
-export type BpfInstruction = readonly [code: number, jt: number, jf: number, k: number];

@@ -1,4 +1,4 @@
-import { TunTapDevice } from "./device.ts";
+import type { TunTapDevice } from "./device.ts";
 import { TunTapError } from "./errors.ts";
 import { explain } from "./failures.ts";
 import { Link } from "./link.ts";
@@ -6,9 +6,7 @@ import type { NetnsLike } from "./link-types.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { RouteSocket } from "./netlink/socket.ts";
 import { withNetns } from "./netns.ts";
-import { explainOpen } from "./open-failures.ts";
 import { checkAdoptOptions, checkFd, checkOpenOptions, DEFAULT_PATH, type Kind } from "./options.ts";
-import { Port } from "./port.ts";
 import { findLink, isOutOfReach, Reach } from "./reach.ts";
 import { configure } from "./settings.ts";
 import {
@@ -23,6 +21,7 @@ import {
   IFF_VNET_HDR,
   TUN_PI_LEN,
   VLAN_HLEN,
+  VNET_HDR_LEN,
 } from "./sys/constants.ts";
 import { openClone } from "./sys/netns.ts";
 import * as tun from "./sys/tun.ts";
@@ -114,14 +113,19 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
         if (before?.tun?.kind === kind) undo.unshift(() => restoreFlags(path, before, options.netns));
         const name = tun.setIff(fd, wanted, interfaceFlags(fd, kind, packetInfo, exclusive));
-        // A persistent interface keeps the offloads of its last user, who may have asked for super-packets.
-        if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0) tun.setOffload(fd, 0);
+        if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0) forgetUsers(fd);
         return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket) }, options, undo);
       });
     } catch (error) {
-      throw explainOpen(explain(error), { kind, name: wanted, path, exclusive }, socket);
+      throw openFailures().explainOpen(explain(error), { kind, name: wanted, path, exclusive }, socket);
     }
   });
+}
+
+/** A persistent interface keeps the offloads of its last user, who may have asked for super-packets, and the header that they have. */
+function forgetUsers(fd: number): void {
+  tun.setOffload(fd, 0);
+  tun.setVnetHeaderSize(fd, VNET_HDR_LEN);
 }
 
 function openSocket(undo: Undo, netns?: number): RouteSocket {
@@ -164,6 +168,13 @@ function restoreFlags(path: string, { name, tun: before }: LinkInfo, netns: Netn
   }
 }
 
+const openFailures = (): typeof import("./open-failures.ts") => require("./open-failures.ts");
+
+/** Loaded at the first open: what moves frames would be half of what importing this library costs. */
+function engine(): typeof import("./device.ts") & typeof import("./port.ts") {
+  return { ...require("./device.ts"), ...require("./port.ts") };
+}
+
 interface Attached {
   readonly kind: Kind;
   readonly fd: number;
@@ -183,6 +194,7 @@ function finish(attached: Attached, options: OpenOptions<never>, undo: Undo): Tu
   const headers = (kind === "tap" ? ETH_HLEN + 2 * VLAN_HLEN : 0) + (packetInfo ? TUN_PI_LEN : 0);
   const frameMax = (options.mtu ?? found?.mtu ?? ETH_DATA_LEN) + headers;
   const reuseBuffers = options.reuseBuffers ?? false;
+  const { TunTapDevice, Port } = engine();
   const port = new Port({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers });
   undo.push(() => port.discard());
   configure(link, fd, found, options, undo);

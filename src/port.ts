@@ -3,7 +3,7 @@ import { closedError, goneError, isGone, sendRefused, wasDeleted } from "./failu
 import { FrameReader } from "./frame-reader.ts";
 import type { Link } from "./link.ts";
 import type { DeviceCounters, NetnsLike } from "./link-types.ts";
-import { Monitor } from "./monitor.ts";
+import type { Monitor } from "./monitor.ts";
 import { withNetns } from "./netns.ts";
 import { isOutOfReach } from "./reach.ts";
 import { reactor, type Watch } from "./reactor.ts";
@@ -88,6 +88,8 @@ export class Port {
   /** What tells of the interface's changes; starts to look when it is first asked for. */
   get monitor(): Monitor {
     if (this.#monitor === undefined) {
+      // Loaded by those who use it alone: it would be a tenth of what the first open takes to load.
+      const { Monitor } = require("./monitor.ts") as typeof import("./monitor.ts");
       this.#monitor = new Monitor(this);
       this.onWants();
     }

@@ -3,7 +3,6 @@ import type { TxFilterOptions } from "./filters.ts";
 import type {
   Address,
   AddressLike,
-  BpfInstruction,
   DeviceCounters,
   InterfaceInfo,
   LinkChange,
@@ -267,8 +266,9 @@ export interface Tap extends Device {
    * Has the kernel hand over only frames that a classic BPF program accepts,
    * such as `tcpdump -ddd` compiles. It stays until detached, or the fd closes.
    *
+   * @param program Instructions, each `[code, jt, jf, k]` (include/uapi/linux/filter.h), 4096 at most.
    * @throws {TunTapError} `EINVAL` if the kernel's check refuses the program.
    */
-  attachFilter(program: readonly BpfInstruction[]): void;
+  attachFilter(program: readonly (readonly number[])[]): void;
   detachFilter(): void;
 }

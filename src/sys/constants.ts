@@ -28,6 +28,9 @@ export const VLAN_HLEN = 4;
 export const ETH_MIN_MTU = 68;
 export const ETH_MAX_MTU = 0xffff;
 
+/** `struct virtio_net_hdr`, include/uapi/linux/virtio_net.h: what an interface begins with. */
+export const VNET_HDR_LEN = 10;
+
 /** `struct tun_pi`, include/uapi/linux/if_tun.h. */
 export const TUN_PI_LEN = 4;
 
@@ -46,9 +49,11 @@ export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOTTY = 25;
 export const EMFILE = 24;
+export const EPIPE = 32;
 export const EBADFD = 77;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
+export const ECONNRESET = 104;
 export const ENOBUFS = 105;
 
 // include/uapi/linux/eventpoll.h
@@ -60,11 +65,14 @@ export const EPOLLPRI = 0x002;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
+export const EPOLLRDHUP = 0x2000;
+export const EPOLLET = 0x8000_0000;
 
 // include/uapi/asm-generic/fcntl.h
 export const O_RDONLY = 0;
 export const O_RDWR = 0o2;
 export const O_NONBLOCK = 0o4000;
+export const O_PATH = 0o10000000;
 export const F_GETFD = 1;
 export const F_SETFD = 2;
 export const F_GETFL = 3;
@@ -77,3 +85,25 @@ export const MFD_CLOEXEC = 0x1;
 // include/uapi/asm-generic/socket.h
 export const SOL_SOCKET = 1;
 export const SO_RCVBUFFORCE = 33;
+
+// include/uapi/linux/if_tun.h, further flags that TUNGETFEATURES tells of
+export const IFF_NAPI = 0x0010;
+export const IFF_NAPI_FRAGS = 0x0020;
+export const IFF_NO_CARRIER = 0x0040;
+export const IFF_BACKPRESSURE = 0x0080;
+export const IFF_ONE_QUEUE = 0x2000;
+
+// include/uapi/linux/if_tun.h, what TUNSETOFFLOAD takes
+export const TUN_F_CSUM = 0x01;
+export const TUN_F_TSO4 = 0x02;
+export const TUN_F_TSO6 = 0x04;
+export const TUN_F_TSO_ECN = 0x08;
+export const TUN_F_UFO = 0x10;
+export const TUN_F_USO4 = 0x20;
+export const TUN_F_USO6 = 0x40;
+export const TUN_F_UDP_TUNNEL_GSO = 0x080;
+export const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
+
+// include/uapi/linux/capability.h
+export const CAP_NET_ADMIN = 12;
+export const CAP_SYS_ADMIN = 21;

@@ -20,6 +20,7 @@ export const signatures: {
   tun_set_owner: ["i32", "u32"],
   tun_set_group: ["i32", "u32"],
   tun_set_offload: ["i32", "u32"],
+  tun_set_vnet_header_size: ["i32", "i32"],
   tun_set_carrier: ["i32", "i32"],
   tun_set_sndbuf: ["i32", "i32"],
   tun_get_dev_netns: ["i32"],
@@ -84,6 +85,7 @@ export interface Native {
   tun_set_owner(fd: number, uid: number): number;
   tun_set_group(fd: number, gid: number): number;
   tun_set_offload(fd: number, bits: number): number;
+  tun_set_vnet_header_size(fd: number, bytes: number): number;
   tun_set_carrier(fd: number, on: number): number;
   tun_set_sndbuf(fd: number, bytes: number): number;
   tun_get_dev_netns(fd: number): number;

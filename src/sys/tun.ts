@@ -86,6 +86,11 @@ export function setOffload(fd: number, bits: number): void {
   check(native().tun_set_offload(fd, bits), "ioctl(TUNSETOFFLOAD)");
 }
 
+/** Bytes of the virtio header before each frame, on an fd that has one. */
+export function setVnetHeaderSize(fd: number, bytes: number): void {
+  check(native().tun_set_vnet_header_size(fd, bytes), "ioctl(TUNSETVNETHDRSZ)");
+}
+
 export function setCarrier(fd: number, on: boolean): void {
   check(native().tun_set_carrier(fd, on ? 1 : 0), "ioctl(TUNSETCARRIER)");
 }

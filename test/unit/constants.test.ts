@@ -21,6 +21,7 @@ const headers = [
   "sys/uio.h",
   "sys/un.h",
   "linux/aio_abi.h",
+  "linux/capability.h",
   "linux/filter.h",
   "linux/if.h",
   "linux/if_addr.h",
@@ -33,15 +34,23 @@ const headers = [
   "linux/rtnetlink.h",
   "linux/sched.h",
   "linux/sockios.h",
+  "linux/virtio_net.h",
 ];
 
 /** Names that no header for users has as they are, and what stands for them. */
 const unlisted: Readonly<Record<string, string>> = {
   // As an int it has the upper bits too; types of attributes have 16.
   NLA_TYPE_MASK: "NLA_TYPE_MASK & 0xffff",
+  VNET_HDR_LEN: "sizeof(struct virtio_net_hdr)",
   TUN_PI_LEN: "sizeof(struct tun_pi)",
   // include/linux/if_vlan.h is the kernel's own: a tag is two 16-bit fields (IEEE 802.1Q).
   VLAN_HLEN: "2 * sizeof(__be16)",
+  // Headers have them since Linux 6.2, 6.17 and (IFF_BACKPRESSURE) 7.2; many machines have older ones.
+  TUN_F_USO4: "TUN_F_UFO << 1",
+  TUN_F_USO6: "TUN_F_UFO << 2",
+  TUN_F_UDP_TUNNEL_GSO: "TUN_F_UFO << 3",
+  TUN_F_UDP_TUNNEL_GSO_CSUM: "TUN_F_UFO << 4",
+  IFF_BACKPRESSURE: "IFF_NO_CARRIER << 1",
 };
 
 const preamble = `#define _GNU_SOURCE\n${headers.map((header) => `#include <${header}>`).join("\n")}\n`;

@@ -63,6 +63,9 @@ const forbidden: readonly Row[] = [
   restricted("src/sender.ts", 'import { explainOpen } from "./open-failures";\nexport const used = explainOpen;'),
   restricted("src/sender.ts", 'import { explainOpen } from "./open-failures.ts";\nexport const used = explainOpen;'),
   restricted("src/frame-reader.ts", 'import { TunTapDevice } from "./device.ts";\nexport const used = TunTapDevice;'),
+  restricted("src/monitor.ts", 'import { Port } from "./port.ts";\nexport const used = Port;'),
+  restricted("src/reach.ts", 'import { openTun } from "./open.ts";\nexport const used = openTun;'),
+  restricted("src/netlink/route.ts", 'import { Routes } from "../routes.ts";\nexport const used = Routes;'),
   // cycles, wherever they close
   {
     file: "src/errors.ts",
