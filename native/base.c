@@ -48,6 +48,7 @@ static int (*sys_ioctl)(int, size, ...);
 static long (*sys_read)(int, void *, size);
 static long (*sys_readv)(int, const struct iovec *, int);
 static long (*sys_write)(int, const void *, size);
+static long (*sys_writev)(int, const struct iovec *, int);
 static int (*sys_socket)(int, int, int);
 static int (*sys_setsockopt)(int, int, int, const void *, u32);
 static int (*sys_getsockopt)(int, int, int, void *, u32 *);
@@ -79,7 +80,7 @@ static const struct { void *slot; const char *name; } libc[] = {
 	{ &sys_fcntl, "fcntl" },
 	{ &sys_ioctl, "ioctl" },
 	{ &sys_read, "read" }, { &sys_readv, "readv" },
-	{ &sys_write, "write" },
+	{ &sys_write, "write" }, { &sys_writev, "writev" },
 	{ &sys_socket, "socket" },
 	{ &sys_setsockopt, "setsockopt" },
 	{ &sys_getsockopt, "getsockopt" },

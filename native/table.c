@@ -31,6 +31,7 @@ static void *const functions[] = {
 	tun_set_sndbuf, tun_get_dev_netns, tun_get_hwaddr, tun_set_hwaddr,
 	tun_set_tx_filter, tun_attach_filter, tun_detach_filter,
 	tun_read, tun_write,
+	rx_size, tx_size, vnet_read, vnet_write, vnet_push, vnet_flush,
 	nl_open, nl_bind, sock_get_netns, sock_set_option, sock_send, sock_recv,
 	un_open, un_bind, un_connect, un_listen, un_accept, un_get_peer,
 	un_send_fd, un_receive_fd,

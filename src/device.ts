@@ -32,7 +32,7 @@ import { assertOwned } from "./settings.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import { ETH_ALEN, IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC } from "./sys/constants.ts";
 import * as tun from "./sys/tun.ts";
-import type { Device, FrameSource, Handlers } from "./types.ts";
+import type { Device, FrameSource, Handlers, OffloadInfo } from "./types.ts";
 
 const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
@@ -87,6 +87,10 @@ export class TunTapDevice implements Device {
 
   get closed(): boolean {
     return this.#port.closed;
+  }
+
+  get offload(): OffloadInfo | undefined {
+    return this.#port.offload;
   }
 
   get closeReason(): TunTapError | undefined {

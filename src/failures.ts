@@ -2,7 +2,7 @@
 
 import { systemError, TunTapError, withDetails } from "./errors.ts";
 import { enteringHint } from "./netns.ts";
-import { EBADF, EBADFD, EFAULT, EINVAL, EIO, ETH_HLEN, TUN_PI_LEN } from "./sys/constants.ts";
+import { EBADF, EBADFD, EFAULT, EINVAL, EIO, ETH_HLEN, TUN_PI_LEN, VNET_HDR_LEN } from "./sys/constants.ts";
 
 /** Whether a negative errno says that the fd has no interface any more. */
 export function isGone(errno: number): boolean {
@@ -118,39 +118,45 @@ export function hasNetAdmin(): boolean {
   }
 }
 
-/** Why the kernel refused a frame (drivers/net/tun.c tun_get_user()). */
+/**
+ * Why the kernel refused a frame (drivers/net/tun.c tun_get_user()).
+ *
+ * @param head Bytes of packet information or virtio header that stand before it
+ */
 export function sendRefused(
   errno: number,
   frame: Uint8Array,
   kind: "tun" | "tap",
-  packetInfo: boolean,
+  head: number,
   frameIndex: number | undefined,
 ): TunTapError {
-  return systemError(errno, "write", { ...refusal(errno, frame, kind, packetInfo), frameIndex });
+  return systemError(errno, "write", { ...refusal(errno, frame, kind, head), frameIndex });
 }
+
+const heads: Readonly<Record<number, string>> = {
+  [TUN_PI_LEN]: `a packet-information header of ${TUN_PI_LEN} bytes and `,
+  [VNET_HDR_LEN]: `a virtio header of ${VNET_HDR_LEN} bytes and `,
+};
 
 function refusal(
   errno: number,
   frame: Uint8Array,
   kind: "tun" | "tap",
-  packetInfo: boolean,
+  head: number,
 ): { detail?: string; hint?: string } {
   if (errno === -EIO) return { detail: "the interface is down", hint: "bring it up first, with up()" };
   if (errno !== -EINVAL) return {};
-  const head = packetInfo ? TUN_PI_LEN : 0;
-  const wanted = head + (kind === "tap" ? ETH_HLEN : 1);
-  const withHead = packetInfo ? "a packet-information header of 4 bytes and " : "";
-  if (frame.byteLength < wanted) {
-    const what =
-      kind === "tap" ? `${withHead}an Ethernet frame of at least ${ETH_HLEN} bytes` : `${withHead}an IP packet`;
-    return { detail: `this frame has ${frame.byteLength} bytes`, hint: `give ${what}` };
+  if (frame.byteLength < head + (kind === "tap" ? ETH_HLEN : 1)) {
+    const what = kind === "tap" ? `an Ethernet frame of at least ${ETH_HLEN} bytes` : "an IP packet";
+    return { detail: `this frame has ${frame.byteLength} bytes`, hint: `give ${heads[head] ?? ""}${what}` };
   }
-  if (kind === "tun" && !packetInfo) {
+  if (kind === "tun" && head === 0) {
     const first = (frame[0] as number).toString(16).padStart(2, "0");
     return {
       detail: `this packet starts with 0x${first}`,
       hint: "give an IP packet, whose first half-byte is 4 or 6, without any header before it (packetInfo is false, and a TUN has no Ethernet header)",
     };
   }
+  if (head === VNET_HDR_LEN) return { hint: "give a virtio header that agrees with the bytes behind it" };
   return { hint: "give one whole, well-formed frame" };
 }

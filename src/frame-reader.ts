@@ -4,6 +4,9 @@ import { native } from "./sys/native.ts";
 
 /** Frames are read one behind the other into slabs of this size, which are handed out as views. */
 const SLAB_BYTES = 256 * 1024;
+/** Of frames of up to 64 KiB: room for some of them. */
+const BIG_SLAB_BYTES = 1024 * 1024;
+const BIG_FRAME = 32 * 1024;
 
 /** The longest frame that any MTU allows (65,535 and headers), with room to spare. */
 const SPILL_BYTES = 65_536 + 64;
@@ -24,28 +27,39 @@ export const BATCH_FRAMES = 512;
 export class FrameReader {
   readonly #fd: number;
   readonly #reuse: boolean;
+  readonly #slabBytes: number;
+  readonly #splitter: Splitter | undefined;
   readonly #failed: (errno: number) => void;
   #frameMax: number;
   #slab: Uint8Array = empty;
   #offset = 0;
+  #full = false;
   #frames = 0;
   #bytes = 0;
   #truncated = 0;
 
-  /**
-   * @param frameMax The longest frame to expect, in bytes. A longer one (the
-   * MTU was raised meanwhile) arrives whole all the same, and raises this.
-   * @param failed Is told the negative errno of a read that fails for good.
-   */
-  constructor(fd: number, frameMax: number, reuse: boolean, failed: (errno: number) => void) {
+  /** @param failed Is told the negative errno of a read that fails for good. */
+  constructor({ fd, frameMax, reuseBuffers, split }: ReaderOptions, failed: (errno: number) => void) {
     this.#fd = fd;
     this.#frameMax = frameMax;
-    this.#reuse = reuse;
+    this.#reuse = reuseBuffers;
+    this.#slabBytes = frameMax > BIG_FRAME ? BIG_SLAB_BYTES : SLAB_BYTES;
+    this.#splitter = split === undefined ? undefined : new Splitter(split === "tap");
     this.#failed = failed;
   }
 
-  counters(): Pick<DeviceCounters, "framesReceived" | "bytesReceived" | "truncated"> {
-    return { framesReceived: this.#frames, bytesReceived: this.#bytes, truncated: this.#truncated };
+  counters(): Pick<DeviceCounters, "framesReceived" | "bytesReceived" | "truncated" | "malformed"> {
+    return {
+      framesReceived: this.#frames,
+      bytesReceived: this.#bytes,
+      truncated: this.#truncated,
+      malformed: this.#splitter?.malformed ?? 0,
+    };
+  }
+
+  /** Whether there are frames that have been read from the kernel and not been taken: it wakes nobody for these. */
+  get buffered(): boolean {
+    return this.#splitter?.held === true;
   }
 
   /** The next frame, or null if none is waiting. */
@@ -61,7 +75,7 @@ export class FrameReader {
     for (;;) {
       for (let i = 0; i < count; i++) frames.push(this.#take((lengths as Int32Array)[i] as number));
       // A read ends early when the slab is full or none is waiting; with reuse, a second slab would overwrite the first.
-      if (frames.length >= limit || this.#reuse || this.#fits()) return frames;
+      if (frames.length >= limit || this.#reuse || (this.#fits() && !this.buffered)) return frames;
       count = this.#read(limit - frames.length);
       if (count <= 0) return frames;
     }
@@ -73,29 +87,26 @@ export class FrameReader {
     if (this.#reuse) this.#offset = 0;
     // byteLength is 0 if somebody transferred the buffer of a frame away.
     if (!this.#fits() || this.#slab.byteLength === 0) this.#newSlab();
-    const count = native().tun_read(
-      this.#fd,
-      this.#slab,
-      this.#offset,
-      SLAB_BYTES,
-      this.#frameMax,
-      spill,
-      SPILL_BYTES,
-      lengths,
-      limit,
-    );
+    const [fd, slab, offset, end] = [this.#fd, this.#slab, this.#offset, this.#slabBytes];
+    const count =
+      this.#splitter === undefined
+        ? native().tun_read(fd, slab, offset, end, this.#frameMax, spill, SPILL_BYTES, lengths, limit)
+        : this.#splitter.read(fd, slab, offset, end, lengths, limit);
+    // What is held although there was room for more frames found no room in this slab.
+    this.#full = this.buffered && count < limit;
     if (count < 0 && count !== -EAGAIN) this.#failed(count);
     return count;
   }
 
   #fits(): boolean {
-    return SLAB_BYTES - this.#offset >= this.#frameMax && this.#slab !== empty;
+    return this.#slabBytes - this.#offset >= this.#frameMax && this.#slab !== empty && (this.#reuse || !this.#full);
   }
 
   #newSlab(): void {
-    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(SLAB_BYTES);
-    this.#slab = new Uint8Array(buffer, byteOffset, SLAB_BYTES);
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(this.#slabBytes);
+    this.#slab = new Uint8Array(buffer, byteOffset, this.#slabBytes);
     this.#offset = 0;
+    this.#full = false;
   }
 
   #take(length: number): Uint8Array {
@@ -103,7 +114,7 @@ export class FrameReader {
     this.#bytes += length;
     if (length > this.#frameMax) this.#frameMax = length;
     const start = this.#offset;
-    const room = SLAB_BYTES - start;
+    const room = this.#slabBytes - start;
     this.#offset = start + ((length + 7) & ~7);
     if (length <= room) return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + start, length);
     // No frame is as long as that: the kernel has cut it.
@@ -112,6 +123,42 @@ export class FrameReader {
     whole.set(this.#slab.subarray(start));
     whole.set((spill as Uint8Array).subarray(0, length - room), room);
     return whole;
+  }
+}
+
+export interface ReaderOptions {
+  readonly fd: number;
+  /**
+   * The longest frame to expect, in bytes. A longer one (the MTU was raised
+   * meanwhile) arrives whole all the same, and raises this.
+   */
+  readonly frameMax: number;
+  readonly reuseBuffers: boolean;
+  /** The fd has virtio headers: take them away, and split super-packets. */
+  readonly split?: "tun" | "tap" | undefined;
+}
+
+/** Reads an fd with virtio headers; holds what is left of the last super-packet (native/vnet.c). */
+class Splitter {
+  readonly #state = new Uint8Array(native().rx_size());
+  readonly #shared = new Int32Array(this.#state.buffer, 0, 2);
+  readonly #link: number;
+
+  constructor(ethernet: boolean) {
+    this.#link = ethernet ? 1 : 0;
+  }
+
+  get held(): boolean {
+    return this.#shared[0] !== 0;
+  }
+
+  /** Frames that were lost, as their headers did not agree with their bytes. */
+  get malformed(): number {
+    return this.#shared[1] as number;
+  }
+
+  read(fd: number, slab: Uint8Array, offset: number, end: number, lengths: Int32Array, limit: number): number {
+    return native().vnet_read(fd, slab, offset, end, this.#state, this.#link, lengths, limit);
   }
 }
 

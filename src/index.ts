@@ -18,4 +18,15 @@ export type {
   Scope,
 } from "./link-types.ts";
 export { adopt, openTap, openTun } from "./open.ts";
-export type { AdoptOptions, Device, DeviceOptions, FrameSource, Handlers, OpenOptions, Tap, Tun } from "./types.ts";
+export type {
+  AdoptOptions,
+  Device,
+  DeviceOptions,
+  FrameSource,
+  Handlers,
+  OffloadInfo,
+  OffloadOptions,
+  OpenOptions,
+  Tap,
+  Tun,
+} from "./types.ts";

@@ -171,6 +171,8 @@ export interface DeviceCounters {
   readonly bytesSent: number;
   /** Received frames that the kernel cut. */
   readonly truncated: number;
+  /** With `offload`: received frames that were dropped, as their virtio header did not agree with their bytes. */
+  readonly malformed: number;
   /** Frames that the kernel refused for good: malformed, or the interface was down. */
   readonly refused: number;
 }

@@ -67,7 +67,10 @@ function nodeHint(code: string, path: string, { container, uid, modeAllows }: Su
     case "ENOTDIR":
       return "that is no device node: leave out the `path` option";
     case "EACCES":
-      if (modeAllows) return "the file's mode allows it, so the file system must be mounted nodev: use /dev/net/tun";
+      if (modeAllows) {
+        const cure = path === DEFAULT_PATH ? "mount it with `dev`" : "use /dev/net/tun";
+        return `the file's mode allows it, so the file system must be mounted nodev: ${cure}`;
+      }
       return uid === 0
         ? `this root is not the host's (user namespace), and the file's mode stands: on the host, \`sudo chmod 0666 ${path}\``
         : `the file's mode keeps this user out: run as root, or \`sudo chmod 0666 ${path}\` (opening it grants nothing: creating an interface needs CAP_NET_ADMIN all the same)`;
@@ -145,7 +148,8 @@ function surroundings({ name, path }: OpenRequest, socket: RouteSocket | undefin
   };
 }
 
-function container(): Surroundings["container"] {
+/** The program that made the container around us, as far as {@link openHint} knows what to tell it. */
+export function container(): Surroundings["container"] {
   const { existsSync } = process.getBuiltinModule("node:fs");
   return existsSync("/.dockerenv") ? "docker" : existsSync("/run/.containerenv") ? "podman" : undefined;
 }

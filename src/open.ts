@@ -6,12 +6,14 @@ import type { NetnsLike } from "./link-types.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { RouteSocket } from "./netlink/socket.ts";
 import { withNetns } from "./netns.ts";
+import { enableOffload, wantedOffload } from "./offload.ts";
 import { checkAdoptOptions, checkFd, checkOpenOptions, DEFAULT_PATH, type Kind } from "./options.ts";
 import { findLink, isOutOfReach, Reach } from "./reach.ts";
 import { configure } from "./settings.ts";
 import {
   ETH_DATA_LEN,
   ETH_HLEN,
+  ETH_MAX_MTU,
   IFF_MULTI_QUEUE,
   IFF_NO_PI,
   IFF_PERSIST,
@@ -25,7 +27,7 @@ import {
 } from "./sys/constants.ts";
 import { openClone } from "./sys/netns.ts";
 import * as tun from "./sys/tun.ts";
-import type { AdoptOptions, DeviceOptions, OpenOptions, Tap, Tun } from "./types.ts";
+import type { AdoptOptions, DeviceOptions, OffloadOptions, OpenOptions, Tap, Tun } from "./types.ts";
 import { type Undo, undoing } from "./undo.ts";
 
 /**
@@ -80,20 +82,22 @@ export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | 
       const { name, flags } = tun.getIff(fd);
       const kind = (flags & IFF_TAP) !== 0 ? "tap" : "tun";
       checkAdoptOptions(options, kind);
-      if ((flags & IFF_VNET_HDR) !== 0) throw headersRefused();
+      const wanted = wantedOffload(options.offload);
+      if (((flags & IFF_VNET_HDR) !== 0) !== (wanted !== undefined)) throw headersDiffer(wanted !== undefined);
       undo.push(tun.setNonBlockingCloexec(fd));
       const reach = new Reach(fd, openSocket(undo));
       const closeFd = options.closeFd ?? true;
-      return finish({ kind, fd, closeFd, name, reach }, options as DeviceOptions<never>, undo);
+      return finish({ kind, fd, closeFd, name, reach, wanted }, options as DeviceOptions<never>, undo);
     } catch (error) {
       throw explain(error);
     }
   }) as TunTapDevice & (Tun | Tap);
 }
 
-function headersRefused(): TunTapError {
-  return new TunTapError("ERR_TUNTAP_UNSUPPORTED", "the fd carries virtio headers (IFF_VNET_HDR)", {
-    hint: "attach it without IFF_VNET_HDR",
+function headersDiffer(wanted: boolean): TunTapError {
+  const text = `the fd carries ${wanted ? "no " : ""}virtio headers (IFF_VNET_HDR)`;
+  return new TunTapError("ERR_TUNTAP_UNSUPPORTED", text, {
+    hint: wanted ? "adopt it without the `offload` option" : "adopt it with `offload: true`, or `{ raw: true }`",
   });
 }
 
@@ -102,6 +106,7 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
   options.signal?.throwIfAborted();
   const { path = DEFAULT_PATH, exclusive = false, packetInfo = false } = options;
   const wanted = options.name ?? `${kind}%d`;
+  const offload = wantedOffload(options.offload);
   return undoing((undo) => {
     let socket: RouteSocket | undefined;
     try {
@@ -112,9 +117,11 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         const before = findLink(socket, wanted);
         // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
         if (before?.tun?.kind === kind) undo.unshift(() => restoreFlags(path, before, options.netns));
-        const name = tun.setIff(fd, wanted, interfaceFlags(fd, kind, packetInfo, exclusive));
+        const flags = kindFlag(kind) | (packetInfo ? 0 : IFF_NO_PI) | (offload === undefined ? 0 : IFF_VNET_HDR);
+        assertFeatures(fd, flags);
+        const name = tun.setIff(fd, wanted, flags | (exclusive ? IFF_TUN_EXCL : 0));
         if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0) forgetUsers(fd);
-        return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket) }, options, undo);
+        return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket), wanted: offload }, options, undo);
       });
     } catch (error) {
       throw openFailures().explainOpen(explain(error), { kind, name: wanted, path, exclusive }, socket);
@@ -135,17 +142,17 @@ function openSocket(undo: Undo, netns?: number): RouteSocket {
 }
 
 /** TUNSETIFF ignores bits that it does not know, so what the kernel lacks is found out before. */
-function interfaceFlags(fd: number, kind: Kind, packetInfo: boolean, exclusive: boolean): number {
-  const flags = kindFlag(kind) | (packetInfo ? 0 : IFF_NO_PI);
+function assertFeatures(fd: number, flags: number): void {
   const missing = flags & ~tun.getFeatures(fd);
-  if (missing !== 0) {
-    throw new TunTapError(
-      "ERR_TUNTAP_UNSUPPORTED",
-      `this kernel's TUN driver lacks the flags 0x${missing.toString(16)}`,
-      { syscall: "ioctl(TUNGETFEATURES)", hint: "use a newer kernel, or leave out the option that needs them" },
-    );
-  }
-  return flags | (exclusive ? IFF_TUN_EXCL : 0);
+  if (missing === 0) return;
+  throw new TunTapError(
+    "ERR_TUNTAP_UNSUPPORTED",
+    `this kernel's TUN driver lacks the flags 0x${missing.toString(16)}`,
+    {
+      syscall: "ioctl(TUNGETFEATURES)",
+      hint: "use a newer kernel, or leave out the option that needs them",
+    },
+  );
 }
 
 function kindFlag(kind: Kind): number {
@@ -181,21 +188,25 @@ interface Attached {
   readonly closeFd: boolean;
   readonly name: string;
   readonly reach: Reach;
+  /** What the fd, which has virtio headers then, is to do of segmentation offload. */
+  readonly wanted: Required<OffloadOptions> | undefined;
 }
 
 /** What is the same for an opened fd and an adopted one: watch it, then apply the settings, then hand it out. */
 function finish(attached: Attached, options: OpenOptions<never>, undo: Undo): TunTapDevice {
-  const { kind, fd, closeFd, name, reach } = attached;
+  const { kind, fd, closeFd, name, reach, wanted } = attached;
   undo.push(() => reach.close());
   const link = new Link(reach);
   const found = findIfReachable(link);
   // Asked of netlink: in TUNGETIFF's answer IFF_NOFILTER has the bit of IFF_NO_PI (drivers/net/tun.c tun_get_iff()).
   const packetInfo = found?.tun?.packetInfo ?? false;
+  const offload = wanted && enableOffload(fd, wanted);
   const headers = (kind === "tap" ? ETH_HLEN + 2 * VLAN_HLEN : 0) + (packetInfo ? TUN_PI_LEN : 0);
-  const frameMax = (options.mtu ?? found?.mtu ?? ETH_DATA_LEN) + headers;
+  const longest = offload?.raw ? VNET_HDR_LEN + ETH_MAX_MTU : (options.mtu ?? found?.mtu ?? ETH_DATA_LEN);
+  const frameMax = longest + headers;
   const reuseBuffers = options.reuseBuffers ?? false;
   const { TunTapDevice, Port } = engine();
-  const port = new Port({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers });
+  const port = new Port({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers, offload });
   undo.push(() => port.discard());
   configure(link, fd, found, options, undo);
   return new TunTapDevice(port, options as DeviceOptions<TunTapDevice>, options.signal);

@@ -55,6 +55,14 @@ const deviceChecks: { readonly [K in keyof Required<DeviceOptions<Device>>]: Che
   group: id,
   ownerless: boolean,
   reuseBuffers: boolean,
+  offload: (value, option) => {
+    if (typeof value === "boolean") return;
+    if (typeof value !== "object" || value === null) throw wrong(option, "true, false or { raw, udp }", value);
+    for (const [member, on] of Object.entries(value)) {
+      if (member !== "raw" && member !== "udp") throw wrong(option, "true, false or { raw, udp }", value);
+      if (on !== undefined) boolean(on, `${option}.${member}`, undefined);
+    }
+  },
   signal: (value, option) => {
     if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);
   },
@@ -89,6 +97,8 @@ export function checkFd(fd: unknown): void {
 /** @throws {TypeError | RangeError} that names the option, the value given and the value wanted */
 export function checkOpenOptions(options: unknown, kind: Kind): void {
   checkOptions(options, openChecks, kind);
+  const { packetInfo, offload } = options as OpenOptions;
+  if (packetInfo && offload) throw new TypeError('Options "packetInfo" and "offload" exclude each other');
 }
 
 /** As {@link checkOpenOptions}. */

@@ -5,13 +5,15 @@ import type { Link } from "./link.ts";
 import type { DeviceCounters, NetnsLike } from "./link-types.ts";
 import type { Monitor } from "./monitor.ts";
 import { withNetns } from "./netns.ts";
+import { MergingWriter } from "./offload.ts";
 import { isOutOfReach } from "./reach.ts";
 import { reactor, type Watch } from "./reactor.ts";
 import { Receiver } from "./receiver.ts";
-import { Sender } from "./sender.ts";
-import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, IFF_UP } from "./sys/constants.ts";
+import { plainWriter, Sender } from "./sender.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, IFF_UP, TUN_PI_LEN, VNET_HDR_LEN } from "./sys/constants.ts";
 import { native } from "./sys/native.ts";
 import { closeFd, getIff, pollEvents } from "./sys/tun.ts";
+import type { OffloadInfo } from "./types.ts";
 
 /** What the port of a device stands on. */
 export interface PortParts {
@@ -24,6 +26,8 @@ export interface PortParts {
   /** The longest frame that the MTU allows, headers included. */
   readonly frameMax: number;
   readonly reuseBuffers: boolean;
+  /** What the fd does of segmentation offload; undefined if it has no virtio headers. */
+  readonly offload: OffloadInfo | undefined;
 }
 
 /**
@@ -36,6 +40,7 @@ export class Port {
   readonly kind: "tun" | "tap";
   readonly packetInfo: boolean;
   readonly link: Link;
+  readonly offload: OffloadInfo | undefined;
   readonly receiver: Receiver;
   readonly sender: Sender;
   readonly #reader: FrameReader;
@@ -52,18 +57,23 @@ export class Port {
   /** Called when the kernel takes frames again. */
   onDrain: () => void = () => {};
 
-  constructor({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers }: PortParts) {
+  constructor({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers, offload }: PortParts) {
     this.kind = kind;
     this.packetInfo = packetInfo;
     this.link = link;
     this.name = name;
     this.#fd = fd;
     this.#closeFd = closeFd;
-    const reader = new FrameReader(fd, frameMax, reuseBuffers, (errno) => this.close(goneError(errno, "read")));
+    this.offload = offload;
+    const merging = offload !== undefined && !offload.raw;
+    const reader = new FrameReader({ fd, frameMax, reuseBuffers, split: merging ? kind : undefined }, (errno) =>
+      this.close(goneError(errno, "read")),
+    );
+    const writer = merging ? new MergingWriter(kind === "tap", offload.udp) : plainWriter;
     const want = (): void => this.#listen((this.#events & EPOLLIN) !== 0 || this.receiver.wanted);
     this.#reader = reader;
     this.receiver = new Receiver(reader, want);
-    this.sender = new Sender(fd, (errno, frame, index) => this.#refused(errno, frame, index), want);
+    this.sender = new Sender(fd, writer, (errno, frame, index) => this.#refused(errno, frame, index), want);
     this.#watch = reactor().watch(fd, this.#events, this);
     if (closeFd) native().fd_own(fd);
   }
@@ -142,10 +152,11 @@ export class Port {
     this.#fd = -1;
     this.#reason = reason;
     this.#watch.end();
+    // Before the fd is closed: what that does to the interface is no news.
+    this.#monitor?.end(wasDeleted(reason));
     if (this.#closeFd) closeFd(fd);
     this.receiver.end();
     this.sender.end(() => closedError(reason));
-    this.#monitor?.end(wasDeleted(reason));
     this.link.reach.close();
     for (const listener of this.#closeListeners) listener(reason);
   }
@@ -197,7 +208,8 @@ export class Port {
     if (this.closed) return closedError(this.#reason);
     // EIO: the interface is down.
     this.#monitor?.look();
-    return sendRefused(errno, frame, this.kind, this.packetInfo, frameIndex);
+    const head = (this.packetInfo ? TUN_PI_LEN : 0) + (this.offload?.raw ? VNET_HDR_LEN : 0);
+    return sendRefused(errno, frame, this.kind, head, frameIndex);
   }
 
   /**

@@ -40,6 +40,8 @@ const SETTLE_MS = 100;
 export class Reactor {
   readonly #epoll: number;
   readonly #eventfd: number;
+  /** What this one is woken by. */
+  readonly waker: Waker;
   readonly #arm: () => number;
   readonly #ready = new Uint32Array(128);
   readonly #watchers = new Map<number, Watcher>();
@@ -58,7 +60,7 @@ export class Reactor {
       throw error;
     }
     try {
-      this.#arm = openWaker(waker, this.#epoll, this.#eventfd);
+      [this.waker, this.#arm] = openWaker(waker, this.#epoll, this.#eventfd);
     } catch (error) {
       n.fd_close(this.#epoll);
       n.fd_close(this.#eventfd);
@@ -233,22 +235,32 @@ type NodeReadable = InstanceType<ReturnType<typeof process.getBuiltinModule<"nod
 export type Waker = "aio" | "thread";
 
 /** The better one that works here, unless BUN_TUNTAP_WAKER names one (so that tests can try both). */
-function chosenWaker(): Waker | undefined {
+export function chosenWaker(): Waker | undefined {
   const named = process.env["BUN_TUNTAP_WAKER"];
   if (named === undefined || named === "aio" || named === "thread") return named;
   throw new RangeError(`BUN_TUNTAP_WAKER must be "aio" or "thread", got "${named}"`);
 }
 
-function openWaker(waker: Waker | undefined, epoll: number, eventfd: number): () => number {
+function openWaker(waker: Waker | undefined, epoll: number, eventfd: number): [Waker, arm: () => number] {
   const n = native();
   if (waker !== "thread") {
-    const opened = n.aio_open();
-    const tried = opened < 0 ? opened : n.aio_arm(epoll, eventfd);
-    if (tried >= 0) return () => n.aio_arm(epoll, eventfd);
-    if (waker === "aio") throw systemError(tried, opened < 0 ? "io_setup" : "io_submit");
+    const { result, syscall } = armAio(epoll, eventfd);
+    if (result >= 0) return ["aio", () => n.aio_arm(epoll, eventfd)];
+    if (waker === "aio") throw systemError(result, syscall);
   }
   check(n.thread_open(epoll, eventfd), "pthread_create");
-  return () => n.thread_arm();
+  return ["thread", () => n.thread_arm()];
+}
+
+let aioOpen = false;
+
+/** Arms the first poll in the one AIO context of this JavaScript thread, which then stays. */
+export function armAio(epoll: number, eventfd: number): { result: number; syscall: string } {
+  const n = native();
+  const opened = aioOpen ? 0 : n.aio_open();
+  if (opened < 0) return { result: opened, syscall: "io_setup" };
+  aioOpen = true;
+  return { result: n.aio_arm(epoll, eventfd), syscall: "io_submit" };
 }
 
 let shared: Reactor | undefined;
@@ -257,4 +269,9 @@ let shared: Reactor | undefined;
 export function reactor(): Reactor {
   shared ??= new Reactor();
   return shared;
+}
+
+/** What wakes this JavaScript thread; undefined before its first device. */
+export function currentWaker(): Waker | undefined {
+  return shared?.waker;
 }

@@ -37,6 +37,7 @@ export class Receiver {
   /** Frames that may still be taken before the event loop gets its turn. */
   #budget = BATCH_FRAMES;
   #ended = false;
+  #returning = false;
 
   constructor(reader: FrameReader, want: () => void) {
     this.#reader = reader;
@@ -129,6 +130,7 @@ export class Receiver {
     signal?.addEventListener("abort", abort, { once: true });
     this.#waiters.push(waiter);
     this.#want();
+    this.#comeBack();
     return promise;
   }
 
@@ -138,10 +140,21 @@ export class Receiver {
     if (this.#push !== undefined) {
       const frames = this.#reader.readBatch(BATCH_FRAMES);
       if (frames !== null) this.#push(frames);
-      return;
+    } else {
+      while (this.#budget > 0 && this.#waiters[0]?.deliver()) this.#waiters.shift();
+      this.#releaseIfIdle();
     }
-    while (this.#budget > 0 && this.#waiters[0]?.deliver()) this.#waiters.shift();
-    this.#releaseIfIdle();
+    this.#comeBack();
+  }
+
+  /** For what has been read and is not delivered the kernel wakes nobody. */
+  #comeBack(): void {
+    if (!this.#reader.buffered || this.#returning || !this.wanted) return;
+    this.#returning = true;
+    setImmediate(() => {
+      this.#returning = false;
+      if (this.wanted) this.onReadable();
+    });
   }
 
   /** The device has closed: every wait ends. */

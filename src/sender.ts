@@ -7,9 +7,32 @@ import type { FrameSource } from "./types.ts";
 /** Says what a negative errno of write(2) on this device means; ends the device if it is gone. */
 export type Refusal = (errno: number, frame: Uint8Array, frameIndex?: number) => TunTapError;
 
-/** Gives frames to the kernel, one write(2) each: the driver takes what one call writes as one frame. */
+/** How an fd takes frames. All return what the kernel did: the bytes written, or `-errno`. */
+export interface FrameWriter {
+  write(fd: number, frame: Uint8Array): number;
+  /**
+   * Takes a frame, and writes it now or together with those behind it; it has
+   * to stay until {@link flush}. If that fails, `pending` frames before this
+   * one were not written either, and it is this one that failed if that is 0.
+   */
+  push(fd: number, frame: Uint8Array): number;
+  /** Writes what is pending; if that fails, `pending` frames were not. */
+  flush(fd: number): number;
+  readonly pending: number;
+}
+
+/** One write(2) a frame: the driver takes what one call writes as one frame. */
+export const plainWriter: FrameWriter = {
+  write: (fd, frame) => native().tun_write(fd, frame, frame.byteLength),
+  push: (fd, frame) => native().tun_write(fd, frame, frame.byteLength),
+  flush: () => 0,
+  pending: 0,
+};
+
+/** Gives frames to the kernel, in order. */
 export class Sender {
   #fd: number;
+  readonly #writer: FrameWriter;
   readonly #refusal: Refusal;
   /** Asks for a wake-up when the kernel takes frames again. */
   readonly #want: () => void;
@@ -19,8 +42,9 @@ export class Sender {
   #bytes = 0;
   #refusals = 0;
 
-  constructor(fd: number, refusal: Refusal, want: () => void) {
+  constructor(fd: number, writer: FrameWriter, refusal: Refusal, want: () => void) {
     this.#fd = fd;
+    this.#writer = writer;
     this.#refusal = refusal;
     this.#want = want;
   }
@@ -36,24 +60,30 @@ export class Sender {
 
   send(frame: FrameSource): boolean {
     const bytes = asBytes(frame);
-    const result = native().tun_write(this.#fd, bytes, bytes.byteLength);
+    const result = this.#writer.write(this.#fd, bytes);
     if (result < 0) return this.#refused(result, bytes);
     this.#frames++;
-    this.#bytes += result;
+    this.#bytes += bytes.byteLength;
     return true;
   }
 
   sendMany(frames: readonly FrameSource[]): number {
-    const { tun_write } = native();
     const fd = this.#fd;
-    for (let i = 0; i < frames.length; i++) {
-      const bytes = asBytes(frames[i] as FrameSource);
-      const result = tun_write(fd, bytes, bytes.byteLength);
-      if (result < 0 && !this.#refused(result, bytes, i)) return i;
-      this.#frames++;
-      this.#bytes += result;
+    const writer = this.#writer;
+    // They must not be collected while the kernel's side refers to their bytes.
+    const given: Uint8Array[] = [];
+    let result = 0;
+    while (given.length < frames.length && result >= 0) {
+      const bytes = asBytes(frames[given.length] as FrameSource);
+      result = writer.push(fd, bytes);
+      if (result >= 0) given.push(bytes);
     }
-    return frames.length;
+    if (result >= 0) result = writer.flush(fd);
+    const taken = result < 0 ? given.length - writer.pending : given.length;
+    this.#frames += taken;
+    for (let i = 0; i < taken; i++) this.#bytes += (given[i] as Uint8Array).byteLength;
+    if (result < 0) this.#refused(result, asBytes(frames[taken] as FrameSource), taken);
+    return taken;
   }
 
   /** Resolves when the kernel takes frames again; rejects when the device closes. */

@@ -65,7 +65,6 @@ export const EPOLLPRI = 0x002;
 export const EPOLLOUT = 0x004;
 export const EPOLLERR = 0x008;
 export const EPOLLHUP = 0x010;
-export const EPOLLRDHUP = 0x2000;
 export const EPOLLET = 0x8000_0000;
 
 // include/uapi/asm-generic/fcntl.h

@@ -3,6 +3,7 @@ import { EMFILE } from "./constants.ts";
 import type { Native } from "./symbols.ts";
 
 let loaded: Native | undefined;
+let loadMs: number | undefined;
 
 /**
  * The shim, compiled at the first call and kept for the life of this
@@ -12,8 +13,20 @@ let loaded: Native | undefined;
  */
 export function native(): Native {
   // Not imported at the top: bun:ffi and the C text would be a third of what importing this library costs.
-  loaded ??= loader().load();
+  loaded ??= timedLoad();
   return loaded;
+}
+
+/** Milliseconds that {@link native} took to compile and bind the shim in this JavaScript thread; undefined before it has. */
+export function loadTimeMs(): number | undefined {
+  return loadMs;
+}
+
+function timedLoad(): Native {
+  const start = performance.now();
+  const shim = loader().load();
+  loadMs = performance.now() - start;
+  return shim;
 }
 
 function loader(): typeof import("./load.ts") {

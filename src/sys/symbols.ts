@@ -41,6 +41,27 @@ export const signatures: {
     "i32" /* frames at most */,
   ],
   tun_write: ["i32", "ptr" /* frame */, "i32" /* length */],
+  rx_size: [],
+  tx_size: [],
+  vnet_read: [
+    "i32",
+    "ptr" /* slab */,
+    "i32" /* offset */,
+    "i32" /* end */,
+    "ptr" /* state, rx_size() bytes */,
+    "i32" /* 1 for Ethernet frames */,
+    "ptr" /* lengths, one i32 a frame */,
+    "i32" /* frames at most */,
+  ],
+  vnet_write: ["i32", "ptr" /* frame */, "i32" /* length */],
+  vnet_push: [
+    "i32",
+    "ptr" /* state, tx_size() bytes */,
+    "ptr" /* frame */,
+    "i32" /* length */,
+    "i32" /* 1 for Ethernet */,
+  ],
+  vnet_flush: ["i32", "ptr" /* state */],
   nl_open: [],
   nl_bind: ["i32", "u32" /* RTMGRP_* */],
   sock_get_netns: ["i32"],
@@ -106,6 +127,21 @@ export interface Native {
     count: number,
   ): number;
   tun_write(fd: number, frame: Bytes, length: number): number;
+  rx_size(): number;
+  tx_size(): number;
+  vnet_read(
+    fd: number,
+    slab: Bytes,
+    offset: number,
+    end: number,
+    state: Bytes,
+    link: number,
+    lengths: Int32Array,
+    count: number,
+  ): number;
+  vnet_write(fd: number, frame: Bytes, length: number): number;
+  vnet_push(fd: number, state: Bytes, frame: Bytes, length: number, link: number): number;
+  vnet_flush(fd: number, state: Bytes): number;
   nl_open(): number;
   nl_bind(fd: number, groups: number): number;
   sock_get_netns(fd: number): number;

@@ -1,12 +1,24 @@
-import { expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import * as library from "../../src";
 import * as packet from "../../src/packet";
-import { describePrivileged } from "../support/privilege";
+import { describePrivileged, describeWithTools } from "../support/privilege";
+import { run } from "../support/system";
 
 const root = `${import.meta.dir}/../..`;
 const readme = readFileSync(`${root}/README.md`, "utf8");
-const example = /```ts\n(.*?)```/s.exec(readme)?.[1] ?? "";
+/** The TypeScript in the README that imports the library: the example at the top, then the recipes. */
+const snippets = [...readme.matchAll(/```ts\n(.*?)```/gs)]
+  .map(([, text = ""]) => text)
+  .filter((text) => text.includes('from "bun-tuntap"'));
+const [example = "", ...recipes] = snippets;
+
+/** As it would be in a project that has the library installed. */
+function inTree(snippet: string): string {
+  return snippet
+    .replace('"bun-tuntap/packet"', `"${root}/src/packet/index.ts"`)
+    .replace('"bun-tuntap"', `"${root}/src/index.ts"`);
+}
 
 test("the README's example has twelve lines at most", () => {
   expect(example.trim().split("\n").length).toBeLessThanOrEqual(12);
@@ -36,10 +48,7 @@ test("the README pins the Bun version that CI installs and package.json asks for
 describePrivileged("the README's example", () => {
   test("runs as it stands, and shows the first frame of its own interface", async () => {
     const folder = mkdtempSync("/tmp/readme-");
-    const source = example
-      .replace('"bun-tuntap/packet"', `"${root}/src/packet"`)
-      .replace('"bun-tuntap"', `"${root}/src"`);
-    writeFileSync(`${folder}/example.ts`, source);
+    writeFileSync(`${folder}/example.ts`, inTree(example));
     // It runs until it is told to end.
     const child = Bun.spawn([process.execPath, `${folder}/example.ts`], { stderr: "inherit" });
     let output = "";
@@ -58,5 +67,47 @@ describePrivileged("the README's example", () => {
     expect(output).toMatch(
       /\n([0-9a-f]{2}:){5}[0-9a-f]{2} > ([0-9a-f]{2}:){5}[0-9a-f]{2} {2}0x[0-9a-f]+ {2}\d+ bytes\n/,
     );
+  });
+});
+
+test("the README's snippets are right for the type checker", () => {
+  const folder = mkdtempSync("/tmp/readme-");
+  try {
+    for (const [i, snippet] of snippets.entries()) writeFileSync(`${folder}/snippet-${i}.ts`, inTree(snippet));
+    symlinkSync(`${root}/node_modules`, `${folder}/node_modules`);
+    writeFileSync(`${folder}/tsconfig.json`, JSON.stringify({ extends: `${root}/tsconfig.json`, include: ["*.ts"] }));
+    expect(snippets.length).toBeGreaterThan(10);
+    expect(run(process.execPath, "check", "--project", folder)).toContain("No type errors");
+  } finally {
+    rmSync(folder, { recursive: true });
+  }
+});
+
+describeWithTools("the README's recipes", ["ip", "tcpdump"], () => {
+  const netns = `readme-${process.pid}`;
+
+  beforeAll(() => {
+    run("ip", "link", "add", "br0", "type", "bridge");
+    run("ip", "netns", "add", netns);
+  });
+
+  afterAll(() => {
+    run("ip", "link", "delete", "br0");
+    run("ip", "netns", "delete", netns);
+  });
+
+  // The one about handing over needs its other half: examples/handover.ts has both, and a test.
+  const alone = recipes.filter((recipe) => !recipe.includes("handOver"));
+
+  test.each(alone.map((recipe, i) => ({ i, recipe })))("run as they stand: number $i", async ({ recipe }) => {
+    const folder = mkdtempSync("/tmp/readme-");
+    try {
+      writeFileSync(`${folder}/recipe.ts`, inTree(recipe).replace('"blue"', `"${netns}"`));
+      const child = Bun.spawn([process.execPath, `${folder}/recipe.ts`], { stderr: "pipe", timeout: 20_000 });
+      const [stderr, exitCode] = [await child.stderr.text(), await child.exited];
+      expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
   });
 });

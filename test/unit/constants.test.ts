@@ -41,6 +41,8 @@ const headers = [
 const unlisted: Readonly<Record<string, string>> = {
   // As an int it has the upper bits too; types of attributes have 16.
   NLA_TYPE_MASK: "NLA_TYPE_MASK & 0xffff",
+  // Since Linux 6.2.
+  VIRTIO_NET_HDR_GSO_UDP_L4: "5",
   VNET_HDR_LEN: "sizeof(struct virtio_net_hdr)",
   TUN_PI_LEN: "sizeof(struct tun_pi)",
   // include/linux/if_vlan.h is the kernel's own: a tag is two 16-bit fields (IEEE 802.1Q).

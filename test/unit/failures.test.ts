@@ -71,15 +71,15 @@ describe("sendRefused()", () => {
     { name: "the kernel says something else", errno: EFAULT, detail: undefined, hint: undefined },
   ])("explains when $name", (row) => {
     const { errno = EINVAL, frame = ip, kind = "tun", packetInfo = false, detail, hint } = row;
-    const error = sendRefused(errno, frame, kind, packetInfo, undefined);
+    const error = sendRefused(errno, frame, kind, packetInfo ? 4 : 0, undefined);
     expect([error.detail, error.hint]).toEqual([detail, hint]);
     expect([error.errno, error.syscall, error.frameIndex]).toEqual([errno, "write", undefined]);
     if (hint !== undefined) expect(hint).toSatisfy(isOneSentence);
   });
 
   test("says which frame of sendMany() it was", () => {
-    expect(sendRefused(EIO, ip, "tun", false, 0).frameIndex).toBe(0);
-    expect(sendRefused(EINVAL, new Uint8Array(3), "tap", false, 511).frameIndex).toBe(511);
+    expect(sendRefused(EIO, ip, "tun", 0, 0).frameIndex).toBe(0);
+    expect(sendRefused(EINVAL, new Uint8Array(3), "tap", 0, 511).frameIndex).toBe(511);
   });
 });
 

@@ -82,10 +82,10 @@ describe("the shim", () => {
     expect(withoutComments).not.toMatch(/__int128|long double|__thread|__atomic_|__sync_|__builtin_|_Atomic|stdatomic/);
   });
 
-  test("has at most 200 lines in a file, and every file is part of it", async () => {
+  test("has at most 400 lines in a file, and every file is part of it", async () => {
     for (const name of readdirSync(`${top}/native`)) {
       const text = await Bun.file(`${top}/native/${name}`).text();
-      expect([name, text.split("\n").length <= 200, source.includes(text)]).toEqual([name, true, true]);
+      expect([name, text.split("\n").length <= 400, source.includes(text)]).toEqual([name, true, true]);
     }
   });
 });

@@ -37,6 +37,7 @@ const good: Record<string, readonly unknown[]> = {
   ownerless: [true, false],
   netns: ["blue", "/run/netns/blue", "/proc/1/ns/net", 1, 0x7fff_ffff],
   reuseBuffers: [true, false],
+  offload: [true, false, {}, { raw: true }, { raw: false, udp: false }],
   signal: [signal],
   data: [handler, async () => {}],
   drain: [handler],
@@ -89,6 +90,12 @@ const bad: readonly Bad[] = [
   { option: "signal", kind: "TypeError", values: [null, {}, new AbortController(), "now"], wanted: "an AbortSignal" },
   { option: "addresses", kind: "TypeError", values: [null, {}, address, 4, new Set([address])], wanted: "a list of" },
   { option: "routes", kind: "TypeError", values: [null, {}, "default", 4], wanted: "a list of" },
+  {
+    option: "offload",
+    kind: "TypeError",
+    values: [null, 1, "raw", { tso: true }],
+    wanted: "true, false or { raw, udp }",
+  },
   { option: "alias", kind: "TypeError", values: [null, 4, "a\0b"], wanted: "text without NUL" },
   { option: "alias", kind: "RangeError", values: ["é".repeat(128)], wanted: "at most 255 bytes long" },
   { option: "master", kind: "TypeError", values: [true, 1.5, {}], wanted: "a whole number" },
@@ -178,7 +185,7 @@ describe("checkAdoptOptions()", () => {
     const { kind, message } = failureOf(() => checkAdoptOptions({ [option]: good[option]?.[0] }, "tun"));
     expect(kind).toBe("TypeError");
     expect(message).toBe(
-      `Unknown option "${option}": known are addresses, alias, allMulticast, change, close, closeFd, data, drain, error, group, ipv6, mac, master, mtu, owner, ownerless, persist, promiscuous, reuseBuffers, routes, signal, txQueueLength, up`,
+      `Unknown option "${option}": known are addresses, alias, allMulticast, change, close, closeFd, data, drain, error, group, ipv6, mac, master, mtu, offload, owner, ownerless, persist, promiscuous, reuseBuffers, routes, signal, txQueueLength, up`,
     );
   });
 
