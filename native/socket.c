@@ -150,10 +150,9 @@ static int un_send_fd(int fd, int passed)
 }
 
 /*
- * Returns 0 at the end of the connection, 1 for a byte, and 2 for a byte with
- * which more fds came than were let in, the others being closed (MSG_CTRUNC):
- * there is room for one, and perhaps none in this process. `passed` gets that
- * one, or -1.
+ * Returns 0 at the end of the connection, 1 for a byte, 2 for a byte with more
+ * fds than were let in, the others being closed (MSG_CTRUNC): there is room
+ * for one, and in a process at its limit for none. `passed` gets the fd, or -1.
  */
 static int un_receive_fd(int fd, int *passed)
 {

@@ -27,7 +27,7 @@ static void *const functions[] = {
 	fd_open, fd_own, fd_disown, fd_close, fd_control, fd_is_same,
 	tun_set_iff, tun_get_iff, tun_get_features, tun_set_persist,
 	tun_set_owner, tun_set_group, tun_set_offload,
-	tun_set_vnet_header_size, tun_set_carrier,
+	tun_set_vnet_header_size, tun_set_queue, tun_set_steering, tun_set_carrier,
 	tun_set_sndbuf, tun_get_dev_netns, tun_get_hwaddr, tun_set_hwaddr,
 	tun_set_tx_filter, tun_attach_filter, tun_detach_filter,
 	tun_read, tun_write,

@@ -15,6 +15,8 @@
  *   TUNATTACHFILTER    0x401054D5   "
  *   TUNDETACHFILTER    0x401054D6   "
  *   TUNSETVNETHDRSZ    0x400454D8   "
+ *   TUNSETQUEUE        0x400454D9   "
+ *   TUNSETSTEERINGEBPF 0x800454E0   "
  *   TUNSETCARRIER      0x400454E2   "
  *   TUNGETDEVNETNS     0x54E3       "  since Linux 5.2
  *   SIOCGIFHWADDR      0x8927       include/uapi/linux/sockios.h
@@ -80,6 +82,18 @@ static int tun_set_group(int fd, u32 gid) { return result(sys_ioctl(fd, 0x400454
 static int tun_set_offload(int fd, u32 bits) { return result(sys_ioctl(fd, 0x400454D0, (size)bits)); }
 
 static int tun_set_vnet_header_size(int fd, int bytes) { return result(sys_ioctl(fd, 0x400454D8, &bytes)); }
+
+/* `flags` is IFF_ATTACH_QUEUE or IFF_DETACH_QUEUE. */
+static int tun_set_queue(int fd, int flags)
+{
+	struct ifreq ifr;
+	memset(&ifr, 0, sizeof ifr);
+	ifr.u.flags = (short)flags;
+	return result(sys_ioctl(fd, 0x400454D9, &ifr));
+}
+
+/* `program` is the fd of an eBPF program that chooses queues, or -1 for none. */
+static int tun_set_steering(int fd, int program) { return result(sys_ioctl(fd, 0x800454E0, &program)); }
 
 static int tun_set_carrier(int fd, int on) { return result(sys_ioctl(fd, 0x400454E2, &on)); }
 

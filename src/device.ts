@@ -19,11 +19,13 @@ import { checkNetns } from "./netns.ts";
 import {
   checkAlias,
   checkBoolean,
+  checkFd,
   checkId,
   checkMaster,
   checkMtu,
   checkName,
   checkTxQueueLength,
+  DEFAULT_PATH,
   parseMac,
 } from "./options.ts";
 import type { Port } from "./port.ts";
@@ -32,7 +34,7 @@ import { assertOwned } from "./settings.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import { ETH_ALEN, IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC } from "./sys/constants.ts";
 import * as tun from "./sys/tun.ts";
-import type { Device, FrameSource, Handlers, OffloadInfo } from "./types.ts";
+import type { Device, FrameSource, Handlers, OffloadInfo, Queue } from "./types.ts";
 
 const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
@@ -40,6 +42,7 @@ const receiveCalls: Consumer = { description: "receive()", perCall: true };
 // What most programs do not use is loaded when it is: every module that is loaded costs some 0.2 ms.
 const changes = (): typeof import("./changes.ts") => require("./changes.ts");
 const filters = (): typeof import("./filters.ts") => require("./filters.ts");
+const queues = (): typeof import("./queue.ts") => require("./queue.ts");
 const usable = (): typeof import("./usable.ts") => require("./usable.ts");
 
 /** Closes the ports of devices that were dropped without close(). */
@@ -303,6 +306,20 @@ export class TunTapDevice implements Device {
   setGroup(gid: number): void {
     checkId(gid, "group");
     this.#ask(() => tun.setGroup(this.fd, gid));
+  }
+
+  openQueue({ path = DEFAULT_PATH }: { path?: string } = {}): Queue {
+    return this.#ask(({ reach }) => queues().openQueue(reach, path));
+  }
+
+  setQueue(on: boolean): void {
+    checkBoolean(on, "on");
+    this.#ask(() => tun.setQueue(this.fd, on));
+  }
+
+  setSteering(program: number | null): void {
+    if (program !== null) checkFd(program, "program");
+    this.#ask(() => tun.setSteering(this.fd, program ?? -1));
   }
 
   setCarrier(on: boolean): void {

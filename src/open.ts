@@ -14,11 +14,9 @@ import {
   ETH_DATA_LEN,
   ETH_HLEN,
   ETH_MAX_MTU,
-  IFF_MULTI_QUEUE,
-  IFF_NO_PI,
+  IFF_DETACH_QUEUE,
   IFF_PERSIST,
   IFF_TAP,
-  IFF_TUN,
   IFF_TUN_EXCL,
   IFF_VNET_HDR,
   TUN_PI_LEN,
@@ -85,6 +83,10 @@ export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | 
       const wanted = wantedOffload(options.offload);
       if (((flags & IFF_VNET_HDR) !== 0) !== (wanted !== undefined)) throw headersDiffer(wanted !== undefined);
       undo.push(tun.setNonBlockingCloexec(fd));
+      if ((flags & IFF_DETACH_QUEUE) !== 0) {
+        tun.setQueue(fd, true);
+        undo.push(() => tun.setQueue(fd, false));
+      }
       const reach = new Reach(fd, openSocket(undo));
       const closeFd = options.closeFd ?? true;
       return finish({ kind, fd, closeFd, name, reach, wanted }, options as DeviceOptions<never>, undo);
@@ -104,7 +106,7 @@ function headersDiffer(wanted: boolean): TunTapError {
 function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
   checkOpenOptions(options, kind);
   options.signal?.throwIfAborted();
-  const { path = DEFAULT_PATH, exclusive = false, packetInfo = false } = options;
+  const { path = DEFAULT_PATH, exclusive = false, packetInfo = false, multiQueue = false } = options;
   const wanted = options.name ?? `${kind}%d`;
   const offload = wantedOffload(options.offload);
   return undoing((undo) => {
@@ -117,10 +119,12 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         const before = findLink(socket, wanted);
         // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
         if (before?.tun?.kind === kind) undo.unshift(() => restoreFlags(path, before, options.netns));
-        const flags = kindFlag(kind) | (packetInfo ? 0 : IFF_NO_PI) | (offload === undefined ? 0 : IFF_VNET_HDR);
+        const vnetHeader = offload !== undefined;
+        const flags = tun.attachFlags({ kind, packetInfo, vnetHeader, multiQueue });
         assertFeatures(fd, flags);
         const name = tun.setIff(fd, wanted, flags | (exclusive ? IFF_TUN_EXCL : 0));
-        if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0) forgetUsers(fd);
+        const isShared = (before?.tun?.queues ?? 0) > 0;
+        if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0 && !isShared) forgetUsers(fd);
         return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket), wanted: offload }, options, undo);
       });
     } catch (error) {
@@ -155,21 +159,11 @@ function assertFeatures(fd: number, flags: number): void {
   );
 }
 
-function kindFlag(kind: Kind): number {
-  return kind === "tun" ? IFF_TUN : IFF_TAP;
-}
-
 function restoreFlags(path: string, { name, tun: before }: LinkInfo, netns: NetnsLike | undefined): void {
   if (before === undefined) return;
-  const { kind, packetInfo, vnetHeader, multiQueue } = before;
-  const flags =
-    kindFlag(kind) |
-    (packetInfo ? 0 : IFF_NO_PI) |
-    (vnetHeader ? IFF_VNET_HDR : 0) |
-    (multiQueue ? IFF_MULTI_QUEUE : 0);
   const fd = withNetns(netns, (there) => openClone(path, there));
   try {
-    tun.setIff(fd, name, flags);
+    tun.setIff(fd, name, tun.attachFlags(before));
   } finally {
     tun.closeFd(fd);
   }

@@ -79,6 +79,7 @@ const openChecks: { readonly [K in keyof Required<OpenOptions>]: Check } = {
   path: text,
   packetInfo: boolean,
   exclusive: boolean,
+  multiQueue: boolean,
   netns: (value, option) => checkNetns(value, option),
 };
 
@@ -88,9 +89,9 @@ const adoptChecks: { readonly [K in keyof Required<AdoptOptions>]: Check } = {
 };
 
 /** @throws {TypeError | RangeError} if it cannot be a file descriptor: bun:ffi would cut it to 32 bits without a word */
-export function checkFd(fd: unknown): void {
+export function checkFd(fd: unknown, name = "fd"): void {
   if (typeof fd !== "number" || !Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
-    throw new TypeError(`"fd" must be a file descriptor, a whole number from 0, got ${Bun.inspect(fd)}`);
+    throw new TypeError(`"${name}" must be a file descriptor, a whole number from 0, got ${Bun.inspect(fd)}`);
   }
 }
 

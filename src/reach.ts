@@ -67,13 +67,31 @@ export class Reach {
 
   /** What happens in the namespace that the interface is in. */
   notifications(): Notifications {
-    return whereItIs(this.fd, (netns) => new Notifications(netns));
+    return this.openThere((netns) => new Notifications(netns));
+  }
+
+  /**
+   * Opens something in the namespace that the interface is in. If that is this
+   * thread's, none has to be entered, which would take CAP_SYS_ADMIN.
+   *
+   * @param open Given an fd of the namespace, or undefined for this thread's.
+   */
+  openThere<T extends { readonly fd: number; close(): void }>(open: (netns?: number) => T): T {
+    const here = open();
+    if (isInNamespaceOf(this.fd, here.fd) !== false) return here;
+    here.close();
+    const netns = getDevNetns(this.fd);
+    try {
+      return open(netns);
+    } finally {
+      closeFd(netns);
+    }
   }
 
   /** Looks where the interface is now. @throws {TunTapError} `ENODEV`, or `EPERM` from setns(2), if that is out of reach */
   follow(): void {
     this.#index = 0;
-    const socket = whereItIs(this.fd, (netns) => new RouteSocket(netns));
+    const socket = this.openThere((netns) => new RouteSocket(netns));
     try {
       this.#index = locate(socket, this.fd).index;
     } catch (error) {
@@ -99,19 +117,6 @@ export class Reach {
 export function isOutOfReach(error: unknown): boolean {
   if (!(error instanceof TunTapError)) return false;
   return error.code === "ENODEV" || (error.code === "EPERM" && error.syscall === "setns(CLONE_NEWNET)");
-}
-
-/** Opens something where the interface is; without entering a namespace, which takes CAP_SYS_ADMIN, if that is here. */
-function whereItIs<T extends { readonly fd: number; close(): void }>(fd: number, open: (netns?: number) => T): T {
-  const here = open();
-  if (isInNamespaceOf(fd, here.fd) !== false) return here;
-  here.close();
-  const netns = getDevNetns(fd);
-  try {
-    return open(netns);
-  } finally {
-    closeFd(netns);
-  }
 }
 
 /**

@@ -42,6 +42,19 @@ export interface OffloadOptions {
   udp?: boolean;
 }
 
+/** One more queue of an interface, to which no frame goes before somebody adopts it. */
+export interface Queue extends Disposable {
+  /** -1 once released or closed. */
+  readonly fd: number;
+  /**
+   * Gives the fd away: `adopt()` it, here or in the Worker that is sent the
+   * number, and it is that device's to close. An fd that nobody adopts stays open.
+   */
+  release(): number;
+  /** Closes the fd, unless it was released. */
+  close(): void;
+}
+
 /** What is in force. */
 export interface OffloadInfo {
   readonly raw: boolean;
@@ -105,6 +118,8 @@ export interface OpenOptions<D = Device> extends DeviceOptions<D> {
   packetInfo?: boolean;
   /** Fail with EBUSY if the name exists, instead of attaching to a persistent interface. Default false. */
   exclusive?: boolean;
+  /** Several fds on one interface, each a queue with frames of its own: see {@link Device.openQueue}. Default false. */
+  multiQueue?: boolean;
   /**
    * The network namespace that the interface is made in, or is in already: a
    * name, a path, or a process id. All calls of the device work from outside;
@@ -262,6 +277,19 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   setOwner(uid: number): void;
   /** The group id that may. */
   setGroup(gid: number): void;
+  /**
+   * With `multiQueue`: one more queue, for another Worker, as frames of one
+   * flow come in order from one queue alone. The kernel sends a flow to the
+   * queue that last sent of it, else by its hash (drivers/net/tun.c
+   * tun_automq_select_queue()).
+   *
+   * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` without `multiQueue`; `E2BIG` for the 257th.
+   */
+  openQueue(options?: { path?: string }): Queue;
+  /** Whether the kernel hands frames to this device's queue; it can send all the same. @throws {TunTapError} `EINVAL` without `multiQueue`, or if it is so. */
+  setQueue(on: boolean): void;
+  /** The fd of an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER) whose result, modulo their number, chooses the queue; null for none. */
+  setSteering(program: number | null): void;
   /** Whether the interface sees a carrier (as if its cable were plugged in). */
   setCarrier(on: boolean): void;
 

@@ -21,6 +21,8 @@ export const signatures: {
   tun_set_group: ["i32", "u32"],
   tun_set_offload: ["i32", "u32"],
   tun_set_vnet_header_size: ["i32", "i32"],
+  tun_set_queue: ["i32", "i32" /* IFF_ATTACH_QUEUE or IFF_DETACH_QUEUE */],
+  tun_set_steering: ["i32", "i32" /* fd of an eBPF program, or -1 */],
   tun_set_carrier: ["i32", "i32"],
   tun_set_sndbuf: ["i32", "i32"],
   tun_get_dev_netns: ["i32"],
@@ -107,6 +109,8 @@ export interface Native {
   tun_set_group(fd: number, gid: number): number;
   tun_set_offload(fd: number, bits: number): number;
   tun_set_vnet_header_size(fd: number, bytes: number): number;
+  tun_set_queue(fd: number, flags: number): number;
+  tun_set_steering(fd: number, program: number): number;
   tun_set_carrier(fd: number, on: number): number;
   tun_set_sndbuf(fd: number, bytes: number): number;
   tun_get_dev_netns(fd: number): number;

@@ -1,5 +1,21 @@
 import { check } from "../errors.ts";
-import { ETH_ALEN, F_GETFD, F_GETFL, F_SETFD, F_SETFL, FD_CLOEXEC, IFNAMSIZ, O_NONBLOCK } from "./constants.ts";
+import {
+  ETH_ALEN,
+  F_GETFD,
+  F_GETFL,
+  F_SETFD,
+  F_SETFL,
+  FD_CLOEXEC,
+  IFF_ATTACH_QUEUE,
+  IFF_DETACH_QUEUE,
+  IFF_MULTI_QUEUE,
+  IFF_NO_PI,
+  IFF_TAP,
+  IFF_TUN,
+  IFF_VNET_HDR,
+  IFNAMSIZ,
+  O_NONBLOCK,
+} from "./constants.ts";
 import { native } from "./native.ts";
 
 /** What TUNGETIFF knows of an attached fd. */
@@ -33,6 +49,21 @@ export function setIff(fd: number, name: string, flags: number): string {
   encoder.encodeInto(name, buffer.subarray(0, IFNAMSIZ - 1));
   check(native().tun_set_iff(fd, buffer, flags), "ioctl(TUNSETIFF)");
   return nameFrom(buffer);
+}
+
+/** What TUNSETIFF is told of an interface beside its name. */
+export function attachFlags(how: {
+  readonly kind: "tun" | "tap";
+  readonly packetInfo: boolean;
+  readonly vnetHeader: boolean;
+  readonly multiQueue: boolean;
+}): number {
+  return (
+    (how.kind === "tun" ? IFF_TUN : IFF_TAP) |
+    (how.packetInfo ? 0 : IFF_NO_PI) |
+    (how.vnetHeader ? IFF_VNET_HDR : 0) |
+    (how.multiQueue ? IFF_MULTI_QUEUE : 0)
+  );
 }
 
 export function getIff(fd: number): Iff {
@@ -89,6 +120,16 @@ export function setOffload(fd: number, bits: number): void {
 /** Bytes of the virtio header before each frame, on an fd that has one. */
 export function setVnetHeaderSize(fd: number, bytes: number): void {
   check(native().tun_set_vnet_header_size(fd, bytes), "ioctl(TUNSETVNETHDRSZ)");
+}
+
+/** Whether the kernel hands frames to this queue of a multi-queue interface. */
+export function setQueue(fd: number, on: boolean): void {
+  check(native().tun_set_queue(fd, on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE), "ioctl(TUNSETQUEUE)");
+}
+
+/** @param program fd of an eBPF program, or -1 */
+export function setSteering(fd: number, program: number): void {
+  check(native().tun_set_steering(fd, program), "ioctl(TUNSETSTEERINGEBPF)");
 }
 
 export function setCarrier(fd: number, on: boolean): void {

@@ -42,7 +42,7 @@ describe("import of bun-tuntap", () => {
       console.log(JSON.stringify({
         exports: Object.keys(library).sort(),
         fds: links() - before,
-        loaded: Object.keys(require.cache).filter((path) => /load\\.ts$|\\.c$/.test(path)),
+        loaded: Object.keys(require.cache).filter((path) => /sys.load\\.ts$|\\.c$/.test(path)),
       }));`;
     const { exitCode, stdout, stderr } = runScript(script);
     expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
