@@ -112,7 +112,7 @@ function mismatchHint(kind: Kind, name: string, { tun }: LinkInfo): string {
     return `"${name}" exists and is a ${tun.kind.toUpperCase()}: use ${tun.kind === "tap" ? "openTap" : "openTun"}, or choose another name`;
   }
   if (tun.multiQueue)
-    return `"${name}" exists with multiple queues (IFF_MULTI_QUEUE): delete it, or choose another name`;
+    return `"${name}" exists with several queues (IFF_MULTI_QUEUE): open it with \`multiQueue: true\`, or choose another name`;
   return `"${name}" exists with other settings: delete it, or choose another name`;
 }
 

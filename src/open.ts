@@ -117,19 +117,28 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         undo.push(() => tun.closeFd(fd));
         socket = openSocket(undo, netns);
         const before = findLink(socket, wanted);
+        const isShared = (before?.tun?.queues ?? 0) > 0;
         // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
-        if (before?.tun?.kind === kind) undo.unshift(() => restoreFlags(path, before, options.netns));
+        if (before?.tun?.kind === kind && !isShared) undo.unshift(() => restoreFlags(path, before, options.netns));
         const vnetHeader = offload !== undefined;
         const flags = tun.attachFlags({ kind, packetInfo, vnetHeader, multiQueue });
         assertFeatures(fd, flags);
+        if (isShared && before?.tun?.kind === kind) assertSameFrames(before, flags);
         const name = tun.setIff(fd, wanted, flags | (exclusive ? IFF_TUN_EXCL : 0));
-        const isShared = (before?.tun?.queues ?? 0) > 0;
         if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0 && !isShared) forgetUsers(fd);
         return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket), wanted: offload }, options, undo);
       });
     } catch (error) {
       throw openFailures().explainOpen(explain(error), { kind, name: wanted, path, exclusive }, socket);
     }
+  });
+}
+
+/** Attaching one more queue gives all of them its flags (drivers/net/tun.c tun_set_iff()): others would find headers that they do not expect. */
+function assertSameFrames({ name, tun: before }: LinkInfo, flags: number): void {
+  if (before === undefined || !before.multiQueue || tun.attachFlags(before) === flags) return;
+  throw new TunTapError("EBUSY", `"${name}" is in use with other headers on its frames, or with a single queue`, {
+    hint: "open it with `multiQueue`, `offload` and `packetInfo` as the others have it, or choose another name",
   });
 }
 

@@ -156,14 +156,19 @@ describePrivileged("queues", () => {
     await leavingNothing(() => expect(refusal(() => tun.openQueue()).code).toBe("E2BIG"));
   });
 
-  test("a second program that attaches does not take away the offload of the first", () => {
+  test("a second program that attaches with other headers is refused, for the sake of the first", async () => {
     run("ip", "tuntap", "add", "dev", "shared0", "mode", "tun", "multi_queue");
     try {
       const first = keep(openTun({ name: "shared0", multiQueue: true, offload: true }));
       const segmentation = (): string => /tx-tcp-segmentation: (\w+)/.exec(run("ethtool", "-k", "shared0"))?.[1] ?? "";
       expect(segmentation()).toBe("on");
+      await leavingNothing(() => {
+        const error = refusal(() => openTun({ name: "shared0", multiQueue: true }));
+        expect(error).toMatchObject({ code: "EBUSY", message: expect.stringContaining("other headers") });
+      });
+      expect([segmentation(), first.info().vnetHeader]).toEqual(["on", true]);
       keep(openTun({ name: "shared0", multiQueue: true, offload: true })).close();
-      expect(segmentation()).toBe("on");
+      expect([segmentation(), first.info().vnetHeader]).toEqual(["on", true]);
       first.close();
     } finally {
       run("ip", "link", "delete", "shared0");
