@@ -170,7 +170,7 @@ const attach: readonly Row[] = [
     when: "the interface has multiple queues",
     code: "EINVAL",
     around: { existing: link({ ...single, multiQueue: true }) },
-    cure: ["IFF_MULTI_QUEUE", "delete it"],
+    cure: ["IFF_MULTI_QUEUE", "multiQueue: true"],
   },
   {
     when: "the interface is otherwise different",
