@@ -87,15 +87,22 @@ export class FrameReader {
     if (this.#reuse) this.#offset = 0;
     // byteLength is 0 if somebody transferred the buffer of a frame away.
     if (!this.#fits() || this.#slab.byteLength === 0) this.#newSlab();
-    const [fd, slab, offset, end] = [this.#fd, this.#slab, this.#offset, this.#slabBytes];
-    const count =
-      this.#splitter === undefined
-        ? native().tun_read(fd, slab, offset, end, this.#frameMax, spill, SPILL_BYTES, lengths, limit)
-        : this.#splitter.read(fd, slab, offset, end, lengths, limit);
+    let count = this.#readInto(this.#slab, limit);
+    if (count === 0) {
+      // What is held is longer than what was left of the slab.
+      this.#newSlab();
+      count = this.#readInto(this.#slab, limit);
+    }
     // What is held although there was room for more frames found no room in this slab.
     this.#full = this.buffered && count < limit;
     if (count < 0 && count !== -EAGAIN) this.#failed(count);
     return count;
+  }
+
+  #readInto(slab: Uint8Array, limit: number): number {
+    const [fd, offset, end, into] = [this.#fd, this.#offset, this.#slabBytes, lengths as Int32Array];
+    if (this.#splitter !== undefined) return this.#splitter.read(fd, slab, offset, end, into, limit);
+    return native().tun_read(fd, slab, offset, end, this.#frameMax, spill as Uint8Array, SPILL_BYTES, into, limit);
   }
 
   #fits(): boolean {
