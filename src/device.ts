@@ -33,6 +33,7 @@ import { type Consumer, type Take, takeBatch, takeFrame } from "./receiver.ts";
 import { assertOwned } from "./settings.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import { ETH_ALEN, IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC } from "./sys/constants.ts";
+import { loading } from "./sys/native.ts";
 import * as tun from "./sys/tun.ts";
 import type { Device, FrameSource, Handlers, OffloadInfo, Queue } from "./types.ts";
 
@@ -40,10 +41,10 @@ const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
 
 // What most programs do not use is loaded when it is: every module that is loaded costs some 0.2 ms.
-const changes = (): typeof import("./changes.ts") => require("./changes.ts");
-const filters = (): typeof import("./filters.ts") => require("./filters.ts");
-const queues = (): typeof import("./queue.ts") => require("./queue.ts");
-const usable = (): typeof import("./usable.ts") => require("./usable.ts");
+const changes = (): typeof import("./changes.ts") => loading(() => require("./changes.ts"));
+const filters = (): typeof import("./filters.ts") => loading(() => require("./filters.ts"));
+const queues = (): typeof import("./queue.ts") => loading(() => require("./queue.ts"));
+const usable = (): typeof import("./usable.ts") => loading(() => require("./usable.ts"));
 
 /** Closes the ports of devices that were dropped without close(). */
 const dropped = new FinalizationRegistry<Port>((port) => port.close());
@@ -278,11 +279,7 @@ export class TunTapDevice implements Device {
   }
 
   changes(options?: { signal?: AbortSignal }): AsyncIterableIterator<LinkChange> {
-    return changes().changesOf(
-      this.#ask(() => this.#port.monitor),
-      this,
-      options?.signal,
-    );
+    return this.#ask(() => changes().changesOf(this.#port.monitor, this, options?.signal));
   }
 
   moveToNetns(netns: NetnsLike): void {

@@ -19,6 +19,21 @@ export type {
 } from "./link-types.ts";
 export { adopt, openTap, openTun } from "./open.ts";
 export type {
+  ProbeCheck,
+  ProbedBun,
+  ProbedNode,
+  ProbedShim,
+  ProbedSystem,
+  ProbedUser,
+  ProbedWaker,
+  ProbeFacts,
+  ProbeFailure,
+  ProbeGroup,
+  ProbeReport,
+  ProbeTrial,
+} from "./probe.ts";
+export { probe } from "./probe.ts";
+export type {
   AdoptOptions,
   Device,
   DeviceOptions,
@@ -27,6 +42,7 @@ export type {
   OffloadInfo,
   OffloadOptions,
   OpenOptions,
+  Queue,
   Tap,
   Tun,
 } from "./types.ts";

@@ -23,6 +23,7 @@ import {
   VLAN_HLEN,
   VNET_HDR_LEN,
 } from "./sys/constants.ts";
+import { loading } from "./sys/native.ts";
 import { openClone } from "./sys/netns.ts";
 import * as tun from "./sys/tun.ts";
 import type { AdoptOptions, DeviceOptions, OffloadOptions, OpenOptions, Tap, Tun } from "./types.ts";
@@ -129,7 +130,9 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket), wanted: offload }, options, undo);
       });
     } catch (error) {
-      throw openFailures().explainOpen(explain(error), { kind, name: wanted, path, exclusive }, socket);
+      const explained = explain(error);
+      if (!(explained instanceof TunTapError) || explained.hint !== undefined) throw explained;
+      throw openFailures().explainOpen(explained, { kind, name: wanted, path, exclusive }, socket);
     }
   });
 }
@@ -178,11 +181,11 @@ function restoreFlags(path: string, { name, tun: before }: LinkInfo, netns: Netn
   }
 }
 
-const openFailures = (): typeof import("./open-failures.ts") => require("./open-failures.ts");
+const openFailures = (): typeof import("./open-failures.ts") => loading(() => require("./open-failures.ts"));
 
 /** Loaded at the first open: what moves frames would be half of what importing this library costs. */
 function engine(): typeof import("./device.ts") & typeof import("./port.ts") {
-  return { ...require("./device.ts"), ...require("./port.ts") };
+  return loading(() => ({ ...require("./device.ts"), ...require("./port.ts") }));
 }
 
 interface Attached {

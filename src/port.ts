@@ -11,7 +11,7 @@ import { reactor, type Watch } from "./reactor.ts";
 import { Receiver } from "./receiver.ts";
 import { plainWriter, Sender } from "./sender.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, IFF_UP, TUN_PI_LEN, VNET_HDR_LEN } from "./sys/constants.ts";
-import { native } from "./sys/native.ts";
+import { loading, native } from "./sys/native.ts";
 import { closeFd, getIff, pollEvents } from "./sys/tun.ts";
 import type { OffloadInfo } from "./types.ts";
 
@@ -99,7 +99,7 @@ export class Port {
   get monitor(): Monitor {
     if (this.#monitor === undefined) {
       // Loaded by those who use it alone: it would be a tenth of what the first open takes to load.
-      const { Monitor } = require("./monitor.ts") as typeof import("./monitor.ts");
+      const { Monitor } = loading((): typeof import("./monitor.ts") => require("./monitor.ts"));
       this.#monitor = new Monitor(this);
       this.onWants();
     }

@@ -24,16 +24,20 @@ export function loadTimeMs(): number | undefined {
 
 function timedLoad(): Native {
   const start = performance.now();
-  const shim = loader().load();
+  const shim = loading((): typeof import("./load.ts") => require("./load.ts")).load();
   loadMs = performance.now() - start;
   return shim;
 }
 
-function loader(): typeof import("./load.ts") {
+/**
+ * A module that `require` loads when it is first used.
+ *
+ * @throws {TunTapError} `EMFILE` where its file cannot be opened: Bun's own error for that is no system error
+ */
+export function loading<T>(require: () => T): T {
   try {
-    return require("./load.ts");
+    return require();
   } catch (cause) {
-    // Bun's own error for a source file that it cannot open is no system error.
     if (/\bEMFILE\b/.test(String(cause))) throw systemError(-EMFILE, "open", { cause });
     throw cause;
   }

@@ -1,0 +1,50 @@
+import { systemError } from "../errors.ts";
+import { DEFAULT_PATH } from "../options.ts";
+import { O_NONBLOCK, O_RDWR } from "../sys/constants.ts";
+import type { ProbedNode, ProbeTrial } from "./report.ts";
+import { read } from "./system.ts";
+import { attempt, trial } from "./trial.ts";
+
+/** Without the shim, so that it can be told where that does not compile. */
+export function probeNode(): ProbedNode {
+  const opening = trial(tryOpen);
+  return { path: DEFAULT_PATH, ...look(), driver: hasDriver(opening), opening };
+}
+
+/** A regular file opens, too. */
+export function isOpenable({ device, opening }: ProbedNode): boolean {
+  return device !== null && opening.works === true;
+}
+
+function tryOpen(): void {
+  const { closeSync, openSync } = process.getBuiltinModule("node:fs");
+  try {
+    closeSync(openSync(DEFAULT_PATH, O_RDWR | O_NONBLOCK));
+  } catch (error) {
+    const { errno } = error as { errno?: number };
+    throw errno === undefined ? error : systemError(errno, "open");
+  }
+}
+
+function look(): Pick<ProbedNode, "kind" | "mode" | "device"> {
+  const { statSync } = process.getBuiltinModule("node:fs");
+  const stats = attempt(() => statSync(DEFAULT_PATH));
+  if (stats === undefined) return { kind: null, mode: null, device: null };
+  const isDevice = stats.isCharacterDevice();
+  return {
+    kind: isDevice ? "character device" : stats.isDirectory() ? "directory" : stats.isFile() ? "file" : "special file",
+    mode: (stats.mode & 0o7777).toString(8).padStart(4, "0"),
+    device: isDevice ? numbers(stats.rdev) : null,
+  };
+}
+
+/** include/linux/kdev_t.h new_decode_dev(), which is glibc's and musl's order too as long as both numbers are small. */
+function numbers(rdev: number): string {
+  return `${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >> 12) & 0xfff00)}`;
+}
+
+/** /proc/misc has what is loaded. A module that is not may still be, when the node is opened; only an error says that it was not. */
+function hasDriver({ works, failure }: ProbeTrial): boolean | null {
+  if (failure?.code === "ENODEV" || failure?.code === "ENXIO") return false;
+  return works === true || /^\s*200\s+tun$/m.test(read("/proc/misc") ?? "") ? true : null;
+}

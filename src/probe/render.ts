@@ -1,0 +1,113 @@
+/** The report as text for people. Pure. */
+
+import { isOpenable } from "./node.ts";
+import type { ProbeCheck, ProbeGroup, ProbeReport } from "./report.ts";
+
+export interface RenderOptions {
+  /** Escape sequences of ECMA-48, for a terminal. */
+  readonly colour: boolean;
+  /** The width to which text is wrapped; commands stay whole. */
+  readonly columns: number;
+}
+
+const groupTitles: Readonly<Record<ProbeGroup, string>> = {
+  machine: "This machine",
+  user: "This user",
+  device: "The device",
+  driver: "The driver",
+  neighbours: "The neighbours",
+};
+
+type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
+
+/** SGR parameters on and off, ECMA-48 section 8.3.117. */
+const codes: Readonly<Record<Style, readonly [on: number, off: number]>> = {
+  bold: [1, 22],
+  dim: [2, 22],
+  red: [31, 39],
+  green: [32, 39],
+  yellow: [33, 39],
+  cyan: [36, 39],
+};
+
+/** Told apart by their shapes, too, not by their colours alone. */
+const marks: Readonly<Record<ProbeCheck["status"], readonly [mark: string, style: Style]>> = {
+  ok: ["✓", "green"],
+  warning: ["!", "yellow"],
+  missing: ["✗", "red"],
+  skipped: ["-", "dim"],
+};
+
+/** Lines, each ended by a newline: a block for each group, and what it all comes to. */
+export function render(report: ProbeReport, { colour, columns }: RenderOptions): string {
+  const paint: Paint = (style, text) => (colour ? `\x1b[${codes[style][0]}m${text}\x1b[${codes[style][1]}m` : text);
+  const titleWidth = Math.max(...report.checks.map(({ title }) => title.length));
+  const told = new Map<string, string>();
+  const blocks = [...Map.groupBy(report.checks, ({ group }) => group)].map(([group, checks]) => [
+    paint("bold", groupTitles[group]),
+    ...checks.flatMap((check) => lines(check, { titleWidth, columns, told, paint })),
+  ]);
+  return [...blocks, verdict(report, columns, paint)].map((block) => `${block.join("\n")}\n`).join("\n");
+}
+
+type Paint = (style: Style, text: string) => string;
+
+interface Page {
+  readonly titleWidth: number;
+  readonly columns: number;
+  /** Cures that are written already, and where: each needs to be read once. */
+  readonly told: Map<string, string>;
+  readonly paint: Paint;
+}
+
+function lines({ title, status, detail, cure }: ProbeCheck, page: Page): string[] {
+  const { titleWidth, columns, paint } = page;
+  const [mark, style] = marks[status];
+  const indent = " ".repeat(titleWidth + 6);
+  const [first = "", ...rest] = wrap(detail, columns - indent.length);
+  const soft = (text: string): string => (status === "skipped" ? paint("dim", text) : text);
+  const head = `  ${paint(style, mark)} ${soft(`${title.padEnd(titleWidth)}  ${first}`)}`;
+  return [
+    head,
+    ...rest.map((line) => indent + soft(line)),
+    ...(cure === undefined ? [] : cureLines(cure, title, page)),
+  ];
+}
+
+function cureLines(cure: string, title: string, { columns, told, paint }: Page): string[] {
+  const before = told.get(cure);
+  if (before === undefined) told.set(cure, title);
+  const text = before === undefined ? cure : `as for ${before}`;
+  return wrap(text, columns - 6).map((line, i) => `    ${i === 0 ? paint("cyan", "→") : " "} ${commands(line, paint)}`);
+}
+
+/** What is between backticks is to be typed. */
+function commands(line: string, paint: Paint): string {
+  return line.replace(/`[^`]*`/g, (command) => paint("cyan", command));
+}
+
+function verdict({ ok, checks, attachable, node }: ProbeReport, columns: number, paint: Paint): string[] {
+  const count = (wanted: ProbeCheck["status"]): number => checks.filter(({ status }) => status === wanted).length;
+  const warnings = count("warning");
+  const besides = warnings === 0 ? "" : ` There ${warnings === 1 ? "is a warning" : `are ${warnings} warnings`} above.`;
+  if (ok) return [paint("green", "A TUN can be opened here.") + besides];
+  const when = isOpenable(node) ? "all the same" : "once the device opens";
+  const own = attachable.length === 0 ? "" : ` ${attachable.join(", ")} can be attached to ${when}.`;
+  const missing = count("missing");
+  const sentence = `A TUN cannot be opened here: see the ${missing === 1 ? "✗" : `${missing} lines with ✗`} above.`;
+  return wrap(sentence + own, columns).map((line) => paint("red", line));
+}
+
+/** Lines of `width` at most, unless a word or a command in backticks is longer by itself. */
+export function wrap(text: string, width: number): string[] {
+  const lines: string[] = [];
+  let line = "";
+  // A command that were broken could not be copied.
+  for (const [word] of text.matchAll(/(?:`[^`]*`|[^\s`])+/g)) {
+    if (line !== "" && line.length + 1 + word.length > width) {
+      lines.push(line);
+      line = word;
+    } else line = line === "" ? word : `${line} ${word}`;
+  }
+  return [...lines, line];
+}

@@ -1,0 +1,43 @@
+import { TunTapError } from "../errors.ts";
+import { explain } from "../failures.ts";
+import { explainOpen } from "../open-failures.ts";
+import { DEFAULT_PATH, type Kind } from "../options.ts";
+import type { ProbeFailure, ProbeTrial } from "./report.ts";
+
+/** The name asked for; the kernel numbers it. */
+export const PROBE_NAME = "probe%d";
+
+/** For what could not be tried. */
+export const untried: ProbeTrial = { works: null, failure: null };
+
+/** Whether `call` throws, and what. */
+export function trial(call: () => void, kind: Kind = "tun"): ProbeTrial {
+  try {
+    call();
+    return { works: true, failure: null };
+  } catch (error) {
+    return { works: false, failure: failureOf(error, kind) };
+  }
+}
+
+/** What `call` gives, or undefined if it throws. */
+export function attempt<T>(call: () => T): T | undefined {
+  try {
+    return call();
+  } catch {
+    return undefined;
+  }
+}
+
+/** The error as openTun() or openTap() would throw it, hint and all. */
+export function failureOf(error: unknown, kind: Kind = "tun"): ProbeFailure {
+  const request = { kind, name: PROBE_NAME, path: DEFAULT_PATH, exclusive: false };
+  const explained = explainOpen(explain(error), request, undefined);
+  if (!(explained instanceof TunTapError)) {
+    const { name, message } = explained instanceof Error ? explained : { name: "Error", message: String(explained) };
+    return { code: name, message, errno: null, syscall: null, hint: null };
+  }
+  const { code, errno = null, syscall = null, hint = null } = explained;
+  const message = hint === null ? explained.message : explained.message.slice(0, -`: ${hint}`.length);
+  return { code, message, errno, syscall, hint };
+}

@@ -1,0 +1,4 @@
+/** Posts the report of a JavaScript thread of its own. */
+import { probe } from "../../src/probe";
+
+postMessage(probe());
