@@ -64,7 +64,7 @@ export class Addresses {
   }
 }
 
-/** What tells the addresses of an interface apart. */
+/** What tells the addresses of an interface apart; one of IPv6 may be given another peer (net/ipv6/addrconf.c inet6_addr_modify()). */
 export function addressKey({ address, peer = "" }: Pick<Address, "address" | "peer">): string {
-  return `${address} ${peer}`;
+  return address.includes(":") ? address : `${address} ${peer}`;
 }

@@ -1,6 +1,10 @@
 import type { LinkChange } from "./link-types.ts";
 import type { Listener, Monitor } from "./monitor.ts";
 
+type Result = IteratorResult<LinkChange>;
+
+const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
+
 /**
  * The changes that a monitor tells from now on, kept until they are asked for.
  *
@@ -13,57 +17,75 @@ export function changesOf(
   signal: AbortSignal | undefined,
 ): AsyncIterableIterator<LinkChange> {
   signal?.throwIfAborted();
-  const told: LinkChange[] = [];
-  const waiters: (PromiseWithResolvers<IteratorResult<LinkChange>> & { device: object })[] = [];
-  let ended = false;
-  let failure: { reason: unknown } | undefined;
-  const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
-
-  const stop = (): void => {
-    ended = true;
-    monitor.remove(listener);
-    signal?.removeEventListener("abort", abort);
-  };
-  const listener: Listener = {
-    change(change) {
-      const waiter = waiters.shift();
-      if (waiter === undefined) told.push(change);
-      else waiter.resolve({ done: false, value: change });
-    },
-    end() {
-      stop();
-      for (const { resolve } of waiters.splice(0)) resolve(done);
-    },
-  };
-  const abort = (): void => {
-    stop();
-    const waiting = waiters.splice(0);
-    // The first to ask is told why; the iteration is over then.
-    if (waiting.length === 0) failure = { reason: signal?.reason };
-    for (const { reject } of waiting) reject(signal?.reason);
-  };
-  monitor.add(listener);
-  signal?.addEventListener("abort", abort, { once: true });
-
+  const inbox = new Inbox(monitor, signal);
   return {
-    next() {
-      const change = told.shift();
-      if (change !== undefined) return Promise.resolve({ done: false, value: change });
-      const failed = failure;
-      failure = undefined;
-      if (failed !== undefined) return Promise.reject(failed.reason);
-      if (ended) return Promise.resolve(done);
-      const waiter = { ...Promise.withResolvers<IteratorResult<LinkChange>>(), device };
-      waiters.push(waiter);
-      return waiter.promise;
-    },
+    next: () => inbox.next(device),
     async return() {
-      told.length = 0;
-      listener.end();
+      inbox.leave();
       return done;
     },
     [Symbol.asyncIterator]() {
       return this;
     },
+  };
+}
+
+/** A class, and not closures: those of one function share what they hold, and this must not hold the device. */
+class Inbox implements Listener {
+  readonly #monitor: Monitor;
+  readonly #signal: AbortSignal | undefined;
+  readonly #told: LinkChange[] = [];
+  readonly #waiters: (PromiseWithResolvers<Result> & { readonly device: object })[] = [];
+  #ended = false;
+  #failure: { readonly reason: unknown } | undefined;
+
+  constructor(monitor: Monitor, signal: AbortSignal | undefined) {
+    this.#monitor = monitor;
+    this.#signal = signal;
+    monitor.add(this);
+    signal?.addEventListener("abort", this.#abort, { once: true });
+  }
+
+  async next(device: object): Promise<Result> {
+    const change = this.#told.shift();
+    if (change !== undefined) return { done: false, value: change };
+    const failure = this.#failure;
+    this.#failure = undefined;
+    if (failure !== undefined) throw failure.reason;
+    if (this.#ended) return done;
+    const waiter = { ...Promise.withResolvers<Result>(), device };
+    this.#waiters.push(waiter);
+    return waiter.promise;
+  }
+
+  change(change: LinkChange): void {
+    const waiter = this.#waiters.shift();
+    if (waiter === undefined) this.#told.push(change);
+    else waiter.resolve({ done: false, value: change });
+  }
+
+  end(): void {
+    this.#stop();
+    for (const { resolve } of this.#waiters.splice(0)) resolve(done);
+  }
+
+  /** Nobody will ask any more. */
+  leave(): void {
+    this.#told.length = 0;
+    this.end();
+  }
+
+  #stop(): void {
+    this.#ended = true;
+    this.#monitor.remove(this);
+    this.#signal?.removeEventListener("abort", this.#abort);
+  }
+
+  readonly #abort = (): void => {
+    this.#stop();
+    const reason = this.#signal?.reason;
+    // The first to ask is told why; the iteration is over then.
+    if (this.#waiters.length === 0) this.#failure = { reason };
+    for (const { reject } of this.#waiters.splice(0)) reject(reason);
   };
 }

@@ -10,7 +10,7 @@ import { Notifications } from "./netlink/notifications.ts";
 import { isOutOfReach } from "./reach.ts";
 import { reactor, type Watch } from "./reactor.ts";
 import { EPOLLIN, EPOLLOUT, IFF_UP } from "./sys/constants.ts";
-import { pollEvents } from "./sys/tun.ts";
+import { isInNamespaceOf, pollEvents } from "./sys/tun.ts";
 
 /** Whoever wants to know what changes. Must not throw. */
 export interface Listener {
@@ -39,6 +39,7 @@ const READ_TRIES = 16;
 export class Monitor {
   readonly #port: Monitored;
   readonly #listeners = new Set<Listener>();
+  readonly #deliveries: { readonly listener: Listener; readonly change: LinkChange }[] = [];
   #view: LinkView;
   /** Undefined while the interface is where rtnetlink cannot be asked. */
   #source: { readonly notifications: Notifications; readonly watch: Watch } | undefined;
@@ -61,6 +62,8 @@ export class Monitor {
   }
 
   add(listener: Listener): void {
+    // What happened before is for those who listened then.
+    this.#read();
     this.#listeners.add(listener);
   }
 
@@ -101,6 +104,7 @@ export class Monitor {
     this.#drain();
     this.#leave();
     if (deleted) this.#tell([{ type: "deleted" }]);
+    this.#deliver();
     const listeners = [...this.#listeners];
     this.#listeners.clear();
     for (const listener of listeners) listener.end();
@@ -173,8 +177,9 @@ export class Monitor {
     for (let tries = 1; ; tries++) {
       while (notifications.read() !== null);
       const info = ifReachable(() => link.info());
-      // Its index may have come from another namespace by now.
-      if (info === undefined || info.index !== this.#index) return false;
+      // It may be that of another namespace by now, where the interface has come meanwhile.
+      const hasMoved = isInNamespaceOf(this.#port.fd, notifications.fd) === false;
+      if (info === undefined || hasMoved || info.index !== this.#index) return false;
       const addresses = link.addresses.list();
       if (tries < READ_TRIES && notifications.read() !== null) continue;
       this.#tell(this.#view.reset(info, addresses));
@@ -205,7 +210,15 @@ export class Monitor {
   }
 
   #tell(changes: readonly LinkChange[]): void {
-    for (const change of changes) for (const listener of [...this.#listeners]) listener.change(change);
+    for (const change of changes) for (const listener of this.#listeners) this.#deliveries.push({ listener, change });
+    this.#deliver();
+  }
+
+  /** A listener may close the device or ask for more: whoever comes last delivers what is left, in order. */
+  #deliver(): void {
+    for (let next = this.#deliveries.shift(); next !== undefined; next = this.#deliveries.shift()) {
+      if (this.#listeners.has(next.listener)) next.listener.change(next.change);
+    }
   }
 }
 

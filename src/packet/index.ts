@@ -28,3 +28,11 @@ export {
   parseIPv4,
   writeIPv4,
 } from "./ipv4.ts";
+export {
+  type GsoType,
+  parseVnetHeader,
+  VNET_HEADER_LENGTH,
+  type VnetHeader,
+  type VnetHeaderFields,
+  writeVnetHeader,
+} from "./vnet-header.ts";
