@@ -10,6 +10,8 @@ export type TunTapErrorCode =
   | "ERR_TUNTAP_HANDLER"
   /** This platform or kernel cannot do what was asked. */
   | "ERR_TUNTAP_UNSUPPORTED"
+  /** What came over a Unix socket is not one fd. */
+  | "ERR_TUNTAP_HANDOVER"
   /** A persistent interface without owner and group, to which every user could attach, was not asked for by name. */
   | "ERR_TUNTAP_OWNERLESS"
   /** The C shim could not be compiled or linked. */

@@ -2,6 +2,8 @@ export { deleteDevice, listDevices } from "./devices.ts";
 export type { TunTapErrorCode, TunTapErrorDetails } from "./errors.ts";
 export { TunTapError } from "./errors.ts";
 export type { TxFilterOptions } from "./filters.ts";
+export type { HandOverOptions, Peer } from "./handover.ts";
+export { handOver, takeOver } from "./handover.ts";
 export type {
   Address,
   AddressLike,
