@@ -132,14 +132,15 @@ static int find_parts(const u8 *f, int n, int link, struct parts *p)
 		for (at = 12, tags = 0; at + 2 <= n && (get16(f + at) == 0x8100 || get16(f + at) == 0x88a8); at += 4)
 			if (++tags > 2)
 				return 0;
-		if (at + 2 > n || (get16(f + at) != 0x0800 && get16(f + at) != 0x86dd))
-			return 0;
 		at += 2;
 	}
 	if (at + 20 > n)
 		return 0;
 	p->ip = at;
 	p->version = f[at] >> 4;
+	/* Whoever gets the frame goes by its type. */
+	if (link && get16(f + at - 2) != (p->version == 4 ? 0x0800u : 0x86ddu))
+		return 0;
 	if (p->version == 4) {
 		next = f[at + 9];
 		at += (f[at] & 15) * 4;
@@ -177,6 +178,8 @@ struct split {
 	const u8 *frame;
 	struct parts p;
 	int length, at, gso_size, index;
+	/* The sum of the pseudo-header, but for the length. */
+	u32 pseudo;
 };
 
 /* Completes the checksum of a frame that is no super-packet. 0 if the header does not fit the bytes. */
@@ -199,8 +202,13 @@ static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_
 		return 0;
 	if ((h->flags & 1) && (h->csum_start != s->p.transport || h->csum_start + h->csum_offset != check_offset(&s->p)))
 		return 0;
-	if (s->p.payload >= n)
+	if (s->p.payload >= n || n - s->p.ip > (s->p.version == 4 ? 65535 : 65535 + 40))
 		return 0;
+	/* The kernel's own, where it gives it: with a source route, that of the last destination (RFC 8200 section 8.1). */
+	if (h->flags & 1)
+		s->pseudo = fold((u64)LOAD16(f + check_offset(&s->p)) + word(~(u32)(n - s->p.transport) & 0xffff));
+	else
+		s->pseudo = fold(pseudo(f, &s->p, 0));
 	s->frame = f;
 	s->length = n;
 	s->at = s->p.payload;
@@ -240,7 +248,7 @@ static void split_next(struct split *s, u8 *out)
 	} else
 		put16(transport + 4, (u32)(n - p->transport));
 	put16(out + check, 0);
-	store_sum(out, check, add(pseudo(out, p, n - p->transport), transport, n - p->transport), p->protocol == IP_UDP);
+	store_sum(out, check, add(s->pseudo + word((u32)(n - p->transport)), transport, n - p->transport), p->protocol == IP_UDP);
 	s->at += body;
 	s->index++;
 }

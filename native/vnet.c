@@ -169,8 +169,11 @@ static int vnet_push(int fd, u8 *state, const u8 *frame, int length, int link)
 		if (r < 0)
 			return r;
 	}
-	if (!candidate)
+	if (!candidate) {
+		/* Not those of a failure that has been told. */
+		tx->pending = 0;
 		return vnet_write(fd, frame, length);
+	}
 	run_add(run, frame, length, &p);
 	tx->pending = run->count;
 	return 0;
