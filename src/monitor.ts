@@ -1,4 +1,4 @@
-import type { TunTapError } from "./errors.ts";
+import { TunTapError } from "./errors.ts";
 import type { Link } from "./link.ts";
 import type { LinkChange } from "./link-types.ts";
 import { LinkView } from "./link-view.ts";
@@ -44,6 +44,7 @@ export class Monitor {
   /** Undefined while the interface is where rtnetlink cannot be asked. */
   #source: { readonly notifications: Notifications; readonly watch: Watch } | undefined;
   #index = 0;
+  #unread: Message[] = [];
 
   constructor(port: Monitored) {
     this.#port = port;
@@ -113,7 +114,7 @@ export class Monitor {
   #listenTo(notifications: Notifications, index: number): void {
     this.#index = index;
     const watch = reactor().watch(notifications.fd, EPOLLIN, {
-      onEvents: () => this.#read(),
+      onEvents: () => this.#tryToRead(),
       onDoubt: () => {},
       onFailure: (error) => this.#port.onFailure(error),
     });
@@ -126,6 +127,20 @@ export class Monitor {
     this.#source?.watch.end();
     this.#source?.notifications.close();
     this.#source = undefined;
+    this.#unread = [];
+  }
+
+  #tryToRead(): void {
+    try {
+      this.#read();
+    } catch (cause) {
+      this.#port.onFailure(
+        new TunTapError("ERR_TUNTAP_NATIVE", "the news of the interface could not be read", {
+          hint: "report this with your kernel's version",
+          cause,
+        }),
+      );
+    }
   }
 
   /** Tells all that has happened; follows the interface if it has left the namespace. */
@@ -137,20 +152,20 @@ export class Monitor {
 
   /** Tells all that has happened, and returns whether the interface has left the namespace. */
   #drain(): boolean {
-    const notifications = this.#source?.notifications;
-    if (notifications === undefined) return false;
-    for (;;) {
-      const news = notifications.read();
-      if (news === null) return false;
-      if (news === "lost") {
-        if (!this.#readAll(notifications)) return true;
-        continue;
-      }
-      for (const message of news) {
+    // Read anew each time: whoever is told may close the device.
+    while (this.#source !== undefined) {
+      const message = this.#unread.shift();
+      if (message !== undefined) {
         if (message.type === RTM_DELLINK && this.#linkOf(message) !== undefined) return true;
         this.#tell(this.#changesOf(message));
+        continue;
       }
+      const news = this.#source.notifications.read();
+      if (news === null) return false;
+      if (news !== "lost") this.#unread.push(...news);
+      else if (!this.#readAll(this.#source.notifications)) return true;
     }
+    return false;
   }
 
   #changesOf(message: Message): LinkChange[] {
