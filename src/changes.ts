@@ -42,8 +42,8 @@ class Inbox implements Listener {
   constructor(monitor: Monitor, signal: AbortSignal | undefined) {
     this.#monitor = monitor;
     this.#signal = signal;
-    monitor.add(this);
     signal?.addEventListener("abort", this.#abort, { once: true });
+    monitor.add(this);
   }
 
   async next(device: object): Promise<Result> {

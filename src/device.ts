@@ -13,7 +13,6 @@ import type {
   Route,
   RouteLike,
 } from "./link-types.ts";
-import { IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE } from "./netlink/constants.ts";
 import { formatMac, interfaceInfo } from "./netlink/link.ts";
 import { checkNetns } from "./netns.ts";
 import {
@@ -232,7 +231,7 @@ export class TunTapDevice implements Device {
 
   setIPv6(on: boolean): void {
     checkBoolean(on, "ipv6");
-    this.#ask((link) => link.setAddressMode(on ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE));
+    this.#ask((link) => link.setIPv6(on));
   }
 
   addAddress(address: AddressLike): void;

@@ -70,6 +70,7 @@ const controlHints: Readonly<Record<string, string>> = {
   "ioctl(TUNGETIFF) EBADFD": "the fd is attached to no interface: attach it with TUNSETIFF first",
   "epoll_ctl(EPOLL_CTL_ADD) EEXIST": "the fd belongs to a device already: use that one",
   "setns(CLONE_NEWNET) EPERM": enteringHint,
+  "ioctl(TUNGETDEVNETNS) EPERM": movedHint,
   "netlink(RTM_NEWLINK) ENODEV": movedHint,
   "netlink(RTM_GETLINK) ENODEV": movedHint,
   "netlink(RTM_NEWADDR) ENODEV": movedHint,

@@ -1,7 +1,7 @@
 import { Addresses } from "./addresses.ts";
 import { TunTapError, withDetails } from "./errors.ts";
 import type { LinkStats } from "./link-types.ts";
-import { IN6_ADDR_GEN_MODE_NONE, RTM_NEWLINK } from "./netlink/constants.ts";
+import { IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE, RTM_NEWLINK } from "./netlink/constants.ts";
 import {
   type LinkInfo,
   linkAddressMode,
@@ -14,6 +14,7 @@ import {
   linkTxQueueLength,
 } from "./netlink/link.ts";
 import type { Attribute } from "./netlink/message.ts";
+import { RouteSocket } from "./netlink/socket.ts";
 import type { Reach } from "./reach.ts";
 import { Routes } from "./routes.ts";
 import { IFF_UP } from "./sys/constants.ts";
@@ -62,7 +63,18 @@ export class Link {
   /** @param master name or index; null for none */
   setMaster(master: string | number | null): void {
     const index = typeof master === "string" ? this.#masterIndex(master) : (master ?? 0);
-    this.#set(`master ${master}`, linkMaster(index));
+    try {
+      this.#set(`master ${master}`, linkMaster(index));
+    } catch (error) {
+      throw withDetails(error, { hint: masterHints[(error as TunTapError).code] });
+    }
+  }
+
+  /** Without addresses of its own making, IPv6 solicits no router and reports no group (net/ipv6/addrconf.c addrconf_dev_config()). */
+  setIPv6(on: boolean, { addressMode }: LinkInfo = this.info()): void {
+    // A kernel without IPv6 says nothing anyway.
+    if (addressMode === undefined || (addressMode !== IN6_ADDR_GEN_MODE_NONE) === on) return;
+    this.setAddressMode(on ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE);
   }
 
   /** @param mode IN6_ADDR_GEN_MODE_* */
@@ -73,8 +85,15 @@ export class Link {
   /** Moves the interface into the namespace of the fd `netns`. IPv6 begins anew there, so it is told again to be silent. */
   move(netns: number): void {
     const { addressMode } = this.info();
-    this.#set("netns", linkNetns(netns));
-    this.reach.follow();
+    // First: what cannot be followed does not move.
+    const there = new RouteSocket(netns);
+    try {
+      this.#set("netns", linkNetns(netns));
+    } catch (error) {
+      there.close();
+      throw error;
+    }
+    this.reach.follow(there);
     if (addressMode === IN6_ADDR_GEN_MODE_NONE) this.setAddressMode(addressMode);
   }
 
@@ -104,3 +123,9 @@ export class Link {
     this.reach.request("RTM_NEWLINK", RTM_NEWLINK, 0, body, () => attributes, what);
   }
 }
+
+/** The kernel gives no words to these (net/core/rtnetlink.c do_set_master(), net/bridge/br_if.c br_add_if()). */
+const masterHints: Readonly<Record<string, string>> = {
+  EINVAL: "a bridge takes a TAP, and no TUN; an index must be that of an interface of the same network namespace",
+  EOPNOTSUPP: "that interface takes no others: give a bridge, such as of `ip link add br0 type bridge`",
+};

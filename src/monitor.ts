@@ -65,7 +65,9 @@ export class Monitor {
   add(listener: Listener): void {
     // What happened before is for those who listened then.
     this.#read();
-    this.#listeners.add(listener);
+    if (this.#source === undefined) this.#port.refresh();
+    if (this.#port.closed) listener.end();
+    else this.#listeners.add(listener);
   }
 
   remove(listener: Listener): void {
@@ -191,13 +193,12 @@ export class Monitor {
     const { link } = this.#port;
     for (let tries = 1; ; tries++) {
       while (notifications.read() !== null);
-      const info = ifReachable(() => link.info());
+      const found = ifReachable(() => ({ info: link.info(), addresses: link.addresses.list() }));
       // It may be that of another namespace by now, where the interface has come meanwhile.
       const hasMoved = isInNamespaceOf(this.#port.fd, notifications.fd) === false;
-      if (info === undefined || hasMoved || info.index !== this.#index) return false;
-      const addresses = link.addresses.list();
+      if (found === undefined || hasMoved || found.info.index !== this.#index) return false;
       if (tries < READ_TRIES && notifications.read() !== null) continue;
-      this.#tell(this.#view.reset(info, addresses));
+      this.#tell(this.#view.reset(found.info, found.addresses));
       return true;
     }
   }

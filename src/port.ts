@@ -12,7 +12,7 @@ import { Receiver } from "./receiver.ts";
 import { plainWriter, Sender } from "./sender.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, IFF_UP, TUN_PI_LEN, VNET_HDR_LEN } from "./sys/constants.ts";
 import { loading, native } from "./sys/native.ts";
-import { closeFd, getIff, pollEvents } from "./sys/tun.ts";
+import { closeFd, getIff, isInNetns, pollEvents } from "./sys/tun.ts";
 import type { OffloadInfo } from "./types.ts";
 
 /** What the port of a device stands on. */
@@ -122,6 +122,7 @@ export class Port {
 
   moveTo(netns: NetnsLike): void {
     withNetns(netns, (fd) => {
+      if (isInNetns(this.#fd, fd as number)) return;
       const move = (): void => this.link.move(fd as number);
       if (this.#monitor === undefined) move();
       else this.#monitor.moving(fd as number, move);

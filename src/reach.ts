@@ -16,7 +16,7 @@ export class Reach {
   /** Attached to the interface: the one thing that stays with it wherever it goes. */
   readonly fd: number;
   #socket: RouteSocket;
-  /** 0 while the interface is where we cannot go. */
+  /** 0 before anybody has asked. */
   #index = 0;
 
   /** @param socket in the namespace where the interface should be */
@@ -88,10 +88,13 @@ export class Reach {
     }
   }
 
-  /** Looks where the interface is now. @throws {TunTapError} `ENODEV`, or `EPERM` from setns(2), if that is out of reach */
-  follow(): void {
-    this.#index = 0;
-    const socket = this.openThere((netns) => new RouteSocket(netns));
+  /**
+   * Goes where the interface is now.
+   *
+   * @param socket in its namespace
+   * @throws {TunTapError} `ENODEV`, or `EPERM`, if that is out of reach (see {@link isOutOfReach})
+   */
+  follow(socket: RouteSocket = this.openThere((netns) => new RouteSocket(netns))): void {
     try {
       this.#index = locate(socket, this.fd).index;
     } catch (error) {
@@ -106,17 +109,23 @@ export class Reach {
     this.#socket.close();
   }
 
-  /** The socket, if it is in the interface's namespace; where that cannot be asked, it is. */
+  /** The socket, in the interface's namespace. */
   #here(): RouteSocket {
-    if (this.#index === 0 || isInNamespaceOf(this.fd, this.#socket.fd) === false) this.follow();
+    const isHere = this.#index === 0 ? false : isInNamespaceOf(this.fd, this.#socket.fd);
+    if (isHere === false) this.follow();
+    // Where that cannot be asked, the interface of that index may be another one by now.
+    else if (isHere === undefined) this.#index = locate(this.#socket, this.fd).index;
     return this.#socket;
   }
 }
 
-/** Whether the error says that the interface is in a namespace that this process cannot enter, or does not see. */
+const enteringCalls: ReadonlySet<string | undefined> = new Set(["setns(CLONE_NEWNET)", "ioctl(TUNGETDEVNETNS)"]);
+
+/** Whether the error says that the interface is in a namespace that this process cannot enter, or does not see, or has gone. */
 export function isOutOfReach(error: unknown): boolean {
   if (!(error instanceof TunTapError)) return false;
-  return error.code === "ENODEV" || (error.code === "EPERM" && error.syscall === "setns(CLONE_NEWNET)");
+  if (error.code === "ENODEV" || error.code === "EBADFD") return true;
+  return error.code === "EPERM" && enteringCalls.has(error.syscall);
 }
 
 /**

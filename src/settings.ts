@@ -1,7 +1,6 @@
 import { addressKey } from "./addresses.ts";
 import { TunTapError, withDetails } from "./errors.ts";
 import type { Link } from "./link.ts";
-import { IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE } from "./netlink/constants.ts";
 import type { LinkInfo } from "./netlink/link.ts";
 import { parseMac } from "./options.ts";
 import { IFF_ALLMULTI, IFF_PERSIST, IFF_PROMISC, IFF_UP } from "./sys/constants.ts";
@@ -54,7 +53,10 @@ export function configure(link: Link, fd: number, known: LinkInfo | undefined, s
       () => link.setFlag(flag, (found.flags & flag) !== 0, option),
     );
   if (mtu !== undefined || up !== wasUp) keepNetwork(link, undo);
-  if (ipv6 !== undefined) setIPv6(link, found, ipv6, set);
+  const { addressMode } = found;
+  // Coming up chooses one for a TUN, too (net/ipv6/addrconf.c addrconf_dev_config()).
+  if (addressMode !== undefined) undo.push(() => link.setAddressMode(addressMode));
+  if (ipv6 !== undefined) named("ipv6", () => link.setIPv6(ipv6, found));
   if (mac !== undefined) {
     const before = named("mac", () => tun.getHwaddr(fd));
     set(
@@ -111,7 +113,7 @@ export function configure(link: Link, fd: number, known: LinkInfo | undefined, s
   }
   // The last of all: a process that is killed before leaves nothing behind.
   if (persist !== undefined) {
-    if (persist) named("persist", () => assertOwned(link, settings.ownerless));
+    if (persist) assertOwned(link, settings.ownerless, "persist");
     const wasPersistent = (tun.getIff(fd).flags & IFF_PERSIST) !== 0;
     set(
       "persist",
@@ -122,7 +124,7 @@ export function configure(link: Link, fd: number, known: LinkInfo | undefined, s
 }
 
 /** @throws {TunTapError} `ERR_TUNTAP_OWNERLESS` if any user may attach to the interface, unless that is asked for */
-export function assertOwned(link: Link, ownerless: boolean | undefined): void {
+export function assertOwned(link: Link, ownerless: boolean | undefined, option?: string): void {
   const { owner, group } = link.info().tun ?? {};
   if (ownerless || owner !== undefined || group !== undefined) return;
   // drivers/net/tun.c tun_not_capable()
@@ -130,6 +132,7 @@ export function assertOwned(link: Link, ownerless: boolean | undefined): void {
     "ERR_TUNTAP_OWNERLESS",
     "a persistent interface without owner and group is open to every user",
     {
+      option,
       hint: "give it an `owner` or a `group`, such as process.getuid(), or say that you mean it with `ownerless: true`",
     },
   );
@@ -141,19 +144,6 @@ function named<T>(option: string, apply: () => T): T {
   } catch (error) {
     throw withDetails(error, { option });
   }
-}
-
-type Set = (option: string, apply: () => void, takeBack: () => void) => void;
-
-/** Without addresses of its own making, IPv6 solicits no router and reports no group (net/ipv6/addrconf.c addrconf_dev_config()). */
-function setIPv6(link: Link, { addressMode }: LinkInfo, ipv6: boolean, set: Set): void {
-  // A kernel without IPv6 says nothing anyway.
-  if (addressMode === undefined || (addressMode !== IN6_ADDR_GEN_MODE_NONE) === ipv6) return;
-  set(
-    "ipv6",
-    () => link.setAddressMode(ipv6 ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE),
-    () => link.setAddressMode(addressMode),
-  );
 }
 
 /**

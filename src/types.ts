@@ -123,7 +123,8 @@ export interface OpenOptions<D = Device> extends DeviceOptions<D> {
   /**
    * The network namespace that the interface is made in, or is in already: a
    * name, a path, or a process id. All calls of the device work from outside;
-   * this thread stays where it is. Takes CAP_SYS_ADMIN.
+   * this thread stays where it is. Takes CAP_SYS_ADMIN. The device holds on to
+   * the namespace, which ends no sooner than the device does.
    */
   netns?: NetnsLike;
 }

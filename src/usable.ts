@@ -26,10 +26,16 @@ export async function untilUsable(
     for await (const change of changes) {
       if (!("address" in change) || addressKey(change.address) !== wanted) continue;
       const { address, type } = change;
-      if (type === "address-removed") throw failure(EADDRNOTAVAIL, address, "somebody has removed it: add it again");
+      if (type === "address-removed") {
+        // Throws if the interface has gone, and the address with it.
+        device.info();
+        // One with a lifetime is removed by the kernel where another host has it (net/ipv6/addrconf.c addrconf_dad_stop()).
+        if (address.tentative && address.validLifetime !== undefined) throw failure(EADDRINUSE, address, inUse);
+        throw failure(EADDRNOTAVAIL, address, "somebody has removed it: add it again");
+      }
       if (address.duplicate) {
         device.removeAddress(address);
-        throw failure(EADDRINUSE, address, "another host on the link has this address: give another one");
+        throw failure(EADDRINUSE, address, inUse);
       }
       if (isUsable(address)) return address;
     }
@@ -38,6 +44,8 @@ export async function untilUsable(
     changes.return?.();
   }
 }
+
+const inUse = "another host on the link has this address: give another one";
 
 function isUsable({ tentative, duplicate }: Address): boolean {
   return !tentative && !duplicate;

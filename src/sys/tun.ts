@@ -100,13 +100,25 @@ export function getDevNetns(fd: number): number {
  * undefined where that cannot be asked (see {@link getDevNetns}).
  */
 export function isInNamespaceOf(fd: number, socket: number): boolean | undefined {
-  const n = native();
-  const ours = n.tun_get_dev_netns(fd);
-  const theirs = n.sock_get_netns(socket);
+  const netns = native().sock_get_netns(socket);
+  if (netns < 0) return undefined;
+  const result = compareNetns(fd, netns);
+  closeFd(netns);
   // CAP_NET_ADMIN over the socket's namespace and not over the interface's: so these are two.
-  const apart = ours === -EPERM && theirs >= 0;
-  const same = apart ? false : ours < 0 || theirs < 0 ? undefined : n.fd_is_same(ours, theirs) === 1;
-  for (const netns of [ours, theirs]) if (netns >= 0) n.fd_close(netns);
+  return result === 1 ? true : result === 0 || result === -EPERM ? false : undefined;
+}
+
+/** Whether the interface of `fd` is in a network namespace; false also where that cannot be asked. */
+export function isInNetns(fd: number, netns: number): boolean {
+  return compareNetns(fd, netns) === 1;
+}
+
+/** 1, 0, or -errno of TUNGETDEVNETNS. */
+function compareNetns(fd: number, netns: number): number {
+  const ours = native().tun_get_dev_netns(fd);
+  if (ours < 0) return ours;
+  const same = native().fd_is_same(ours, netns);
+  closeFd(ours);
   return same;
 }
 
