@@ -12,6 +12,7 @@ import {
   echoRequest,
   isEchoReply,
   leavingNothing,
+  networkState,
   otherNamespace,
   persistentInterface,
   ping,
@@ -185,7 +186,8 @@ describePrivileged("adopt()", () => {
     using raw = attached("raw0", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);
     const error = refusal(() => adopt(raw.fd));
     expect(error.code).toBe("ERR_TUNTAP_UNSUPPORTED");
-    expect(error.hint).toContain("IFF_VNET_HDR");
+    expect(error.message).toContain("IFF_VNET_HDR");
+    expect(error.hint).toContain("`offload: true`");
     expect(flagsOf(raw.fd)).toEqual({ nonBlocking: false, closeOnExec: false });
   });
 
@@ -237,14 +239,34 @@ describeWithTools("adopt() of what comes from elsewhere", ["unshare"], () => {
     expect(interfaceNames()).toContain("inherit0");
   });
 
-  test("an interface in another namespace: ENODEV, and its namesake here is not touched", async () => {
+  test.each(["tun", "tap"] as const)(
+    "a %s in another namespace: options and calls reach it there, and its namesake here is not touched",
+    async (kind) => {
+      using other = await otherNamespace();
+      using raw = attached("twin0", IFF_NO_PI | (kind === "tun" ? IFF_TUN : IFF_TAP));
+      run("ip", "link", "set", "twin0", "netns", `${other.pid}`);
+      using _namesake = persistentInterface("twin0", kind);
+      const before = networkState();
+      using device = adopt(raw.fd, { closeFd: false, mtu: 1300, ipv6: false, addresses: ["192.0.2.1/24"] });
+      device.setTxQueueLength(7);
+      const [there] = JSON.parse(other.run("ip", "-j", "address", "show", "dev", "twin0"));
+      expect(there).toMatchObject({ mtu: 1300, txqlen: 7, addr_info: [{ local: "192.0.2.1" }] });
+      expect(device).toMatchObject({ mtu: 1300, isUp: true, index: there.ifindex });
+      if (kind === "tun") await ping(device);
+      expect(networkState()).toBe(before);
+    },
+  );
+
+  test("an interface in another namespace, and an option that fails: there, too, all is as it was", async () => {
     using other = await otherNamespace();
-    using raw = attached("twin0", IFF_TUN | IFF_NO_PI);
-    run("ip", "link", "set", "twin0", "netns", `${other.pid}`);
-    expect(refusal(() => adopt(raw.fd, { mtu: 1300 })).code).toBe("ENODEV");
-    using _namesake = persistentInterface("twin0", "tap");
-    expect(refusal(() => adopt(raw.fd, { mtu: 1300 })).code).toBe("ENODEV");
-    expect(ipLink("twin0").mtu).toBe(1500);
+    using raw = attached("twin1", IFF_TUN | IFF_NO_PI);
+    run("ip", "link", "set", "twin1", "netns", `${other.pid}`);
+    const state = (): string => other.run("ip", "-d", "address", "show").replace(/ qdisc \w+ state \w+/, "");
+    const before = state();
+    const addresses = ["192.0.2.1/24", "192.0.2.1/24"];
+    const error = await leavingNothing(() => refusal(() => adopt(raw.fd, { mtu: 1300, up: true, addresses })));
+    expect(error).toMatchObject({ code: "EEXIST", option: "addresses[1]" });
+    expect(state()).toBe(before);
   });
 
   test("an fd of a persistent interface made by ip", () => {

@@ -2,7 +2,14 @@
 import { accessSync, chmodSync, constants, mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type ChildReport, type ChildRequest, inChild, publicTree } from "./in-child";
+import {
+  type ChildReport,
+  type ChildRequest,
+  type ChildSurroundings,
+  inChild,
+  inChildWhile,
+  publicTree,
+} from "./in-child";
 
 /** Two users without any privilege. */
 export const somebody = 65534;
@@ -57,6 +64,8 @@ export interface ChildOptions {
   readonly inside?: readonly string[];
   /** What the child can take itself to be in. Default: no container. */
   readonly container?: Container;
+  /** Further fds, from 3 on. */
+  readonly fds?: readonly number[];
 }
 
 /** What tests need that run child.ts as other users: files that these can read, and places to mount things. */
@@ -67,6 +76,13 @@ export interface Others extends Disposable {
   clone(mode: string, numbers?: string, mountOptions?: string): string[];
   /** child.ts as that user. */
   run(uid: number, request: ChildRequest, options?: ChildOptions): ChildReport;
+  /** As `run`; see {@link inChildWhile}. */
+  runWhile(
+    uid: number,
+    request: ChildRequest,
+    meanwhile: readonly (() => unknown)[],
+    options?: ChildOptions,
+  ): Promise<ChildReport>;
 }
 
 export function others(): Others {
@@ -75,6 +91,14 @@ export function others(): Others {
   const [device, root] = [join(directory, "device"), join(directory, "root")];
   for (const path of [device, root]) mkdirSync(path);
   chmodSync(directory, 0o755);
+  const surroundings = (
+    uid: number,
+    { through = [], inside = [], container = "none", fds = [] }: ChildOptions = {},
+  ): ChildSurroundings => ({
+    through: [...through, ...rootOf(container, root), ...(uid === 0 ? [] : as(uid)), ...inside],
+    tree: tree.path,
+    fds,
+  });
   return {
     path: join(device, "tun"),
     clone: (mode, numbers = "c 10 200", mountOptions = "dev") =>
@@ -82,11 +106,8 @@ export function others(): Others {
         'mount -t tmpfs -o "mode=755,$4" none "$1"; mknod "$1/tun" $3; chmod "$2" "$1/tun"',
         ...[device, mode, numbers, mountOptions],
       ),
-    run: (uid, request, { through = [], inside = [], container = "none" } = {}) =>
-      inChild(request, {
-        through: [...through, ...rootOf(container, root), ...(uid === 0 ? [] : as(uid)), ...inside],
-        tree: tree.path,
-      }),
+    run: (uid, request, options) => inChild(request, surroundings(uid, options)),
+    runWhile: (uid, request, meanwhile, options) => inChildWhile(request, meanwhile, surroundings(uid, options)),
     [Symbol.dispose]: () => {
       tree[Symbol.dispose]();
       rmSync(directory, { recursive: true });

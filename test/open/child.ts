@@ -5,7 +5,7 @@
  */
 import { dlopen } from "bun:ffi";
 import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
-import { adopt, type Device, openTap, openTun, TunTapError } from "../../src/index";
+import { adopt, type Device, deleteDevice, listDevices, openTap, openTun, TunTapError } from "../../src/index";
 import { openClone } from "../../src/sys/netns";
 import { closeFd } from "../../src/sys/tun";
 import type { ChildReport, ChildRequest, Outcome } from "./in-child";
@@ -17,9 +17,9 @@ const HIGHEST = 4096;
 function outcomeOf(error: unknown): Outcome {
   if (!(error instanceof Error)) return { error: { type: "?", message: String(error) } };
   const known = error instanceof TunTapError ? error : undefined;
-  const { code, errno, syscall, hint } = known ?? {};
+  const { code, errno, syscall, hint, option } = known ?? {};
   const type = known === undefined ? error.constructor.name : "TunTapError";
-  return { error: { type, message: error.message, code, errno, syscall, hint } };
+  return { error: { type, message: error.message, code, errno, syscall, hint, option } };
 }
 
 function attempt<T>(call: () => T): { result?: T; error?: unknown } {
@@ -44,8 +44,22 @@ async function receiveIPv4(device: Device): Promise<Uint8Array | null> {
   return null;
 }
 
+let lines: AsyncIterator<string> | undefined;
+
+/** Until {@link inChildWhile} has done what is to be done meanwhile. */
+async function pause(): Promise<null> {
+  console.log("paused");
+  lines ??= console[Symbol.asyncIterator]();
+  await lines.next();
+  return null;
+}
+
+/** Steps that are no members of the device. */
+const functions: Readonly<Record<string, (...args: never[]) => unknown>> = { pause, listDevices, deleteDevice };
+
 async function step(device: Device, [name, ...args]: readonly [string, ...unknown[]]): Promise<Outcome> {
   try {
+    if (name in functions) return { value: (await functions[name]?.(...(args as never[]))) ?? null };
     if (name === "send") return { value: device.send(Uint8Array.fromHex(String(args[0]))) };
     if (name === "receive") return { value: (await receiveIPv4(device))?.toHex() ?? null };
     const member = device[name as keyof Device] as unknown;
@@ -107,4 +121,4 @@ if (request.again) {
   report.again = device === undefined ? outcomeOf(error) : { value: device.name };
   device?.close();
 }
-console.log(JSON.stringify(report));
+console.log(JSON.stringify(report, (_, value) => (typeof value === "bigint" ? Number(value) : value)));

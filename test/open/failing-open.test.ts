@@ -69,7 +69,7 @@ describePrivileged("an openTun() or openTap() that fails leaves nothing", () => 
     },
     {
       name: "an IPv6 address twice",
-      call: () => openTun({ persist: true, addresses: ["2001:db8::1/64", "2001:db8::1/64"] }),
+      call: () => openTun({ persist: true, owner: 0, addresses: ["2001:db8::1/64", "2001:db8::1/64"] }),
       code: "EEXIST",
       syscall: "RTM_NEWADDR",
     },
@@ -105,6 +105,15 @@ describePrivileged("an openTun() or openTap() that fails leaves nothing", () => 
       expect(error.message).toContain("IPv6 is disabled");
     } finally {
       await Bun.write(disabled, "0");
+    }
+  });
+
+  test("persist without owner and group: refused with what to give, and no interface is left", async () => {
+    for (const open of [openTun, openTap]) {
+      const error = await leavingNothing(() => refusal(() => open({ name: "open0", persist: true, up: true })));
+      expect(error).toMatchObject({ code: "ERR_TUNTAP_OWNERLESS", errno: undefined, option: "persist" });
+      for (const cure of ["`owner`", "`group`", "`ownerless: true`"]) expect(error.hint).toContain(cure);
+      expect(error.message).toContain("option persist");
     }
   });
 
@@ -157,6 +166,19 @@ describePrivileged("an opening that fails leaves a persistent interface as it wa
     run("ip", "address", "add", "2001:db8:1::1/64", "dev", "held2", "nodad");
     const error = await leavingNothing(() => refusal(() => openTun({ name: "held2", mtu: 600, addresses: twice })));
     expect(error.code).toBe("EEXIST");
+  });
+
+  test("persist, where it has no owner: refused, but not where it has one already", async () => {
+    using _ownerless = configured("held5", "tun", "up");
+    const error = await leavingNothing(() =>
+      refusal(() => openTun({ name: "held5", mtu: 600, up: false, persist: true, addresses: ["192.0.2.1/24"] })),
+    );
+    expect(error.code).toBe("ERR_TUNTAP_OWNERLESS");
+    for (const who of ["user", "group"]) {
+      using _owned = persistentInterface("held6", "tun", who, "0");
+      using tun = openTun({ name: "held6", persist: true });
+      expect(tun.info()).toMatchObject({ persistent: true });
+    }
   });
 
   test("its packet information stays on", async () => {

@@ -10,7 +10,10 @@ export interface ChildRequest {
   /** For `adopt`. */
   readonly fd?: number;
   readonly options?: Omit<OpenOptions, "signal" | "data" | "drain" | "error" | "close">;
-  /** Members of the device to call or read, with arguments; `send` and `receive` in hexadecimal. */
+  /**
+   * Members of the device to call or read, with arguments; `send` and `receive` in hexadecimal. Also `listDevices`,
+   * `deleteDevice`, and `pause`: see {@link inChildWhile}.
+   */
   readonly steps?: readonly (readonly [member: string, ...args: unknown[]])[];
   /** The number of fds that can still be opened when the device is. */
   readonly fdsLeft?: number;
@@ -31,6 +34,7 @@ export interface Outcome {
     readonly errno?: number | undefined;
     readonly syscall?: string | undefined;
     readonly hint?: string | undefined;
+    readonly option?: string | undefined;
   };
 }
 
@@ -56,28 +60,54 @@ export interface ChildSurroundings {
 
 const repository = join(import.meta.dir, "../..");
 
+function commandLine(request: ChildRequest, { through = [], tree = repository }: ChildSurroundings): string[] {
+  const bun = tree === repository ? process.execPath : join(tree, "bun");
+  return [...through, bun, join(tree, "test/open/child.ts"), JSON.stringify(request)];
+}
+
+function placeOf({ tree = repository }: ChildSurroundings): { cwd: string; env: Record<string, string | undefined> } {
+  return { cwd: tree, env: { ...process.env, HOME: tree, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" } };
+}
+
 /** Runs child.ts to its end, which must come by itself. */
-export function inChild(
-  request: ChildRequest,
-  { through = [], tree = repository, fds = [] }: ChildSurroundings = {},
-): ChildReport {
-  const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(
-    [
-      ...through,
-      tree === repository ? process.execPath : join(tree, "bun"),
-      join(tree, "test/open/child.ts"),
-      JSON.stringify(request),
-    ],
-    {
-      cwd: tree,
-      env: { ...process.env, HOME: tree, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" },
-      stdio: ["ignore", "pipe", "pipe", ...fds],
-      timeout: 10_000,
-      killSignal: "SIGKILL",
-    },
-  );
+export function inChild(request: ChildRequest, surroundings: ChildSurroundings = {}): ChildReport {
+  const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(commandLine(request, surroundings), {
+    ...placeOf(surroundings),
+    stdio: ["ignore", "pipe", "pipe", ...(surroundings.fds ?? [])],
+    timeout: 10_000,
+    killSignal: "SIGKILL",
+  });
   if (exitCode !== 0) throw new Error(`The child ended with ${signalCode ?? exitCode}: ${stderr}${stdout}`);
   return JSON.parse(`${stdout}`) as ChildReport;
+}
+
+/** As {@link inChild}; at each step `pause` the child waits until the next of `meanwhile` has run. */
+export async function inChildWhile(
+  request: ChildRequest,
+  meanwhile: readonly (() => unknown)[],
+  surroundings: ChildSurroundings = {},
+): Promise<ChildReport> {
+  const child = Bun.spawn(commandLine(request, surroundings), {
+    ...placeOf(surroundings),
+    stdio: ["pipe", "pipe", "inherit", ...(surroundings.fds ?? [])],
+    timeout: 10_000,
+    killSignal: "SIGKILL",
+  });
+  const { stdin, stdout } = child as Bun.Subprocess<"pipe", "pipe", "inherit">;
+  let [text, pauses] = ["", 0];
+  for await (const chunk of stdout) {
+    text += new TextDecoder().decode(chunk);
+    for (; text.startsWith("paused\n"); text = text.slice("paused\n".length)) {
+      await meanwhile[pauses++]?.();
+      stdin.write("go on\n");
+      // An open pipe would keep the child from ending.
+      await (pauses < meanwhile.length ? stdin.flush() : stdin.end());
+    }
+  }
+  if ((await child.exited) !== 0)
+    throw new Error(`The child ended with ${child.signalCode ?? child.exitCode}: ${text}`);
+  if (pauses !== meanwhile.length) throw new Error(`The child paused ${pauses} times, not ${meanwhile.length}`);
+  return JSON.parse(text) as ChildReport;
 }
 
 /** A copy of the library, of child.ts and of Bun that every user can read: npx keeps Bun in a folder of the user's own. */

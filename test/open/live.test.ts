@@ -151,6 +151,7 @@ describePrivileged("a device's own changes are what ip shows", () => {
 
   test("setPersist() decides whether the interface outlives the device", () => {
     const tun = openTun({ name: "keep0" });
+    tun.setOwner(0);
     tun.setPersist(true);
     expect(ipLink("keep0").linkinfo?.info_data?.["persist"]).toBe(true);
     tun.close();
@@ -160,6 +161,25 @@ describePrivileged("a device's own changes are what ip shows", () => {
     expect(ipLink("keep0").linkinfo?.info_data?.["persist"]).toBe(false);
     again.close();
     expect(interfaceNames()).not.toContain("keep0");
+  });
+
+  test("setPersist() refuses an interface that every user could attach to, unless that is said", () => {
+    const shown = (name: string): unknown => ipLink(name).linkinfo?.info_data?.["persist"];
+    using tun = openTun({ name: "keep1" });
+    const error = refusal(() => tun.setPersist(true));
+    expect(error).toMatchObject({ code: "ERR_TUNTAP_OWNERLESS", hint: expect.stringContaining("`ownerless: true`") });
+    expect([shown("keep1"), tun.info().persistent]).toEqual([false, false]);
+    tun.setPersist(false);
+    tun.setPersist(true, { ownerless: true });
+    expect([shown("keep1"), tun.info().persistent]).toEqual([true, true]);
+    tun.setPersist(false);
+    for (const own of ["setOwner", "setGroup"] as const) {
+      using owned = openTun({ name: "keep2" });
+      owned[own](0);
+      owned.setPersist(true);
+      expect(shown("keep2")).toBe(true);
+      owned.setPersist(false);
+    }
   });
 
   test("setCarrier() plugs and unplugs the cable", () => {

@@ -163,7 +163,7 @@ describePrivileged("openTun() and openTap()", () => {
   });
 
   test("persist: the interface outlives the device, with its addresses", () => {
-    openTun({ name: "stay0", persist: true, addresses: ["192.0.2.1/24"] }).close();
+    openTun({ name: "stay0", persist: true, owner: 0, addresses: ["192.0.2.1/24"] }).close();
     try {
       const link = ipLink("stay0");
       expect(link.linkinfo?.info_data).toMatchObject({ persist: true });
@@ -171,6 +171,26 @@ describePrivileged("openTun() and openTap()", () => {
     } finally {
       run("ip", "link", "delete", "stay0");
     }
+  });
+
+  test.each([{ owner: 0 }, { group: 0 }, { ownerless: true }, { owner: 0, group: 0, ownerless: true }])(
+    "persist: with %j the interface stays",
+    (whose) => {
+      openTun({ name: "stay1", persist: true, ...whose }).close();
+      const { persist, user, group } = ipLink("stay1").linkinfo?.info_data ?? {};
+      run("ip", "link", "delete", "stay1");
+      expect({ persist, user, group }).toEqual({
+        persist: true,
+        user: "owner" in whose ? "root" : undefined,
+        group: "group" in whose ? "root" : undefined,
+      });
+    },
+  );
+
+  test("persist: false takes an interface away with the device, ownerless or not", () => {
+    using _made = persistentInterface("stay2", "tun");
+    openTun({ name: "stay2", persist: false }).close();
+    expect(interfaceNames()).not.toContain("stay2");
   });
 
   test("path: may be a symbolic link to the clone device", () => {
@@ -226,7 +246,7 @@ describePrivileged("opening what exists", () => {
     const cases = [
       { call: () => openTap({ name: "old0" }), hint: "use openTun" },
       { call: () => openTun({ name: "old1" }), hint: "use openTap" },
-      { call: () => openTun({ name: "old2" }), hint: "multiple queues" },
+      { call: () => openTun({ name: "old2" }), hint: "several queues" },
       { call: () => openTun({ name: "lo" }), hint: "no TUN/TAP interface" },
     ];
     for (const { call, hint } of cases) {

@@ -16,7 +16,7 @@ export function refusal(call: () => unknown): TunTapError {
   throw new Error("It did not throw");
 }
 
-/** What changes by itself, and late: carrier and what follows from it, and duplicate address detection. */
+/** What changes by itself: carrier and what follows from it, duplicate address detection, and the timers of a bridge. */
 const volatile = new Set(["operstate", "qdisc", "tentative", "dadfailed", "nodad"]);
 
 /** Every interface with its settings and addresses, as text: equal before and after means that nothing changed. */
@@ -24,7 +24,7 @@ export function networkState(): string {
   const shown = [run("ip", "-j", "-d", "link", "show"), run("ip", "-j", "address", "show")];
   const settled = (key: string, value: unknown): unknown => {
     if (key === "flags") return (value as string[]).filter((flag) => !["NO-CARRIER", "LOWER_UP"].includes(flag));
-    return volatile.has(key) ? undefined : value;
+    return volatile.has(key) || key.endsWith("_timer") ? undefined : value;
   };
   return shown.map((text) => JSON.stringify(JSON.parse(text), settled, 1)).join("\n");
 }

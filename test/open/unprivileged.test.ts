@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { openTap, openTun } from "../../src/index";
+import { IFF_NO_PI, IFF_TAP, IFF_TUN } from "../../src/sys/constants";
+import { openClone } from "../../src/sys/netns";
+import { closeFd, getIff, setIff } from "../../src/sys/tun";
 import { describeUnless } from "../support/privilege";
 import { interfaceNames, ipLink, run } from "../support/system";
 import { noOthers, noRootless, type Others, others, rootless, somebody, somebodyElse } from "./as-others";
-import { echoRequest, isEchoReply, leavingNothing, warmUp, withQuietIPv6 } from "./support";
+import { echoRequest, isEchoReply, leavingNothing, otherNamespace, warmUp, withQuietIPv6 } from "./support";
 
 /** Programs are started, some of them several times. */
 setDefaultTimeout(30_000);
@@ -14,6 +17,18 @@ beforeAll(() => {
   if (noOthers() === undefined) people = others();
 });
 afterAll(() => people?.[Symbol.dispose]());
+
+/** An fd attached to `far1`, which is up in another namespace. */
+function attachedIn(
+  other: Awaited<ReturnType<typeof otherNamespace>>,
+  kind: "tun" | "tap",
+): { fd: number } & Disposable {
+  const fd = openClone("/dev/net/tun");
+  setIff(fd, "far1", IFF_NO_PI | (kind === "tun" ? IFF_TUN : IFF_TAP));
+  run("ip", "link", "set", "far1", "netns", `${other.pid}`);
+  other.run("ip", "link", "set", "far1", "up");
+  return { fd, [Symbol.dispose]: () => closeFd(fd) };
+}
 
 describeUnless(noOthers(), "a user without privilege", () => {
   withQuietIPv6();
@@ -130,6 +145,41 @@ describeUnless(noOthers(), "a user without privilege", () => {
       expect(opened.error).toMatchObject({ code: "EPERM", syscall: expect.stringContaining("netlink(RTM_NEW") });
       expect(opened.error?.hint).toContain("CAP_NET_ADMIN");
     }
+  });
+});
+
+describeUnless(noOthers(), "adopt() by a user without privilege", () => {
+  test.each(["tun", "tap"] as const)(
+    "of a %s in another namespace: frames pass, control calls throw with a hint",
+    async (kind) => {
+      using other = await otherNamespace();
+      using far = attachedIn(other, kind);
+      const ethernet = kind === "tap" ? "020000000001" + "020000000002" + "0800" : "";
+      const steps = [["send", ethernet + echoRequest.toHex()], ["isUp"], ["counters"], ["mtu"], ["up"]] as const;
+      const { opened, outcomes } = people.run(somebody, { call: "adopt", fd: 3, steps }, { fds: [far.fd] });
+      expect(opened).toEqual({ value: "far1" });
+      const [sent, isUp, counters, ...refused] = outcomes;
+      expect([sent?.value, isUp?.value]).toEqual([true, true]);
+      expect(counters?.value).toMatchObject({ framesSent: 1, refused: 0 });
+      for (const { error } of refused) {
+        expect(error).toMatchObject({ code: "ENODEV", hint: expect.stringContaining("frames still pass") });
+      }
+    },
+  );
+
+  test("of one in another namespace with an option: ENODEV, and the fd is the caller's as before", async () => {
+    using other = await otherNamespace();
+    using far = attachedIn(other, "tun");
+    const { opened, left } = people.run(
+      somebody,
+      { call: "adopt", fd: 3, options: { mtu: 1300 }, again: true },
+      { fds: [far.fd] },
+    );
+    expect(opened.error).toMatchObject({ code: "ENODEV", hint: expect.stringContaining("frames still pass") });
+    // The reactor stays for the life of the thread.
+    expect(left.filter((fd) => !/event(poll|fd)\]$/.test(fd))).toEqual([]);
+    expect(getIff(far.fd).name).toBe("far1");
+    expect(other.run("ip", "link", "show", "far1")).toContain("mtu 1500");
   });
 });
 

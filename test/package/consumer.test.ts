@@ -22,7 +22,7 @@ describeUnless(registryObstacle(), "the package", () => {
   }, 60_000);
   afterAll(() => folder?.[Symbol.dispose]());
 
-  test("has the sources, the C, their declarations and the papers, and nothing else", () => {
+  test("has the sources, the command, the C, their declarations and the papers, and nothing else", () => {
     const sources = filesOf("src");
     const declarations = sources
       .filter((name) => !name.endsWith(".d.ts"))
@@ -32,6 +32,7 @@ describeUnless(registryObstacle(), "the package", () => {
       "package.json",
       ...papers,
       ...sources.map((name) => `src/${name}`),
+      ...filesOf("bin").map((name) => `bin/${name}`),
       ...filesOf("native").map((name) => `native/${name}`),
       ...declarations.map((name) => `dist/${name}`),
     ];
@@ -144,9 +145,12 @@ describeUnless(registryObstacle(), "the package", () => {
           "tun consumer0",
           "adopt: EEXIST",
           "a datagram",
+          "mtu 1400 2 198.51.100.0/24",
+          "given0 true",
+          "probe: true",
           "tap 17",
           "02:00:5e:00:53:01 0 ping",
-          "14 28 20 12 192.0.2.2",
+          "14 28 20 12 10 1400 192.0.2.2",
           "PacketError",
           "",
         ].join("\n"),

@@ -13,6 +13,7 @@ test("bun-tuntap/packet exports this and nothing else", () => {
   expect(Object.keys(packet).sort()).toEqual(
     [
       ...["Arp", "Ethernet", "IPv4", "IcmpEcho"].flatMap((name) => [`parse${name}`, `write${name}`, `build${name}`]),
+      ...["parseVnetHeader", "writeVnetHeader", "VNET_HEADER_LENGTH"],
       ...["ArpOperation", "EtherType", "IcmpType", "IpProtocol", "PacketError", "checksum"],
     ].sort(),
   );

@@ -2,7 +2,17 @@
  * A project that uses every value that bun-tuntap exports. The test copies it
  * out of the tree, where the two paths below are the package's names.
  */
-import { adopt, openTap, openTun, TunTapError } from "../../../src/index";
+import {
+  adopt,
+  deleteDevice,
+  handOver,
+  listDevices,
+  openTap,
+  openTun,
+  probe,
+  TunTapError,
+  takeOver,
+} from "../../../src/index";
 import {
   ArpOperation,
   buildArp,
@@ -18,10 +28,13 @@ import {
   parseEthernet,
   parseIcmpEcho,
   parseIPv4,
+  parseVnetHeader,
+  VNET_HEADER_LENGTH,
   writeArp,
   writeEthernet,
   writeIcmpEcho,
   writeIPv4,
+  writeVnetHeader,
 } from "../../../src/packet/index";
 
 /** A datagram of the kernel's, through a TUN. */
@@ -43,6 +56,27 @@ async function receive(): Promise<string> {
     if (protocol === IpProtocol.UDP) return new TextDecoder().decode(payload.subarray(8));
   }
   return "nothing";
+}
+
+/** The control plane: an interface that is made, found, watched and deleted. */
+async function control(): Promise<string> {
+  const options = { name: "consumer%d", routes: ["198.51.100.0/24"], ipv6: false, offload: true } as const;
+  const tun = openTun({ ...options, multiQueue: true });
+  const second = adopt(tun.openQueue().release(), { offload: true });
+  const [change] = await Promise.all([tun.changes().next(), tun.setMtu(1400)]);
+  const routes = tun.routes().map(({ to }) => to);
+  const found = listDevices().find(({ name }) => name === tun.name);
+  second.close();
+  deleteDevice(tun.name);
+  return `${change.value?.type} ${found?.mtu} ${found?.queues} ${routes}`;
+}
+
+/** From one end of a Unix socket to the other, which may be in the same process. */
+async function handing(): Promise<string> {
+  const path = `${process.env["TMPDIR"] ?? "/tmp"}/consumer-${process.pid}.sock`;
+  const given = handOver(openTun({ name: "given%d" }), { path });
+  using taken = await takeOver(path);
+  return `${taken.name} ${(await given).pid === process.pid}`;
 }
 
 /** An echo request within an Ethernet frame, there and back. */
@@ -75,6 +109,8 @@ function lengths(): string {
     writeArp(target, arp),
     writeIPv4(target, ip),
     writeIcmpEcho(target, echo),
+    writeVnetHeader(target, { gsoType: "tcp4", gsoSize: 1400 }),
+    parseVnetHeader(target.subarray(0, VNET_HEADER_LENGTH)).gsoSize,
     parseArp(buildArp(arp)).targetIPv4,
   ].join(" ");
 }
@@ -89,6 +125,9 @@ function refusal(): string {
 }
 
 console.log(await receive());
+console.log(await control());
+console.log(await handing());
+console.log(`probe: ${probe().ok}`);
 {
   await using tap = openTap();
   console.log(`${tap.kind} ${tap.mac.length}`);

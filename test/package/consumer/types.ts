@@ -6,21 +6,53 @@
 import {
   type Address,
   type AddressLike,
+  type AddressSettings,
   type AdoptOptions,
   adopt,
   type Device,
+  type DeviceCounters,
   type DeviceOptions,
   type FrameSource,
   type Handlers,
+  type HandOverOptions,
+  handOver,
+  type InterfaceInfo,
+  type LinkChange,
+  type LinkFlags,
   type LinkStats,
+  listDevices,
+  type NetnsLike,
+  type OffloadInfo,
+  type OffloadOptions,
   type OpenOptions,
   openTap,
   openTun,
+  type Peer,
+  type ProbeCheck,
+  type ProbedBun,
+  type ProbedNode,
+  type ProbedShim,
+  type ProbedSystem,
+  type ProbedUser,
+  type ProbedWaker,
+  type ProbeFacts,
+  type ProbeFailure,
+  type ProbeGroup,
+  type ProbeReport,
+  type ProbeTrial,
+  probe,
+  type Queue,
+  type Route,
+  type RouteLike,
+  type RouteSettings,
+  type Scope,
   type Tap,
   type Tun,
   TunTapError,
   type TunTapErrorCode,
   type TunTapErrorDetails,
+  type TxFilterOptions,
+  takeOver,
 } from "../../../src/index";
 import {
   type ArpFields,
@@ -28,6 +60,7 @@ import {
   type EthernetFields,
   type EthernetFrame,
   type EthernetHeader,
+  type GsoType,
   type IcmpEchoFields,
   type IcmpEchoMessage,
   type IPv4Fields,
@@ -37,7 +70,10 @@ import {
   parseEthernet,
   parseIcmpEcho,
   parseIPv4,
+  parseVnetHeader,
   type VlanTag,
+  type VnetHeader,
+  type VnetHeaderFields,
 } from "../../../src/packet/index";
 
 /** Does not compile unless T is exactly W: `any` is not exactly anything. */
@@ -93,6 +129,24 @@ export async function uses(signal: AbortSignal): Promise<void> {
   exactly<LinkStats>()(tap.stats());
   exactly<bigint>()(tap.stats().txDropped);
   exactly<TunTapError | undefined>()(tap.closeReason);
+
+  exactly<Route[]>()(tun.routes());
+  exactly<InterfaceInfo>()(tun.info());
+  exactly<InterfaceInfo[]>()(listDevices());
+  exactly<DeviceCounters>()(tun.counters());
+  exactly<OffloadInfo | undefined>()(tun.offload);
+  exactly<Queue>()(tun.openQueue());
+  exactly<void>()(tap.addAddress("2001:db8::1/64"));
+  exactly<Address>()(await tap.addAddress("2001:db8::1/64", { untilUsable: true, signal }));
+  tap.setTxFilter(["02:00:5e:00:53:01"], filter);
+  for await (const change of tun.changes({ signal })) {
+    exactly<LinkChange>()(change);
+    if (change.type === "mtu") exactly<number>()(change.mtu);
+    if (change.type === "address-added") exactly<Address>()(change.address);
+  }
+  exactly<Peer>()(await handOver(tun, { path: "/run/tun.sock" }));
+  exactly<Tun | Tap>()(await takeOver("/run/tun.sock"));
+  exactly<ProbeReport>()(probe());
 }
 
 export function describe(error: unknown): string | undefined {
@@ -107,6 +161,17 @@ export function describe(error: unknown): string | undefined {
 export const options: OpenOptions<Tap> & DeviceOptions<Tap> & AdoptOptions<Tap> = { mtu: 1400 };
 export const handlers: Handlers<Device> = { data: (device, frames) => void device.sendMany(frames) };
 export const address: AddressLike = { address: "2001:db8::1/64" };
+export const settings: AddressSettings = { address: "192.0.2.1/24", validLifetime: 60, scope: "link" };
+export const route: RouteLike = { to: "default", via: "192.0.2.2" };
+export const routeSettings: RouteSettings = { to: "198.51.100.0/24", metric: 5 };
+export const scope: Scope = "global";
+export const netns: NetnsLike = "blue";
+export const filter: TxFilterOptions = { allMulticast: true, broadcast: false };
+export const offload: OffloadOptions = { raw: true, udp: false };
+export const handOverOptions: HandOverOptions = { path: "@app", allow: ({ uid }) => uid === 0 };
+export const flags = (info: InterfaceInfo): LinkFlags => info;
+export type Probed = ProbedBun | ProbedNode | ProbedShim | ProbedSystem | ProbedUser | ProbedWaker;
+export type Probe = ProbeCheck | ProbeFacts | ProbeFailure | ProbeGroup | ProbeTrial | Probed;
 export const tag: VlanTag = { vid: 5 };
 export const header: EthernetHeader = {
   source: "",
@@ -118,7 +183,9 @@ exactly<EthernetFrame>()(parseEthernet(new Uint8Array(14)));
 exactly<ArpMessage>()(parseArp(new Uint8Array(28)));
 exactly<IPv4Packet>()(parseIPv4(new Uint8Array(20)));
 exactly<IcmpEchoMessage>()(parseIcmpEcho(new Uint8Array(8)));
-export type Fields = EthernetFields | ArpFields | IPv4Fields | IPv4Header | IcmpEchoFields;
+exactly<VnetHeader>()(parseVnetHeader(new Uint8Array(10)));
+export const gsoType: GsoType = "tcp4";
+export type Fields = VnetHeaderFields | EthernetFields | ArpFields | IPv4Fields | IPv4Header | IcmpEchoFields;
 
 /** Each of these is a mistake; one that is no longer found fails the check. */
 export function misuse(tun: Tun, tap: Tap): void {
@@ -148,6 +215,10 @@ export function misuse(tun: Tun, tap: Tap): void {
   void (tun.stats().rxBytes + 1);
   // @ts-expect-error: devices are made by openTun(), openTap() and adopt().
   void import("../../../src/index").then((all) => all.TunTapDevice);
+  // @ts-expect-error: a filter is a TAP's.
+  tun.setTxFilter(null);
+  // @ts-expect-error: no such member.
+  tun.addRoute({ to: "default", gateway: "192.0.2.2" });
   // @ts-expect-error: not an address.
   tun.addAddress(["192.0.2.1/24"]);
   // @ts-expect-error: the frame first.
