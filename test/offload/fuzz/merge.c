@@ -1,0 +1,256 @@
+/*
+ * Merging: a program of which each step makes a packet, and then all of them
+ * are sent. What is written has to be the packets, in order, and nothing else:
+ * as they are, or in super-packets that split to them.
+ */
+#include "common.h"
+
+/* Enough for more than one of the longest runs, and of the largest; not so much that one input takes long. */
+enum { FRAMES = 600, WRITES = 1500, BYTES = 100000 };
+
+static const u8 *input;
+static int input_left;
+
+static u32 next8(void) { return input_left > 0 ? (input_left--, *input++) : 0; }
+static u32 next16(void) { u32 high = next8(); return high << 8 | next8(); }
+
+static u8 *frames[FRAMES], *writes[WRITES];
+static int lengths[FRAMES], write_lengths[WRITES], frame_count, bytes_left, write_count, attempts, refused, full;
+
+static long fake_writev(int fd, const struct iovec *v, int n)
+{
+	int i, total = 0;
+	u8 *to;
+	(void)fd;
+	attempts++;
+	/* A super-packet that is refused, and no more room from some write on. */
+	fuzz_errno = attempts > full ? EAGAIN : attempts == refused ? EINVAL : 0;
+	if (fuzz_errno)
+		return -1;
+	CHECK(n >= 2 && n <= 1024 && write_count < WRITES);
+	for (i = 0; i < n; i++)
+		total += (int)v[i].length;
+	to = writes[write_count] = malloc((size)total);
+	write_lengths[write_count++] = total;
+	for (i = 0; i < n; to += v[i++].length)
+		memcpy(to, v[i].base, v[i].length);
+	return total;
+}
+
+/* A flow, and what its next packet is to be like. */
+struct flow { u8 version, protocol, tags, tos, ttl, flags, options; u16 id, fragment, ports, window; u32 sequence, acknowledgement; };
+
+static void store_check(u8 *p, int at, u32 sum) { put16(p + at, ~sum & 0xffff); }
+
+static int make(const struct flow *w, int link, int body, u8 *p)
+{
+	int at = 0, i, transport, n;
+	u32 sum;
+	memset(p, 0, 150);
+	if (link) {
+		p[0] = p[6] = 2;
+		for (at = 12, i = 0; i < w->tags; i++, at += 4) {
+			put16(p + at, i ? 0x8100 : 0x88a8);
+			put16(p + at + 2, w->ports);
+		}
+		put16(p + at, w->version == 4 ? 0x0800 : 0x86dd);
+		at += 2;
+	}
+	transport = at + (w->version == 4 ? 20 : 40);
+	n = transport + (w->protocol == 6 ? 20 + w->options * 4 : 8) + body;
+	if (w->version == 4) {
+		p[at] = 0x45;
+		p[at + 1] = w->tos;
+		put16(p + at + 2, (u32)(n - at));
+		put16(p + at + 4, w->id);
+		put16(p + at + 6, w->fragment);
+		p[at + 8] = w->ttl;
+		p[at + 9] = w->protocol;
+		put32(p + at + 12, 0xc0000201);
+		put32(p + at + 16, 0xc0000202);
+		store_check(p, at + 10, slow_sum(0, p + at, 20));
+		sum = slow_sum(w->protocol, p + at + 12, 8);
+	} else {
+		put32(p + at, 0x60000000 + w->tos);
+		put16(p + at + 4, (u32)(n - at - 40));
+		p[at + 6] = w->protocol;
+		p[at + 7] = w->ttl;
+		put32(p + at + 8, 0x20010db8);
+		put32(p + at + 24, 0x20010db8);
+		sum = slow_sum(w->protocol, p + at + 8, 32);
+	}
+	put16(p + transport, w->ports);
+	put16(p + transport + 2, 5201);
+	if (w->protocol == 6) {
+		put32(p + transport + 4, w->sequence);
+		put32(p + transport + 8, w->acknowledgement);
+		p[transport + 12] = (u8)((5 + w->options) << 4);
+		p[transport + 13] = w->flags;
+		put16(p + transport + 14, w->window);
+	} else
+		put16(p + transport + 4, (u32)(n - transport));
+	for (i = n - body; i < n; i++)
+		p[i] = (u8)(i * 7 + w->id);
+	sum = ~slow_sum(slow_add(sum, (u32)(n - transport)), p + transport, n - transport) & 0xffff;
+	put16(p + transport + (w->protocol == 6 ? 16 : 6), w->protocol == 17 && !sum ? 0xffff : sum);
+	return n;
+}
+
+static void add_frame(const u8 *p, int n)
+{
+	if (frame_count < FRAMES && bytes_left > 0) {
+		bytes_left -= n;
+		frames[frame_count] = copy_of(p, n);
+		lengths[frame_count++] = n;
+	}
+}
+
+/* Runs the program: up to four flows, whose fields steps change, of which steps send, and packets of any bytes. */
+static void make_frames(int link)
+{
+	static u8 packet[70000];
+	struct flow flows[4], *w;
+	int i, n, body, times;
+	u32 step, value;
+	for (i = 0; i < 4; i++) {
+		struct flow first = { i & 1 ? 6 : 4, i & 2 ? 17 : 6, (u8)i, 0, 64, 0x10, 3, 0, 0x4000, (u16)(40000 + i), 501, 1000, 2000 };
+		flows[i] = first;
+		flows[i].tags = (u8)(i % 3);
+	}
+	bytes_left = BYTES;
+	for (frame_count = 0; input_left > 0 && bytes_left > 0;) {
+		step = next8();
+		w = &flows[step & 3];
+		value = step >> 2 & 15;
+		if (step & 0x80) {
+			/* Some packets in a row, of one size. */
+			body = (int)next16() % 2000;
+			for (times = (int)value * 5 + 1; times > 0 && bytes_left > 0; times--) {
+				add_frame(packet, make(w, link, body, packet));
+				w->sequence += (u32)body;
+				w->id++;
+			}
+		} else if (step & 0x40) {
+			/* Any bytes, or the last packet with one of its bytes changed. */
+			if (value < 8 || !frame_count) {
+				n = (int)(next16() % 1600);
+				if (n > input_left)
+					n = input_left;
+				add_frame(input, n);
+				input += n;
+				input_left -= n;
+			} else if (lengths[frame_count - 1])
+				frames[frame_count - 1][next16() % (u32)lengths[frame_count - 1]] ^= (u8)next8();
+		} else switch (value) {
+		case 0: w->flags = (u8)next8(); break;
+		case 1: w->tos = (u8)next8(); break;
+		case 2: w->ttl = (u8)next8(); break;
+		case 3: w->fragment = (u16)next16(); break;
+		case 4: w->id = (u16)next16(); break;
+		case 5: w->ports = (u16)next16(); break;
+		case 6: w->window = (u16)next16(); break;
+		case 7: w->options = (u8)(next8() % 11); break;
+		case 8: w->acknowledgement += next8(); break;
+		case 9: w->sequence += next16() << 16; break;
+		case 10: w->sequence -= next8(); break;
+		case 11: w->tags = (u8)(next8() % 4); break;
+		case 12: w->version = next8() & 1 ? 4 : 6; break;
+		default: w->protocol = next8() & 1 ? 6 : 17; break;
+		}
+	}
+}
+
+/* Whether they are the same but for what merging may change: identification where DF is set, and how a sum of zero is written. */
+static void check_same(const u8 *a, const u8 *b, int n, int link)
+{
+	struct parts p;
+	u8 *x = copy_of(a, n), *y = copy_of(b, n);
+	u8 *both[2];
+	int i, at;
+	both[0] = x;
+	both[1] = y;
+	if (memcmp(a, b, (size)n) && find_parts(x, n, link, &p)) {
+		CHECK(!memcmp(x, y, (size)p.ip));
+		for (i = 0; i < 2; i++) {
+			u8 *f = both[i];
+			if (p.version == 4 && f[p.ip + 6] & 0x40) {
+				CHECK(slow_sum(0, f + p.ip, 20) == 0xffff);
+				put16(f + p.ip + 4, 0);
+				put16(f + p.ip + 10, 0);
+			} else if (p.version == 4 && get16(f + p.ip + 10) == 0xffff)
+				put16(f + p.ip + 10, 0);
+			at = p.transport + 16;
+			if (p.protocol == 6 && get16(f + at) == 0xffff)
+				put16(f + at, 0);
+		}
+	}
+	CHECK(!memcmp(x, y, (size)n));
+	free(x);
+	free(y);
+}
+
+int LLVMFuzzerTestOneInput(const u8 *data, size given)
+{
+	static struct sending tx;
+	static u8 packet[70000];
+	struct virtio_net_hdr h;
+	struct split s;
+	static const u8 none[10];
+	int i, r = 0, link, told, taken, n, at = 0, previous = -1;
+	if (given < 4)
+		return 0;
+	input = data;
+	input_left = (int)given;
+	link = next8() & 1;
+	tx.off = (int)next8() & 15;
+	/* Zero for never: what is tried first has to be the merging itself. */
+	refused = (int)next8();
+	full = (int)next8();
+	if (!full)
+		full = 1 << 30;
+	make_frames(link);
+	errno_location = fuzz_errno_location;
+	sys_writev = fake_writev;
+	write_count = attempts = 0;
+	for (i = 0; i < frame_count && r >= 0; i++)
+		r = vnet_push(3, (u8 *)&tx, frames[i], lengths[i], link);
+	if (r < 0)
+		i--;
+	else
+		r = vnet_flush(3, (u8 *)&tx);
+	CHECK(tx.run.count == 0);
+	CHECK(r >= 0 || r == -EAGAIN || r == -EINVAL);
+	CHECK(tx.pending >= 0 && tx.pending <= i && (r < 0 || tx.pending == 0));
+	taken = r < 0 ? i - tx.pending : frame_count;
+	CHECK(r < 0 || i == frame_count);
+
+	for (i = 0; i < write_count; i++) {
+		const u8 *write = writes[i], *f = write + 10;
+		memcpy(&h, write, 10);
+		n = write_lengths[i] - 10;
+		if (!h.gso_type) {
+			CHECK(!memcmp(write, none, 10) && at < taken && n == lengths[at]);
+			CHECK(!memcmp(f, frames[at], (size)n));
+			at++;
+		} else {
+			told = split_begin(&s, f, n, &h, link);
+			CHECK(told > 1 && told <= (h.gso_type == 5 ? 64 : 512) && at + told <= taken);
+			CHECK(h.flags == 1 && h.hdr_len == s.p.payload && n - s.p.ip <= 65535);
+			CHECK(s.p.version == 6 || ((int)get16(f + s.p.ip + 2) == n - s.p.ip && slow_sum(0, f + s.p.ip, 20) == 0xffff));
+			CHECK(s.p.version == 4 || (int)get16(f + s.p.ip + 4) == n - s.p.ip - 40);
+			CHECK(!link || h.gso_type == 5 || get16(f + s.p.ip - 2) == (h.gso_type == 1 ? 0x0800u : 0x86ddu));
+			for (; split_length(&s) > 0; at++) {
+				CHECK(split_length(&s) == lengths[at]);
+				split_next(&s, packet);
+				check_same(packet, frames[at], lengths[at], link);
+			}
+		}
+		CHECK(at > previous);
+		previous = at;
+		free(writes[i]);
+	}
+	CHECK(at == taken);
+	for (i = 0; i < frame_count; i++)
+		free(frames[i]);
+	return 0;
+}
