@@ -70,19 +70,21 @@ export class Sender {
   sendMany(frames: readonly FrameSource[]): number {
     const fd = this.#fd;
     const writer = this.#writer;
-    // They must not be collected while the kernel's side refers to their bytes.
+    // All of them first: nothing may throw while the writer refers to bytes of frames, and none may be collected.
     const given: Uint8Array[] = [];
+    for (const frame of frames) given.push(asBytes(frame));
+    let pushed = 0;
     let result = 0;
-    while (given.length < frames.length && result >= 0) {
-      const bytes = asBytes(frames[given.length] as FrameSource);
-      result = writer.push(fd, bytes);
-      if (result >= 0) given.push(bytes);
+    while (pushed < given.length) {
+      result = writer.push(fd, given[pushed] as Uint8Array);
+      if (result < 0) break;
+      pushed++;
     }
     if (result >= 0) result = writer.flush(fd);
-    const taken = result < 0 ? given.length - writer.pending : given.length;
+    const taken = result < 0 ? pushed - writer.pending : pushed;
     this.#frames += taken;
     for (let i = 0; i < taken; i++) this.#bytes += (given[i] as Uint8Array).byteLength;
-    if (result < 0) this.#refused(result, asBytes(frames[taken] as FrameSource), taken);
+    if (result < 0) this.#refused(result, given[taken] as Uint8Array, taken);
     return taken;
   }
 

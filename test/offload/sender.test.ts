@@ -112,10 +112,13 @@ describe("sendMany", () => {
   });
 
   test("what is no frame is a TypeError; those before it are not forgotten half-way, nor written later", () => {
-    for (const wrong of ["text", undefined, null, 7, {}]) {
+    const hole: Uint8Array[] = [];
+    hole.length = 1;
+    for (const wrong of ["text", undefined, null, 7, {}, hole]) {
       using device = rig();
       const before = run(1, 3);
-      expect(() => device.sender.sendMany([...before, wrong as unknown as Uint8Array])).toThrow(TypeError);
+      const after = wrong === hole ? hole : [wrong as Uint8Array];
+      expect(() => device.sender.sendMany(before.concat(after))).toThrow(TypeError);
       expect(device.sender.counters().framesSent).toBe(receive(device.written(), false).length);
       // Their bytes may be anybody's by now.
       for (const frame of before) frame.fill(0);

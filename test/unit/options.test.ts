@@ -13,6 +13,7 @@ const good: Record<string, readonly unknown[]> = {
   path: ["/dev/net/tun", "x", " "],
   packetInfo: [true, false],
   exclusive: [true, false],
+  multiQueue: [true, false],
   persist: [true, false],
   owner: [0, 1000, 2 ** 31, 0xffff_fffe],
   group: [0, 1000, 2 ** 31, 0xffff_fffe],
