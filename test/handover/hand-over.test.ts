@@ -1,0 +1,230 @@
+/** A device that is given away: Python's socket.recv_fds() is at the other end. */
+import { beforeAll, expect, test } from "bun:test";
+import { existsSync, lstatSync, mkdirSync, rmSync, writeFileSync } from "node:fs";
+import {
+  adopt,
+  type Device,
+  type HandOverOptions,
+  handOver,
+  openTap,
+  openTun,
+  type Peer,
+  TunTapError,
+} from "../../src/index";
+import { IFF_NO_PI, IFF_TUN } from "../../src/sys/constants";
+import { openClone } from "../../src/sys/netns";
+import { closeFd, setIff } from "../../src/sys/tun";
+import { as, somebody, somebodyElse } from "../open/as-others";
+import { leavingNothing, ping, warmUp } from "../open/support";
+import { describeWithTools } from "../support/privilege";
+import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system";
+import { failure, OtherEnd, place, python } from "./support";
+
+const soon = (): AbortSignal => AbortSignal.timeout(5000);
+
+describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
+  beforeAll(() => {
+    quietIPv6();
+    warmUp();
+  });
+  const at = place();
+
+  test.each([
+    { kind: "tun", open: openTun },
+    { kind: "tap", open: openTap },
+  ])("a $kind: one byte and one fd come, with all that the interface is and what waits in it", ({ open }) =>
+    leavingNothing(async () => {
+      const tun = open({
+        name: "given0",
+        addresses: ["192.0.2.1/24"],
+        routes: [{ to: "198.51.100.0/24", via: "192.0.2.2" }],
+      }) as Device;
+      // A TAP would have to be told whom to send to.
+      if (tun.kind === "tap") run(..."ip neigh add 192.0.2.2 lladdr 02:00:5e:00:53:02 dev given0".split(" "));
+      const interfaces = (): string[] => [run("ip", "-j", "address"), run("ip", "-j", "route")];
+      const before = interfaces();
+      const socket = await Bun.udpSocket({ hostname: "192.0.2.1" });
+      for (const text of ["one", "two", "three"]) socket.send(text, 9, "192.0.2.2");
+      socket.close();
+      const path = at.next();
+      const given = handOver(tun, { path, signal: soon() });
+      using other = new OtherEnd(at.script, ["take", path]);
+      expect(await given).toEqual({ pid: other.pid, uid: 0, gid: 0 });
+      expect([tun.closed, tun.closeReason]).toEqual([true, undefined]);
+      expect(await other.said()).toEqual({ bytes: 1, fds: ["given0"], end: 0 });
+      expect(interfaces()).toEqual(before);
+      for (const text of ["one", "two", "three"]) {
+        other.go();
+        const { packet } = await other.said();
+        expect(Buffer.from(String(packet), "hex").toString("latin1")).toEndWith(text);
+      }
+      expect(existsSync(path)).toBe(false);
+      other[Symbol.dispose]();
+      await until(() => !interfaceNames().includes("given0"), "the interface goes with its last fd");
+    }),
+  );
+
+  test("by an abstract name; an fd that was adopted with closeFd: false stays open", async () => {
+    const fd = openClone("/dev/net/tun");
+    setIff(fd, "given1", IFF_TUN | IFF_NO_PI);
+    const path = `@bun-tuntap-given-${process.pid}`;
+    const given = handOver(adopt(fd, { closeFd: false }), { path, allow: ({ uid }) => uid === 0, signal: soon() });
+    using other = new OtherEnd(at.script, ["take", path]);
+    expect(await given).toMatchObject({ pid: other.pid });
+    expect(await other.said()).toMatchObject({ fds: ["given1"] });
+    other[Symbol.dispose]();
+    await other.exited;
+    expect(interfaceNames()).toContain("given1");
+    closeFd(fd);
+    expect(interfaceNames()).not.toContain("given1");
+  });
+
+  test("who may not have it gets nothing, who goes away does not count, and the next one gets it", async () => {
+    const tun = openTun({ name: "given2" });
+    const asked: Peer[] = [];
+    const path = at.next();
+    const given = handOver(tun, {
+      path,
+      mode: 0o666,
+      allow: (peer) => {
+        asked.push(peer);
+        return peer.uid !== somebody;
+      },
+      signal: soon(),
+    });
+    using refused = new OtherEnd(at.script, ["wait", path], as(somebody));
+    expect(await refused.said()).toEqual({ bytes: 0, fds: 0 });
+    for (let round = 0; round < 3; round++) {
+      using gone = new OtherEnd(at.script, ["leave", path]);
+      expect(await gone.said()).toEqual({ left: true });
+    }
+    expect(tun.closed).toBe(false);
+    using taker = new OtherEnd(at.script, ["take", path], as(somebodyElse));
+    expect(await given).toEqual({ pid: taker.pid, uid: somebodyElse, gid: somebodyElse });
+    expect(await taker.said()).toMatchObject({ fds: ["given2"] });
+    expect(asked.map(({ uid }) => uid)).toEqual([somebody, 0, 0, 0, somebodyElse]);
+  });
+
+  test.each([0o600, 0o660, 0o666])("the socket has the mode %o, whatever the umask", async (mode) => {
+    using tun = openTun();
+    const path = at.next();
+    const umask = process.umask(0o077);
+    const stop = new AbortController();
+    const given = failure(handOver(tun, { path, mode, signal: stop.signal }));
+    process.umask(umask);
+    expect(lstatSync(path).isSocket()).toBe(true);
+    expect(lstatSync(path).mode & 0o777).toBe(mode);
+    const { stderr } = Bun.spawnSync([...as(somebody), python, at.script, "leave", path]);
+    expect(`${stderr}`.includes("PermissionError")).toBe(mode !== 0o666);
+    stop.abort();
+    await given;
+  });
+
+  test("a signal that is aborted, before and meanwhile: its reason, no socket, and an open device", () =>
+    leavingNothing(async () => {
+      using tun = openTun({ addresses: ["192.0.2.1/24"] });
+      const reason = new Error("no more time");
+      const path = at.next();
+      expect(await failure(handOver(tun, { path, signal: AbortSignal.abort(reason) }))).toBe(reason);
+      const stop = new AbortController();
+      const given = failure(handOver(tun, { path, signal: stop.signal }));
+      expect(existsSync(path)).toBe(true);
+      stop.abort(reason);
+      expect(await given).toBe(reason);
+      expect(existsSync(path)).toBe(false);
+      await ping(tun);
+    }));
+
+  test("a device that closes meanwhile, or has before: ERR_TUNTAP_CLOSED", () =>
+    leavingNothing(async () => {
+      const tun = openTun();
+      const path = at.next();
+      const given = failure(handOver(tun, { path }));
+      tun.close();
+      expect(await given).toMatchObject({ code: "ERR_TUNTAP_CLOSED" });
+      expect(await failure(handOver(tun, { path: at.next() }))).toMatchObject({ code: "ERR_TUNTAP_CLOSED" });
+      expect(existsSync(path)).toBe(false);
+    }));
+
+  test("what `allow` throws, or an answer that is no boolean, ends it; the device is open", () =>
+    leavingNothing(async () => {
+      const boom = new RangeError("boom");
+      const answers: { allow: () => boolean; wanted: unknown }[] = [
+        {
+          allow() {
+            throw boom;
+          },
+          wanted: boom,
+        },
+        { allow: (async () => true) as unknown as () => boolean, wanted: expect.any(TypeError) },
+      ];
+      for (const { allow, wanted } of answers) {
+        using tun = openTun({ addresses: ["192.0.2.1/24"] });
+        const path = at.next();
+        const given = failure(handOver(tun, { path, allow, signal: soon() }));
+        using refused = new OtherEnd(at.script, ["wait", path]);
+        expect(await given).toEqual(wanted);
+        expect(await refused.said()).toEqual({ bytes: 0, fds: 0 });
+        await ping(tun);
+      }
+    }));
+
+  test("paths: a file that is there, no folder, a folder that is a file; never removes what is not its own", () =>
+    leavingNothing(async () => {
+      using tun = openTun();
+      const path = at.next();
+      const fails = async (given: string): Promise<TunTapError> => {
+        const error = await failure(handOver(tun, { path: given, signal: soon() }));
+        expect(error).toBeInstanceOf(TunTapError);
+        return error as TunTapError;
+      };
+      writeFileSync(path, "mine");
+      expect(await fails(path)).toMatchObject({
+        code: "EADDRINUSE",
+        detail: path,
+        hint: expect.stringContaining("rm "),
+      });
+      expect(lstatSync(path).isFile()).toBe(true);
+      expect(await fails(`${path}/x`)).toMatchObject({ code: "ENOTDIR", hint: "make the folder first" });
+      expect(await fails(`${path}-none/x`)).toMatchObject({ code: "ENOENT", hint: "make the folder first" });
+      rmSync(path);
+      // Somebody puts a folder in place of the socket while it waits.
+      const stop = new AbortController();
+      const given = failure(handOver(tun, { path, signal: stop.signal }));
+      rmSync(path);
+      mkdirSync(path);
+      stop.abort();
+      await given;
+      expect(lstatSync(path).isDirectory()).toBe(true);
+      rmSync(path, { recursive: true });
+    }));
+
+  test("options that cannot be: a TypeError or a RangeError that names them", async () => {
+    using tun = openTun();
+    const sockets = openFds(/socket:/);
+    const wrong: [unknown, string][] = [
+      [undefined, "options"],
+      [{}, "path"],
+      [{ path: "" }, "path"],
+      [{ path: "a\0b" }, "path"],
+      [{ path: "x".repeat(108) }, "path"],
+      [{ path: "é".repeat(54) }, "path"],
+      [{ path: "@x" }, "allow"],
+      [{ path: "@x", allow: () => true, mode: 0o600 }, "mode"],
+      [{ path: "x", mode: -1 }, "mode"],
+      [{ path: "x", mode: 0o1000 }, "mode"],
+      [{ path: "x", mode: "0600" }, "mode"],
+      [{ path: "x", allow: true }, "allow"],
+      [{ path: "x", signal: {} }, "signal"],
+      [{ path: "x", pth: "y" }, "pth"],
+    ];
+    for (const [options, name] of wrong) {
+      const error = await failure(handOver(tun, options as HandOverOptions));
+      expect(error instanceof TypeError || error instanceof RangeError).toBe(true);
+      expect((error as Error).message).toContain(`"${name}"`.replace('"options"', "options"));
+    }
+    expect(await failure(handOver({} as Device, { path: "x" }))).toBeInstanceOf(TypeError);
+    expect(openFds(/socket:/)).toEqual(sockets);
+    expect(tun.closed).toBe(false);
+  });
+});
