@@ -1,4 +1,4 @@
-import { TunTapError } from "./errors.ts";
+import { systemError, TunTapError } from "./errors.ts";
 import { explain } from "./failures.ts";
 import type { InterfaceInfo, NetnsLike } from "./link-types.ts";
 import { RTM_DELLINK, RTM_GETLINK } from "./netlink/constants.ts";
@@ -6,7 +6,8 @@ import { decodeLink, interfaceInfo, linkBody } from "./netlink/link.ts";
 import { RouteSocket } from "./netlink/socket.ts";
 import { checkNetns, withNetns } from "./netns.ts";
 import { checkName } from "./options.ts";
-import { linkByName } from "./reach.ts";
+import { findLink } from "./reach.ts";
+import { ENODEV } from "./sys/constants.ts";
 
 /**
  * Every TUN and TAP interface of a network namespace, whoever made it and
@@ -33,13 +34,19 @@ export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[
 export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}): void {
   checkName(name, false);
   withRouteSocket(options.netns, (socket) => {
-    const { index, tun } = linkByName(socket, name);
-    if (tun === undefined) {
+    const link = findLink(socket, name);
+    if (link === undefined) {
+      throw systemError(-ENODEV, "netlink(RTM_GETLINK)", {
+        detail: name,
+        hint: "there is no interface of that name; listDevices() has those there are",
+      });
+    }
+    if (link.tun === undefined) {
       throw new TunTapError("EINVAL", `"${name}" is no TUN/TAP interface`, {
         hint: "this call deletes no others; listDevices() has those it does",
       });
     }
-    socket.request("RTM_DELLINK", RTM_DELLINK, 0, linkBody(index), [], name);
+    socket.request("RTM_DELLINK", RTM_DELLINK, 0, linkBody(link.index), [], name);
   });
 }
 

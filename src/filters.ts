@@ -39,6 +39,8 @@ export function encodeTxFilter(macs: readonly string[] | null, options: TxFilter
     );
   }
   const all = [...unicast, ...multicast];
+  // Without any address the kernel would let everything through; nobody has this one.
+  if (all.length === 0) all.push(new Uint8Array(ETH_ALEN));
   const bytes = new Uint8Array(4 + ETH_ALEN * all.length);
   const view = new DataView(bytes.buffer);
   view.setUint16(0, allMulticast ? TUN_FLT_ALLMULTI : 0, true);
