@@ -148,15 +148,17 @@ function named<T>(option: string, apply: () => T): T {
 
 /**
  * An interface that goes down loses its routes and its IPv6 addresses, and one
- * whose MTU becomes too small for IPv6 all of that: they come back just as
- * they were.
+ * whose MTU becomes too small for IPv6 all of that; coming back it makes a
+ * link-local address. In the end all are just as they were.
  */
 function keepNetwork({ addresses, routes }: Link, undo: Undo): void {
   const before = { addresses: addresses.dump(), routes: routes.dump() };
   undo.push(() => {
-    const now = new Set(addresses.list().map(addressKey));
+    const known = new Set(before.addresses.map(({ address }) => addressKey(address)));
+    const now = addresses.list();
+    for (const address of now) if (!known.has(addressKey(address))) attempt(() => addresses.remove(address));
     for (const { address, message } of before.addresses) {
-      if (!now.has(addressKey(address))) attempt(() => addresses.restore(message));
+      if (!now.some((each) => addressKey(each) === addressKey(address))) attempt(() => addresses.restore(message));
     }
     const left = routes.list();
     for (const { route, message } of before.routes) {
