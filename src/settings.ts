@@ -95,10 +95,6 @@ export function configure(link: Link, fd: number, known: LinkInfo | undefined, s
       () => link.setMaster(found.master ?? null),
     );
   }
-  for (const [i, address] of addresses.entries()) {
-    named(`addresses[${i}]`, () => link.addresses.add(address));
-    undo.push(() => link.addresses.remove(address));
-  }
   setOwnership(fd, found, settings, undo);
   if (up !== wasUp) {
     set(
@@ -106,6 +102,11 @@ export function configure(link: Link, fd: number, known: LinkInfo | undefined, s
       () => link.setUp(up),
       () => link.setUp(wasUp),
     );
+  }
+  // After that: the kernel makes no route to an IPv6 peer when an interface comes up that has one (net/ipv6/addrconf.c).
+  for (const [i, address] of addresses.entries()) {
+    named(`addresses[${i}]`, () => link.addresses.add(address));
+    undo.push(() => link.addresses.remove(address));
   }
   for (const [i, route] of routes.entries()) {
     named(`routes[${i}]`, () => link.routes.add(route));
