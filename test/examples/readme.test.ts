@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import * as library from "../../src";
 import * as packet from "../../src/packet";
+import { withKernelsIPv6 } from "../interface/support";
 import { describePrivileged, describeWithTools } from "../support/privilege";
 import { run } from "../support/system";
 
@@ -87,6 +88,7 @@ test("the README's snippets are right for the type checker", () => {
 
 describeWithTools("the README's recipes", ["ip", "tcpdump"], () => {
   const netns = `readme-${process.pid}`;
+  withKernelsIPv6();
 
   beforeAll(() => {
     run("ip", "link", "add", "br0", "type", "bridge");

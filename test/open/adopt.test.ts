@@ -261,7 +261,7 @@ describeWithTools("adopt() of what comes from elsewhere", ["unshare"], () => {
     using other = await otherNamespace();
     using raw = attached("twin1", IFF_TUN | IFF_NO_PI);
     run("ip", "link", "set", "twin1", "netns", `${other.pid}`);
-    const state = (): string => other.run("ip", "-d", "address", "show").replace(/ qdisc \w+ state \w+/, "");
+    const state = (): string => other.run("ip", "-d", "address", "show").replace(/ qdisc \w+ state \w+/g, "");
     const before = state();
     const addresses = ["192.0.2.1/24", "192.0.2.1/24"];
     const error = await leavingNothing(() => refusal(() => adopt(raw.fd, { mtu: 1300, up: true, addresses })));
