@@ -1,7 +1,7 @@
 /*
- * Segmentation offload as pure functions over bytes: super-packets split into
- * packets, and runs of packets merged into super-packets. No system calls;
- * every header field is checked against the bytes in hand.
+ * Segmentation offload as pure functions over bytes: where the parts of a
+ * packet are, checksums, and super-packets split into packets. No system
+ * calls; every header field is checked against the bytes in hand.
  *
  * Numbers, include/uapi/linux/virtio_net.h:
  *
@@ -16,9 +16,7 @@ struct virtio_net_hdr { u8 flags, gso_type; u16 hdr_len, gso_size, csum_start, c
 enum {
 	IP_TCP = 6, IP_UDP = 17,
 	TCP_CHECK = 16, UDP_CHECK = 6,
-	TH_FIN = 0x01, TH_PSH = 0x08, TH_ACK = 0x10, TH_CWR = 0x80,
-	/* Of one merged frame: the kernel takes no more pieces (UIO_MAXIOV is 1024), nor more datagrams (UDP_MAX_SEGMENTS). */
-	RUN_TCP = 512, RUN_UDP = 64
+	TH_FIN = 0x01, TH_PSH = 0x08, TH_ACK = 0x10, TH_CWR = 0x80
 };
 
 /* Offsets of the parts of a frame. */
@@ -95,7 +93,8 @@ static u64 add(u64 sum, const u8 *p, int n)
 		sum += (u64)LOAD32(p) + LOAD32(p + 4) + LOAD32(p + 8) + LOAD32(p + 12);
 	for (; n >= 4; p += 4, n -= 4)
 		sum += LOAD32(p);
-	memcpy(&last, p, (size)n);
+	if (n)
+		memcpy(&last, p, (size)n);
 	return sum + last;
 }
 
@@ -172,15 +171,16 @@ static int find_parts(const u8 *f, int n, int link, struct parts *p)
 	return at <= n;
 }
 
-/* Splitting */
-
 struct split {
 	const u8 *frame;
 	struct parts p;
 	int length, at, gso_size, index;
-	/* The sum of the pseudo-header, but for the length. */
-	u32 pseudo;
+	/* The sums of the IPv4 header, and of the transport's with its pseudo-header, but for what is another in each packet. */
+	u64 ip_sum, head_sum;
 };
+
+/* Flags that the last packet alone has, and that the first one alone has (RFC 3168 section 6.1.2). */
+enum { LAST_FLAGS = TH_FIN | TH_PSH, FIRST_FLAGS = TH_CWR };
 
 /* Completes the checksum of a frame that is no super-packet. 0 if the header does not fit the bytes. */
 static int finish_checksum(u8 *f, int n, const struct virtio_net_hdr *h)
@@ -196,6 +196,7 @@ static int finish_checksum(u8 *f, int n, const struct virtio_net_hdr *h)
 static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_net_hdr *h, int link)
 {
 	int type = h->gso_type & ~0x80, protocol = type == 5 ? IP_UDP : IP_TCP;
+	const u8 *ip, *t;
 	if ((type != 1 && type != 4 && type != 5) || !h->gso_size || !find_parts(f, n, link, &s->p))
 		return 0;
 	if (s->p.protocol != protocol || (type == 1 && s->p.version != 4) || (type == 4 && s->p.version != 6))
@@ -204,11 +205,19 @@ static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_
 		return 0;
 	if (s->p.payload >= n || n - s->p.ip > (s->p.version == 4 ? 65535 : 65535 + 40))
 		return 0;
-	/* The kernel's own, where it gives it: with a source route, that of the last destination (RFC 8200 section 8.1). */
+	ip = f + s->p.ip;
+	t = f + s->p.transport;
+	s->ip_sum = s->p.version == 4 ? add(0, ip, s->p.transport - s->p.ip) - LOAD16(ip + 2) - LOAD16(ip + 4) - LOAD16(ip + 10) : 0;
+	/* The kernel's own pseudo-header, where it gives it: with a source route, that of the last destination (RFC 8200 section 8.1). */
 	if (h->flags & 1)
-		s->pseudo = fold((u64)LOAD16(f + check_offset(&s->p)) + word(~(u32)(n - s->p.transport) & 0xffff));
+		s->head_sum = (u64)LOAD16(f + check_offset(&s->p)) + word(~(u32)(n - s->p.transport) & 0xffff);
 	else
-		s->pseudo = fold(pseudo(f, &s->p, 0));
+		s->head_sum = pseudo(f, &s->p, 0);
+	if (protocol == IP_TCP)
+		s->head_sum += add(0, t, s->p.payload - s->p.transport) - LOAD16(t + 4) - LOAD16(t + 6) - LOAD16(t + TCP_CHECK)
+			- word(t[13] & (LAST_FLAGS | FIRST_FLAGS));
+	else
+		s->head_sum += LOAD32(t);
 	s->frame = f;
 	s->length = n;
 	s->at = s->p.payload;
@@ -228,148 +237,29 @@ static int split_length(const struct split *s)
 static void split_next(struct split *s, u8 *out)
 {
 	const struct parts *p = &s->p;
-	int n = split_length(s), body = n - p->payload, check = check_offset(p), last = s->at + body == s->length;
-	u8 *ip = out + p->ip, *transport = out + p->transport;
+	int n = split_length(s), body = n - p->payload, segment = n - p->transport;
+	u8 *ip = out + p->ip, *t = out + p->transport;
+	u64 sum = s->head_sum + word((u32)segment);
 	memcpy(out, s->frame, (size)p->payload);
 	memcpy(out + p->payload, s->frame + s->at, (size)body);
 	if (p->version == 4) {
-		put16(ip + 2, (u32)(n - p->ip));
-		put16(ip + 4, get16(ip + 4) + (u32)s->index);
-		put16(ip + 10, 0);
-		store_sum(ip, 10, add(0, ip, p->transport - p->ip), 0);
+		u32 length = (u32)(n - p->ip), id = (get16(ip + 4) + (u32)s->index) & 0xffff;
+		put16(ip + 2, length);
+		put16(ip + 4, id);
+		store_sum(ip, 10, s->ip_sum + word(length) + word(id), 0);
 	} else
 		put16(ip + 4, (u32)(n - p->ip - 40));
 	if (p->protocol == IP_TCP) {
-		put32(transport + 4, get32(transport + 4) + (u32)(s->at - p->payload));
-		if (!last)
-			transport[13] &= ~(TH_FIN | TH_PSH);
-		if (s->index)
-			transport[13] &= ~TH_CWR;
-	} else
-		put16(transport + 4, (u32)(n - p->transport));
-	put16(out + check, 0);
-	store_sum(out, check, add(s->pseudo + word((u32)(n - p->transport)), transport, n - p->transport), p->protocol == IP_UDP);
+		u32 sequence = get32(t + 4) + (u32)(s->at - p->payload);
+		int gone = (s->at + body < s->length ? LAST_FLAGS : 0) | (s->index ? FIRST_FLAGS : 0);
+		put32(t + 4, sequence);
+		t[13] &= ~gone;
+		sum += word(sequence >> 16) + word(sequence & 0xffff) + word(t[13] & (LAST_FLAGS | FIRST_FLAGS));
+	} else {
+		put16(t + 4, (u32)segment);
+		sum += word((u32)segment);
+	}
+	store_sum(out, check_offset(p), add(sum, out + p->payload, body), p->protocol == IP_UDP);
 	s->at += body;
 	s->index++;
-}
-
-/* Merging */
-
-/* Packets of one flow, one behind the other, that lie where their sender has them. */
-struct run {
-	struct parts p;
-	int count, size, total, closed;
-	u32 next;
-	const u8 *frame[RUN_TCP];
-	int length[RUN_TCP];
-	/* The virtio header, and the headers of the merged frame: Ethernet with two tags, IP, TCP. */
-	u8 header[10 + 22 + 40 + 60];
-};
-
-/* Whether a packet may be merged with others: nothing about it is odd, and its checksums are right. */
-static int is_candidate(const u8 *f, int n, int link, struct parts *p)
-{
-	const u8 *ip, *transport;
-	if (!find_parts(f, n, link, p) || p->payload >= n)
-		return 0;
-	ip = f + p->ip;
-	transport = f + p->transport;
-	if (p->version == 4) {
-		if (p->transport != p->ip + 20 || (int)get16(ip + 2) != n - p->ip || (get16(ip + 6) & ~0x4000u) || fold(add(0, ip, 20)) != 0xffff)
-			return 0;
-	} else if (p->transport != p->ip + 40 || (int)get16(ip + 4) != n - p->ip - 40)
-		return 0;
-	if (p->protocol == IP_TCP) {
-		if ((transport[12] & 15) || (transport[13] & ~TH_PSH) != TH_ACK || get16(transport + 18))
-			return 0;
-	} else if ((int)get16(transport + 4) != n - p->transport || !get16(transport + 6))
-		return 0;
-	return fold(add(pseudo(f, p, n - p->transport), transport, n - p->transport)) == 0xffff;
-}
-
-/* Whether a candidate goes on where the run ends. */
-static int continues(const struct run *r, const u8 *f, int n, const struct parts *p)
-{
-	const u8 *first = r->frame[0], *ip = f + p->ip, *ip0 = first + p->ip, *t = f + p->transport, *t0 = first + p->transport;
-	int body = n - p->payload;
-	if (r->closed || r->count >= (p->protocol == IP_TCP ? RUN_TCP : RUN_UDP))
-		return 0;
-	if (p->version != r->p.version || p->protocol != r->p.protocol || p->ip != r->p.ip || p->payload != r->p.payload)
-		return 0;
-	if (body > r->size || p->payload - p->ip + r->total + body > 65535 || !is_same(f, first, p->ip))
-		return 0;
-	if (p->version == 4) {
-		/* Version and TOS; flags, TTL and protocol; both addresses. */
-		if (LOAD16(ip) != LOAD16(ip0) || LOAD32(ip + 6) != LOAD32(ip0 + 6) || LOAD64(ip + 12) != LOAD64(ip0 + 12))
-			return 0;
-		/* A packet that must not be fragmented has an identification without meaning (RFC 6864 section 4.1); else it counts up. */
-		if (!(ip[6] & 0x40) && get16(ip + 4) != ((get16(ip0 + 4) + (u32)r->count) & 0xffff))
-			return 0;
-	} else if (LOAD32(ip) != LOAD32(ip0) || LOAD16(ip + 6) != LOAD16(ip0 + 6) || LOAD64(ip + 8) != LOAD64(ip0 + 8)
-		|| LOAD64(ip + 16) != LOAD64(ip0 + 16) || LOAD64(ip + 24) != LOAD64(ip0 + 24) || LOAD64(ip + 32) != LOAD64(ip0 + 32))
-		return 0;
-	if (LOAD32(t) != LOAD32(t0))
-		return 0;
-	if (p->protocol == IP_UDP)
-		return 1;
-	/* Acknowledgement, header length, window; options, of whole words. */
-	if (get32(t + 4) != r->next || LOAD32(t + 8) != LOAD32(t0 + 8) || t[12] != t0[12] || LOAD16(t + 14) != LOAD16(t0 + 14))
-		return 0;
-	for (t += 20, t0 += 20; t < f + p->payload; t += 4, t0 += 4)
-		if (LOAD32(t) != LOAD32(t0))
-			return 0;
-	return 1;
-}
-
-/* Takes a candidate into the run: as its first, or as one that continues it. */
-static void run_add(struct run *r, const u8 *f, int n, const struct parts *p)
-{
-	int body = n - p->payload;
-	if (!r->count) {
-		r->p = *p;
-		r->size = body;
-		r->total = 0;
-		r->closed = 0;
-	}
-	r->frame[r->count] = f;
-	r->length[r->count++] = n;
-	r->total += body;
-	if (p->protocol == IP_TCP) {
-		r->next = get32(f + p->transport + 4) + (u32)body;
-		r->closed = (f[p->transport + 13] & TH_PSH) != 0;
-	}
-	if (body < r->size)
-		r->closed = 1;
-}
-
-/* Makes the headers of the merged frame, of more than one packet; returns their bytes. Behind them come the payloads. */
-static int run_headers(struct run *r)
-{
-	const struct parts *p = &r->p;
-	struct virtio_net_hdr h;
-	u8 *f = r->header + 10, *ip = f + p->ip;
-	int length = p->payload - p->transport + r->total;
-	u32 sum;
-	memcpy(f, r->frame[0], (size)p->payload);
-	if (p->version == 4) {
-		put16(ip + 2, (u32)(p->payload - p->ip + r->total));
-		put16(ip + 10, 0);
-		store_sum(ip, 10, add(0, ip, 20), 0);
-	} else
-		put16(ip + 4, (u32)(p->payload - p->ip - 40 + r->total));
-	if (p->protocol == IP_TCP)
-		f[p->transport + 13] |= r->frame[r->count - 1][p->transport + 13] & TH_PSH;
-	else
-		put16(f + p->transport + 4, (u32)length);
-	sum = fold(pseudo(f, p, length));
-	f[check_offset(p)] = (u8)sum;
-	f[check_offset(p) + 1] = (u8)(sum >> 8);
-	h.flags = 1;
-	h.gso_type = p->protocol == IP_UDP ? 5 : p->version == 4 ? 1 : 4;
-	h.hdr_len = (u16)p->payload;
-	h.gso_size = (u16)r->size;
-	h.csum_start = (u16)p->transport;
-	h.csum_offset = (u16)(check_offset(p) - p->transport);
-	memcpy(r->header, &h, 10);
-	return 10 + p->payload;
 }

@@ -150,8 +150,9 @@ static int tun_detach_filter(int fd)
  * -errno if the first read failed.
  *
  * The driver cuts a frame that is longer than the buffer and says nothing
- * (tun_put_user()), so `spill` (64 KiB and more) always stands behind the
- * slab: a frame that runs into it ends the batch, and its length shows it.
+ * (tun_put_user()), so where the slab has no room for the longest of all,
+ * `spill` (64 KiB and more) stands behind it: a frame that runs into it ends
+ * the batch, and its length shows it.
  */
 static int tun_read(int fd, u8 *slab, int offset, int end, int frame_max, u8 *spill, int spill_size, int *lengths, int count)
 {
@@ -161,9 +162,13 @@ static int tun_read(int fd, u8 *slab, int offset, int end, int frame_max, u8 *sp
 	v[1].length = (size)spill_size;
 	while (n < count && end - offset >= frame_max) {
 		int room = end - offset, r;
-		v[0].base = slab + offset;
-		v[0].length = (size)room;
-		r = result(sys_readv(fd, v, 2));
+		if (room >= spill_size)
+			r = result(sys_read(fd, slab + offset, (size)room));
+		else {
+			v[0].base = slab + offset;
+			v[0].length = (size)room;
+			r = result(sys_readv(fd, v, 2));
+		}
 		if (r == -EINTR)
 			continue;
 		if (r < 0)
@@ -183,4 +188,22 @@ static int tun_write(int fd, const u8 *frame, int length)
 		r = result(sys_write(fd, frame, (size)length));
 	while (r == -EINTR);
 	return r;
+}
+
+/*
+ * Writes frames one by one: the driver takes what one call carries as one
+ * frame. Returns how many were taken; if one was not, its place in `lengths`
+ * has -errno.
+ */
+static int tun_write_many(int fd, const u8 *base, const int *offsets, int *lengths, int count)
+{
+	int i, r;
+	for (i = 0; i < count; i++) {
+		r = tun_write(fd, base + offsets[i], lengths[i]);
+		if (r < 0) {
+			lengths[i] = r;
+			break;
+		}
+	}
+	return i;
 }

@@ -1,4 +1,4 @@
-/* Reading and writing frames behind a virtio header: split on the way in, merged on the way out (offload.c). */
+/* Reading and writing frames behind a virtio header: split on the way in (offload.c), merged on the way out (merge.c). */
 
 enum { FRAME_MAX = 65536 + 64, VNET_HDR = 10 };
 
@@ -163,18 +163,35 @@ static int vnet_push(int fd, u8 *state, const u8 *frame, int length, int link)
 	struct sending *tx = (struct sending *)state;
 	struct run *run = &tx->run;
 	struct parts p;
-	int r, candidate = is_candidate(frame, length, link, &p) && !(tx->off & kind_of(&p));
-	if (run->count && !(candidate && continues(run, frame, length, &p))) {
-		r = vnet_flush(fd, state);
-		if (r < 0)
-			return r;
+	int r;
+	if (!run->count || !continues(run, frame, length)) {
+		if (run->count) {
+			r = vnet_flush(fd, state);
+			if (r < 0)
+				return r;
+		}
+		if (!is_candidate(frame, length, link, &p) || (tx->off & kind_of(&p))) {
+			/* Not those of a failure that has been told. */
+			tx->pending = 0;
+			return vnet_write(fd, frame, length);
+		}
+		run_begin(run, length, &p);
 	}
-	if (!candidate) {
-		/* Not those of a failure that has been told. */
-		tx->pending = 0;
-		return vnet_write(fd, frame, length);
-	}
-	run_add(run, frame, length, &p);
+	run_add(run, frame, length);
 	tx->pending = run->count;
 	return 0;
+}
+
+/* Pushes `count` frames. Returns how many were taken; if one was not, its place in `lengths` has -errno. */
+static int vnet_push_many(int fd, u8 *state, const u8 *base, const int *offsets, int *lengths, int count, int link)
+{
+	int i, r;
+	for (i = 0; i < count; i++) {
+		r = vnet_push(fd, state, base + offsets[i], lengths[i], link);
+		if (r < 0) {
+			lengths[i] = r;
+			break;
+		}
+	}
+	return i;
 }

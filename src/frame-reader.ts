@@ -2,6 +2,8 @@ import type { DeviceCounters } from "./link-types.ts";
 import { EAGAIN } from "./sys/constants.ts";
 import { native } from "./sys/native.ts";
 
+/** Where frames begin in a slab: a view that begins inside its buffer is known to have one (see `gather` in sender.ts). */
+const SLAB_START = 8;
 /** Frames are read one behind the other into slabs of this size, which are handed out as views. */
 const SLAB_BYTES = 256 * 1024;
 /** Of frames of up to 64 KiB: room for some of them. */
@@ -32,7 +34,10 @@ export class FrameReader {
   readonly #failed: (errno: number) => void;
   #frameMax: number;
   #slab: Uint8Array = empty;
-  #offset = 0;
+  #offset = SLAB_START;
+  /** With reuse, the views of the last reads, and the list that they were handed out in. */
+  readonly #views: (Uint8Array | undefined)[] = [];
+  readonly #list: Uint8Array[] = [];
   #full = false;
   #frames = 0;
   #bytes = 0;
@@ -62,18 +67,24 @@ export class FrameReader {
     return this.#splitter?.held === true;
   }
 
+  /** Whether the last read may have ended for lack of room, and more be waiting. */
+  get crowded(): boolean {
+    return this.buffered || this.#slabBytes - this.#offset < this.#frameMax;
+  }
+
   /** The next frame, or null if none is waiting. */
   readFrame(): Uint8Array | null {
-    return this.#read(1) === 1 ? this.#take((lengths as Int32Array)[0] as number) : null;
+    return this.#read(1) === 1 ? this.#take(0) : null;
   }
 
   /** All frames that are waiting, `limit` (at most BATCH_FRAMES) of them; null if none is. */
   readBatch(limit: number): Uint8Array[] | null {
     let count = this.#read(limit);
     if (count <= 0) return null;
-    const frames: Uint8Array[] = [];
+    const frames = this.#reuse ? this.#list : [];
+    frames.length = 0;
     for (;;) {
-      for (let i = 0; i < count; i++) frames.push(this.#take((lengths as Int32Array)[i] as number));
+      for (let i = 0; i < count; i++) frames.push(this.#take(i));
       // A read ends early when the slab is full or none is waiting; with reuse, a second slab would overwrite the first.
       if (frames.length >= limit || this.#reuse || (this.#fits() && !this.buffered)) return frames;
       count = this.#read(limit - frames.length);
@@ -84,7 +95,7 @@ export class FrameReader {
   #read(limit: number): number {
     lengths ??= new Int32Array(BATCH_FRAMES);
     spill ??= new Uint8Array(SPILL_BYTES);
-    if (this.#reuse) this.#offset = 0;
+    if (this.#reuse) this.#offset = SLAB_START;
     // byteLength is 0 if somebody transferred the buffer of a frame away.
     if (!this.#fits() || this.#slab.byteLength === 0) this.#newSlab();
     let count = this.#readInto(this.#slab, limit);
@@ -112,24 +123,38 @@ export class FrameReader {
   #newSlab(): void {
     const { buffer, byteOffset } = Buffer.allocUnsafeSlow(this.#slabBytes);
     this.#slab = new Uint8Array(buffer, byteOffset, this.#slabBytes);
-    this.#offset = 0;
+    this.#offset = SLAB_START;
     this.#full = false;
+    this.#views.length = 0;
   }
 
-  #take(length: number): Uint8Array {
+  /** The next frame of those read, number `i` of its read. */
+  #take(i: number): Uint8Array {
+    const length = (lengths as Int32Array)[i] as number;
     this.#frames++;
     this.#bytes += length;
     if (length > this.#frameMax) this.#frameMax = length;
     const start = this.#offset;
     const room = this.#slabBytes - start;
     this.#offset = start + ((length + 7) & ~7);
-    if (length <= room) return new Uint8Array(this.#slab.buffer, this.#slab.byteOffset + start, length);
+    if (length <= room) return this.#view(i, this.#slab.byteOffset + start, length);
     // No frame is as long as that: the kernel has cut it.
     if (length >= room + SPILL_BYTES) this.#truncated++;
     const whole = new Uint8Array(length);
     whole.set(this.#slab.subarray(start));
     whole.set((spill as Uint8Array).subarray(0, length - room), room);
     return whole;
+  }
+
+  /** With reuse the one of the last time, if it is the same: traffic repeats itself. */
+  #view(i: number, start: number, length: number): Uint8Array {
+    if (!this.#reuse) return new Uint8Array(this.#slab.buffer, start, length);
+    let view = this.#views[i];
+    if (view?.byteOffset !== start || view.byteLength !== length) {
+      view = new Uint8Array(this.#slab.buffer, start, length);
+      this.#views[i] = view;
+    }
+    return view;
   }
 }
 

@@ -65,8 +65,8 @@ export class MergingWriter implements FrameWriter {
     return native().vnet_write(fd, frame, frame.byteLength);
   }
 
-  push(fd: number, frame: Uint8Array): number {
-    return native().vnet_push(fd, this.#state, frame, frame.byteLength, this.#link);
+  push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number {
+    return native().vnet_push_many(fd, this.#state, base, offsets, lengths, count, this.#link);
   }
 
   flush(fd: number): number {

@@ -138,8 +138,11 @@ export class Receiver {
   onReadable(): void {
     this.#budget = BATCH_FRAMES;
     if (this.#push !== undefined) {
-      const frames = this.#reader.readBatch(BATCH_FRAMES);
-      if (frames !== null) this.#push(frames);
+      do {
+        const frames = this.#takeWithinBudget(takeBatch);
+        if (frames === null) break;
+        this.#push(frames);
+      } while (this.#push !== undefined && this.#budget > 0 && this.#reader.crowded);
     } else {
       while (this.#budget > 0 && this.#waiters[0]?.deliver()) this.#waiters.shift();
       this.#releaseIfIdle();

@@ -43,6 +43,13 @@ export const signatures: {
     "i32" /* frames at most */,
   ],
   tun_write: ["i32", "ptr" /* frame */, "i32" /* length */],
+  tun_write_many: [
+    "i32",
+    "ptr" /* what the offsets count from */,
+    "ptr" /* offsets, one i32 a frame */,
+    "ptr" /* lengths, one i32 a frame; in and out */,
+    "i32" /* frames */,
+  ],
   rx_size: [],
   tx_size: [],
   vnet_read: [
@@ -56,11 +63,13 @@ export const signatures: {
     "i32" /* frames at most */,
   ],
   vnet_write: ["i32", "ptr" /* frame */, "i32" /* length */],
-  vnet_push: [
+  vnet_push_many: [
     "i32",
     "ptr" /* state, tx_size() bytes */,
-    "ptr" /* frame */,
-    "i32" /* length */,
+    "ptr" /* what the offsets count from */,
+    "ptr" /* offsets, one i32 a frame */,
+    "ptr" /* lengths, one i32 a frame; in and out */,
+    "i32" /* frames */,
     "i32" /* 1 for Ethernet */,
   ],
   vnet_flush: ["i32", "ptr" /* state */],
@@ -131,6 +140,7 @@ export interface Native {
     count: number,
   ): number;
   tun_write(fd: number, frame: Bytes, length: number): number;
+  tun_write_many(fd: number, base: Bytes, offsets: Int32Array, lengths: Int32Array, count: number): number;
   rx_size(): number;
   tx_size(): number;
   vnet_read(
@@ -144,7 +154,15 @@ export interface Native {
     count: number,
   ): number;
   vnet_write(fd: number, frame: Bytes, length: number): number;
-  vnet_push(fd: number, state: Bytes, frame: Bytes, length: number, link: number): number;
+  vnet_push_many(
+    fd: number,
+    state: Bytes,
+    base: Bytes,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    count: number,
+    link: number,
+  ): number;
   vnet_flush(fd: number, state: Bytes): number;
   nl_open(): number;
   nl_bind(fd: number, groups: number): number;

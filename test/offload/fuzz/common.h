@@ -5,6 +5,7 @@
 #include "../../../native/base.c"
 #include "../../../native/tun.c"
 #include "../../../native/offload.c"
+#include "../../../native/merge.c"
 #include "../../../native/vnet.c"
 
 extern void *malloc(size);

@@ -1,10 +1,11 @@
 /*
- * The pure functions of native/offload.c, and those of native/vnet.c with reads
+ * The pure functions of native/offload.c and merge.c, and those of native/vnet.c with reads
  * and writes that a test hands in and takes out. Compiled by shim.ts.
  */
 #include "../../../native/base.c"
 #include "../../../native/tun.c"
 #include "../../../native/offload.c"
+#include "../../../native/merge.c"
 #include "../../../native/vnet.c"
 
 static int error_number;

@@ -1,4 +1,4 @@
-/** The C of native/offload.c and native/vnet.c (shim.c), called with bytes in place of an fd. */
+/** The C of native/offload.c, merge.c and vnet.c (shim.c), called with bytes in place of an fd. */
 import { cc } from "bun:ffi";
 
 const { symbols } = cc({
