@@ -63,39 +63,52 @@ static u32 fold(u64 sum)
  */
 static u64 add(u64 sum, const u8 *p, int n)
 {
-	u32 last = 0;
 #if defined(__TINYC__) && defined(__x86_64__)
-	/* Twice as fast as what TinyCC makes of the loop below: 58 ns for 1,460 bytes. */
-	long blocks = n / 64;
-	if (blocks) {
-		n -= (int)blocks * 64;
-		__asm__ volatile (
-			"clc\n"
-			"1:\n\t"
-			"adcq 0(%1), %0\n\t"
-			"adcq 8(%1), %0\n\t"
-			"adcq 16(%1), %0\n\t"
-			"adcq 24(%1), %0\n\t"
-			"adcq 32(%1), %0\n\t"
-			"adcq 40(%1), %0\n\t"
-			"adcq 48(%1), %0\n\t"
-			"adcq 56(%1), %0\n\t"
-			"leaq 64(%1), %1\n\t"
-			"decq %2\n\t"
-			"jnz 1b\n\t"
-			"adcq $0, %0\n\t"
-			: "+r"(sum), "+r"(p), "+r"(blocks) : : "memory", "cc");
-		/* Room for what follows. */
-		sum = (sum & 0xffffffff) + (sum >> 32);
-	}
+	/* A third of what TinyCC makes of the loop below. The carry is never lost: it comes with a sum that is not all ones. */
+	long blocks = n >> 6, words = n >> 3 & 7;
+	__asm__ volatile (
+		"testq %2, %2\n\t"
+		"jz 2f\n"
+		"1:\n\t"
+		"adcq 0(%1), %0\n\t"
+		"adcq 8(%1), %0\n\t"
+		"adcq 16(%1), %0\n\t"
+		"adcq 24(%1), %0\n\t"
+		"adcq 32(%1), %0\n\t"
+		"adcq 40(%1), %0\n\t"
+		"adcq 48(%1), %0\n\t"
+		"adcq 56(%1), %0\n\t"
+		"leaq 64(%1), %1\n\t"
+		"decq %2\n\t"
+		"jnz 1b\n\t"
+		"adcq $0, %0\n"
+		"2:\n\t"
+		"testq %3, %3\n\t"
+		"jz 4f\n"
+		"3:\n\t"
+		"adcq 0(%1), %0\n\t"
+		"leaq 8(%1), %1\n\t"
+		"decq %3\n\t"
+		"jnz 3b\n\t"
+		"adcq $0, %0\n"
+		"4:\n\t"
+		: "+r"(sum), "+r"(p), "+r"(blocks), "+r"(words) : : "memory", "cc");
+	/* Room for what follows. */
+	sum = (sum & 0xffffffff) + (sum >> 32);
+#else
+	int words;
+	for (words = n >> 3; words > 0; words--, p += 8)
+		sum += (u64)LOAD32(p) + LOAD32(p + 4);
 #endif
-	for (; n >= 16; p += 16, n -= 16)
-		sum += (u64)LOAD32(p) + LOAD32(p + 4) + LOAD32(p + 8) + LOAD32(p + 12);
-	for (; n >= 4; p += 4, n -= 4)
+	if (n & 4) {
 		sum += LOAD32(p);
-	if (n)
-		memcpy(&last, p, (size)n);
-	return sum + last;
+		p += 4;
+	}
+	if (n & 2) {
+		sum += LOAD16(p);
+		p += 2;
+	}
+	return n & 1 ? sum + *p : sum;
 }
 
 /* A number as it is summed: in network order. */

@@ -6,7 +6,7 @@ import { native } from "./sys/native.ts";
 const SLAB_START = 8;
 /** Frames are read one behind the other into slabs of this size, which are handed out as views. */
 const SLAB_BYTES = 256 * 1024;
-/** Of frames of up to 64 KiB: room for some of them. */
+/** Of frames of up to 64 KiB, or of what they are split into: room for some of them. */
 const BIG_SLAB_BYTES = 1024 * 1024;
 const BIG_FRAME = 32 * 1024;
 
@@ -19,7 +19,9 @@ let spill: Uint8Array | undefined;
 let lengths: Int32Array | undefined;
 
 /** Frames that one read returns at most: the budget that keeps timers on time under a flood. */
-export const BATCH_FRAMES = 512;
+const BATCH_FRAMES = 512;
+/** The same of what super-packets are split into, each of which costs a third: what is cut off can be merged with nothing. */
+const SPLIT_BATCH_FRAMES = 2048;
 
 /**
  * Reads frames from a TUN fd as views of slabs. Without `reuse` a byte of a
@@ -27,6 +29,8 @@ export const BATCH_FRAMES = 512;
  * its slab). With it there is one slab, and each read begins at its start.
  */
 export class FrameReader {
+  /** Frames that one read returns at most. */
+  readonly batchMax: number;
   readonly #fd: number;
   readonly #reuse: boolean;
   readonly #slabBytes: number;
@@ -48,7 +52,10 @@ export class FrameReader {
     this.#fd = fd;
     this.#frameMax = frameMax;
     this.#reuse = reuseBuffers;
-    this.#slabBytes = frameMax > BIG_FRAME ? BIG_SLAB_BYTES : SLAB_BYTES;
+    this.batchMax = split === undefined ? BATCH_FRAMES : SPLIT_BATCH_FRAMES;
+    // Without reuse it would be touched for the first time each time.
+    const isBig = frameMax > BIG_FRAME || (split !== undefined && reuseBuffers);
+    this.#slabBytes = isBig ? BIG_SLAB_BYTES : SLAB_BYTES;
     this.#splitter = split === undefined ? undefined : new Splitter(split === "tap");
     this.#failed = failed;
   }
@@ -77,7 +84,7 @@ export class FrameReader {
     return this.#read(1) === 1 ? this.#take(0) : null;
   }
 
-  /** All frames that are waiting, `limit` (at most BATCH_FRAMES) of them; null if none is. */
+  /** All frames that are waiting, `limit` (at most {@link batchMax}) of them; null if none is. */
   readBatch(limit: number): Uint8Array[] | null {
     let count = this.#read(limit);
     if (count <= 0) return null;
@@ -93,7 +100,7 @@ export class FrameReader {
   }
 
   #read(limit: number): number {
-    lengths ??= new Int32Array(BATCH_FRAMES);
+    lengths ??= new Int32Array(SPLIT_BATCH_FRAMES);
     spill ??= new Uint8Array(SPILL_BYTES);
     if (this.#reuse) this.#offset = SLAB_START;
     // byteLength is 0 if somebody transferred the buffer of a frame away.

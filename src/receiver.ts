@@ -1,5 +1,5 @@
 import { TunTapError } from "./errors.ts";
-import { BATCH_FRAMES, type FrameReader } from "./frame-reader.ts";
+import type { FrameReader } from "./frame-reader.ts";
 
 /** Whoever receives from a device; there is one at a time. */
 export interface Consumer {
@@ -35,12 +35,13 @@ export class Receiver {
   #push: ((frames: Uint8Array[]) => void) | undefined;
   readonly #waiters: Waiter[] = [];
   /** Frames that may still be taken before the event loop gets its turn. */
-  #budget = BATCH_FRAMES;
+  #budget: number;
   #ended = false;
   #returning = false;
 
   constructor(reader: FrameReader, want: () => void) {
     this.#reader = reader;
+    this.#budget = reader.batchMax;
     this.#want = want;
   }
 
@@ -79,7 +80,7 @@ export class Receiver {
   /** What is waiting in the kernel, now; null if nothing is, or others wait for it. */
   takeNow<T>(consumer: Consumer, take: Take<T>): T | null {
     this.claim(consumer);
-    const value = this.#ended || this.#waiters.length > 0 ? null : take(this.#reader, BATCH_FRAMES);
+    const value = this.#ended || this.#waiters.length > 0 ? null : take(this.#reader, this.#reader.batchMax);
     this.#releaseIfIdle();
     return value;
   }
@@ -136,7 +137,7 @@ export class Receiver {
 
   /** Frames are waiting: deliver them, as many as the budget of one wake-up allows. */
   onReadable(): void {
-    this.#budget = BATCH_FRAMES;
+    this.#budget = this.#reader.batchMax;
     if (this.#push !== undefined) {
       do {
         const frames = this.#takeWithinBudget(takeBatch);
