@@ -7,11 +7,15 @@ import { Program, run } from "./processes.ts";
 /** The holder ends of itself then, whatever becomes of the run. */
 const SECONDS_MAX = 600;
 
+/** Without IPv6 the kernel sends nothing of its own accord (router solicitations, MLD). */
+const withoutIPv6 = "echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/all/disable_ipv6";
+/** Without a link-local address (IN6_ADDR_GEN_MODE_NONE) it does not solicit routers either. */
+const withIPv6 = "cd /proc/sys/net/ipv6/conf/default && echo 1 >addr_gen_mode && echo 0 >accept_ra";
+
 /** Starts a namespace and returns its holder's pid. */
-export async function openNamespace(): Promise<number> {
-  // Without IPv6 the kernel sends nothing of its own accord (router solicitations, MLD).
-  const quiet = "echo 1 2>/dev/null >/proc/sys/net/ipv6/conf/all/disable_ipv6";
-  const holder = new Program(["sh", "-c", `${quiet}; echo ready; exec sleep ${SECONDS_MAX}`], { netns: "fresh" });
+export async function openNamespace(ipv6: boolean): Promise<number> {
+  const script = `${ipv6 ? withIPv6 : withoutIPv6}; echo ready; exec sleep ${SECONDS_MAX}`;
+  const holder = new Program(["sh", "-c", script], { netns: "fresh" });
   await holder.ready();
   return holder.pid;
 }
@@ -21,13 +25,7 @@ export async function moveLink(name: string, from: number, to: number): Promise<
   await run(["ip", "link", "set", name, "netns", String(to)], { netns: from });
 }
 
-/** Gives a TUN its address, brings it up, and sends `routes` through it. */
-export async function configureLink(netns: number, name: string, address: string, routes: string[]): Promise<void> {
-  const lines = [
-    `address add ${address} dev ${name}`,
-    // Both are the kernel's defaults: whatever the program under test thinks of them.
-    `link set ${name} mtu 1500 txqueuelen 500 up`,
-    ...routes.map((route) => `route add ${route} dev ${name}`),
-  ];
-  await run(["ip", "-batch", "-"], { netns, stdin: `${lines.join("\n")}\n` });
+/** Commands of `ip`, in a namespace. */
+export async function configure(netns: number, commands: readonly string[]): Promise<void> {
+  await run(["ip", "-batch", "-"], { netns, stdin: `${commands.join("\n")}\n` });
 }

@@ -17,9 +17,10 @@ export interface StartOptions {
 export class Program {
   readonly #command: string;
   readonly #process: Subprocess<"pipe", "pipe", "pipe">;
-  readonly #errors: Promise<string>;
+  readonly #errorsRead: Promise<void>;
   readonly #output: AsyncIterator<string>;
   #text = "";
+  #errors = "";
 
   constructor(command: readonly string[], options: StartOptions) {
     if (interrupted) throw new Error("Interrupted");
@@ -34,7 +35,7 @@ export class Program {
     });
     this.#process.stdin.write(options.stdin ?? "");
     this.#process.stdin.end();
-    this.#errors = new Response(this.#process.stderr).text();
+    this.#errorsRead = this.#readErrors();
     this.#output = this.#process.stdout.pipeThrough(new TextDecoderStream())[Symbol.asyncIterator]();
     running.add(this);
     void this.#process.exited.then(() => running.delete(this));
@@ -42,6 +43,11 @@ export class Program {
 
   get pid(): number {
     return this.#process.pid;
+  }
+
+  /** What it has written to standard error by now. */
+  get errors(): string {
+    return this.#errors;
   }
 
   /** Resolves once the program has printed "ready". */
@@ -55,7 +61,8 @@ export class Program {
   /** What the program prints until it ends of itself. */
   async output(timeoutMs: number = PATIENCE_MS): Promise<string> {
     await this.#within(timeoutMs, this.#readAll());
-    if ((await this.#process.exited) !== 0) throw await this.#failure("failed");
+    const [exitCode] = await Promise.all([this.#process.exited, this.#errorsRead]);
+    if (exitCode !== 0) throw await this.#failure("failed");
     return this.#text;
   }
 
@@ -81,6 +88,10 @@ export class Program {
     while (await this.#readMore());
   }
 
+  async #readErrors(): Promise<void> {
+    for await (const text of this.#process.stderr.pipeThrough(new TextDecoderStream())) this.#errors += text;
+  }
+
   async #within<T>(timeoutMs: number, work: Promise<T>): Promise<T> {
     const timer = setTimeout(() => this.#process.kill("SIGKILL"), timeoutMs);
     try {
@@ -91,9 +102,9 @@ export class Program {
   }
 
   async #failure(how: string): Promise<Error> {
-    await this.#process.exited;
+    await Promise.all([this.#process.exited, this.#errorsRead]);
     const status = this.#process.signalCode ?? `exit code ${this.#process.exitCode}`;
-    return new Error(`${this.#command}: ${how} (${status})\n${this.#text}${await this.#errors}`);
+    return new Error(`${this.#command}: ${how} (${status})\n${this.#text}${this.#errors}`);
   }
 }
 

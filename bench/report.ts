@@ -1,40 +1,81 @@
-/** From samples to the table: medians over the rounds, and medians of each round's ratio. */
-import type { Sample } from "./measure.ts";
+/** What a run says: a table of headlines, then one for each case. */
+import type { Case } from "./cases.ts";
+import type { Contender } from "./contender.ts";
+import { type Headline, headlines, type Limit } from "./headlines.ts";
+import type { Column } from "./measure/kind.ts";
+import { type CaseResults, type Round, ratios, type Spread, values } from "./statistics.ts";
 
-/** One round of one section: what C did, and then ours. Startup has no C beside it. */
-export interface Round {
-  c: Sample | undefined;
-  ours: Sample;
+/** Columns that hold names, not numbers, stand on the left. */
+interface Table {
+  readonly names: number;
+  readonly head: readonly string[];
+  readonly rows: readonly (readonly string[])[];
 }
 
-export type Section = "throughput" | "flood" | "rtt" | "startup";
-export const sections: readonly Section[] = ["throughput", "flood", "rtt", "startup"];
-
-interface Metric {
-  section: Section;
-  key: string;
-  label: string;
-  digits: number;
-  /** Of the ratio, or of the value itself where there is no C. */
-  target?: { most: number } | { least: number };
+/** The first table, without the rows of cases that did not run. */
+export function headlineTable(results: readonly CaseResults[]): string {
+  let section = "";
+  const rows = headlines.flatMap((headline) => {
+    const rounds = results.find(({ of }) => of.name === headline.of)?.rounds ?? [];
+    const cells = headlineCells(headline, rounds);
+    if (cells === undefined) return [];
+    const isNew = headline.section !== section;
+    section = headline.section;
+    return [[isNew ? section : "", headline.label, ...cells]];
+  });
+  const head = ["", "", "C", "ours", "ours/C", "ratio min–max", "target", ""];
+  return markdown({ names: 2, head, rows });
 }
 
-const metrics: readonly Metric[] = [
-  { section: "throughput", key: "gbits", label: "TCP through a relay, Gbit/s", digits: 2, target: { least: 0.9 } },
-  { section: "throughput", key: "cpuPerGb", label: "relay CPU, s/GB", digits: 2 },
-  { section: "throughput", key: "userPerGb", label: "of it user, s/GB", digits: 2 },
-  { section: "throughput", key: "systemPerGb", label: "of it system, s/GB", digits: 2 },
-  { section: "flood", key: "packetsPerSecond", label: "64-byte packets that arrive, /s", digits: 0 },
-  { section: "flood", key: "lostPercent", label: "lost of those sent, %", digits: 1 },
-  { section: "flood", key: "cpuNsPerPacket", label: "relay CPU, ns/packet", digits: 0, target: { most: 1.25 } },
-  { section: "rtt", key: "p50", label: "idle echo RTT p50, µs", digits: 1, target: { most: 2 } },
-  { section: "rtt", key: "p90", label: "p90, µs", digits: 1 },
-  { section: "rtt", key: "p99", label: "p99, µs", digits: 1 },
-  { section: "startup", key: "import", label: "import, ms", digits: 1, target: { most: 5 } },
-  { section: "startup", key: "open", label: "first open after it, ms", digits: 1, target: { most: 15 } },
-];
+function headlineCells(headline: Headline, rounds: readonly Round[]): string[] | undefined {
+  const { contender, key, digits, limit } = headline;
+  const own = values(rounds, contender, key);
+  if (own === undefined) return undefined;
+  const c = contender.against && values(rounds, contender.against, key);
+  const ratio = c && ratios(rounds, contender, key);
+  return [
+    c?.median.toFixed(digits) ?? "",
+    own.median.toFixed(digits),
+    ratio?.median.toFixed(2) ?? "",
+    ratio ? range(ratio, 2) : c ? "" : range(own, digits),
+    ...limitCells(limit, ratio ?? own),
+  ];
+}
 
-const head = ["", "", "C", "ours", "ours/C", "ratio min–max", "target", ""];
+function limitCells(limit: Limit | undefined, { median }: Spread): [limit: string, verdict: string] {
+  if (limit === undefined) return ["", ""];
+  if ("least" in limit) return [`≥ ${limit.least}`, median >= limit.least ? "met" : "missed"];
+  return [`≤ ${limit.most}`, median <= limit.most ? "met" : "missed"];
+}
+
+/** Everything about one case: a row for each contender. */
+export function caseTable({ of, rounds }: CaseResults): string {
+  const head = ["", ...of.kind.columns.flatMap(({ label, compared }) => (compared ? [label, "ratio"] : [label]))];
+  const rows = of.contenders.map((contender) => [
+    contender.name,
+    ...of.kind.columns.flatMap((column) => caseCells(column, contender, rounds)),
+  ]);
+  return markdown({ names: 1, head, rows });
+}
+
+function caseCells({ key, digits, compared }: Column, contender: Contender, rounds: readonly Round[]): string[] {
+  const value = values(rounds, contender, key)?.median.toFixed(digits) ?? "";
+  if (!compared) return [value];
+  const ratio = ratios(rounds, contender, key);
+  return [value, ratio ? `${ratio.median.toFixed(2)} (${range(ratio, 2)})` : ""];
+}
+
+/** What the ratios of a case are to: "Ratios to C, poll: ours; ours, frames kept." */
+export function comparisons({ contenders }: Case): string {
+  const compared = contenders.filter(({ against }) => against !== undefined);
+  return [...Map.groupBy(compared, ({ against }) => against?.name)]
+    .map(([against, group]) => `Ratios to ${against}: ${group.map(({ name }) => name).join("; ")}.`)
+    .join(" ");
+}
+
+function range({ least, most }: Spread, digits: number): string {
+  return `${least.toFixed(digits)}–${most.toFixed(digits)}`;
+}
 
 /** Keys of a sample that ought to be zero. */
 const oughtToBeZero: Record<string, string> = {
@@ -43,87 +84,24 @@ const oughtToBeZero: Record<string, string> = {
   lost: "echoes that never came",
 };
 
-export type Results = Record<Section, Round[]>;
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
-}
-
-/** The table's rows, without its head, section by section. */
-export function tableRows(results: Results): string[][] {
-  return sections.flatMap((section) => {
-    const rounds = results[section];
-    if (rounds.length === 0) return [];
-    return metrics
-      .filter((metric) => metric.section === section)
-      .map((metric, i) => [i === 0 ? section : "", ...metricCells(metric, rounds)]);
-  });
-}
-
-function metricCells({ key, label, digits, target }: Metric, rounds: readonly Round[]): string[] {
-  const ours = rounds.map((round) => round.ours[key] ?? Number.NaN);
-  const c = rounds.flatMap((round) => (round.c === undefined ? [] : [round.c[key] ?? Number.NaN]));
-  if (c.length === 0) {
-    const value = median(ours);
-    return [label, "", value.toFixed(digits), "", spread(ours, digits), ...targetCells(target, value)];
-  }
-  const ratios = ours.map((value, i) => value / (c[i] ?? Number.NaN)).filter(Number.isFinite);
-  const ratio = median(ratios);
-  return [
-    label,
-    median(c).toFixed(digits),
-    median(ours).toFixed(digits),
-    ratios.length === 0 ? "" : ratio.toFixed(2),
-    ratios.length === 0 ? "" : spread(ratios, 2),
-    ...targetCells(target, ratio),
-  ];
-}
-
-function spread(values: readonly number[], digits: number): string {
-  return `${Math.min(...values).toFixed(digits)}–${Math.max(...values).toFixed(digits)}`;
-}
-
-function targetCells(target: Metric["target"], value: number): [target: string, verdict: string] {
-  if (target === undefined) return ["", ""];
-  if ("least" in target) return [`≥ ${target.least}`, value >= target.least ? "met" : "missed"];
-  return [`≤ ${target.most}`, value <= target.most ? "met" : "missed"];
-}
-
 /** What makes the numbers doubtful, one line each. */
-export function doubts(results: Results): string[] {
-  return sections.flatMap((section) =>
-    (["c", "ours"] as const).flatMap((side) =>
+export function doubts(results: readonly CaseResults[]): string[] {
+  return results.flatMap(({ of, rounds }) =>
+    of.contenders.flatMap(({ name }) =>
       Object.entries(oughtToBeZero).flatMap(([key, meaning]) => {
-        const total = results[section].reduce((sum, round) => sum + (round[side]?.[key] ?? 0), 0);
-        return total === 0 ? [] : [`${section}, ${side === "c" ? "C" : side}: ${total} ${meaning}`];
+        const total = rounds.reduce((sum, round) => sum + (round[name]?.[key] ?? 0), 0);
+        return total === 0 ? [] : [`${of.name}, ${name}: ${total} ${meaning}`];
       }),
     ),
   );
 }
 
-/** For a terminal: columns of even width. */
-export function formatText(rows: readonly string[][]): string {
+function markdown({ names, head, rows }: Table): string {
   const all = [head, ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  return all
-    .map((row) =>
-      row
-        .map((cell, column) => {
-          const width = widths[column] ?? 0;
-          // Names on the left, numbers on the right.
-          return column < 2 ? cell.padEnd(width) : cell.padStart(width);
-        })
-        .join("  ")
-        .trimEnd(),
-    )
-    .join("\n");
-}
-
-export function formatMarkdown(rows: readonly string[][]): string {
+  const widths = head.map((_, column) => Math.max(3, ...all.map((row) => (row[column] ?? "").length)));
   const line = (cells: readonly string[]): string => `| ${cells.join(" | ")} |`;
-  const rule = head.map((_, column) => (column < 2 ? "---" : "---:"));
-  return [head, rule, ...rows].map(line).join("\n");
+  const pad = (row: readonly string[]): string[] =>
+    row.map((cell, column) => (column < names ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0)));
+  const rule = widths.map((width, column) => (column < names ? "-".repeat(width) : `${"-".repeat(width - 1)}:`));
+  return [line(pad(head)), line(rule), ...rows.map((row) => line(pad(row)))].join("\n");
 }

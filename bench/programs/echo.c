@@ -1,18 +1,22 @@
 /*
- * echo NAME SECONDS_MAX
+ * echo [--vnet] [--idle N] NAME SECONDS_MAX
  *
  * Opens a TUN interface and sends every UDP packet and ICMP echo request of IPv4
  * back to where it came from. Prints "ready" once the interface exists. Ends on
- * SIGTERM, or after SECONDS_MAX whatever happens. The measure that bench/echo.ts
- * is held against.
+ * SIGTERM, or after SECONDS_MAX whatever happens. The measure that echo.ts is
+ * held against.
+ *
+ *   --vnet    with virtio headers, which stay on the frames
+ *   --idle N  N more interfaces, idle0 and so on, in the same poll set
  */
 #include "tun.h"
 
-#include <errno.h>
+#include <getopt.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdint.h>
 
+#define IDLE_MAX 1023
 #define IPV4_HEADER_BYTES 20
 #define ICMP_ECHO_REQUEST 8
 
@@ -46,7 +50,8 @@ static int turn_round(unsigned char *ip, size_t length) {
   return 1;
 }
 
-static void answer(int fd) {
+/* `header` bytes stand before each packet, and hold for its answer too: swapping leaves unfinished sums as they are. */
+static void answer(int fd, size_t header) {
   for (int i = 0; i < FRAMES_PER_TURN; i++) {
     ssize_t length = read(fd, frame, sizeof frame);
     if (length < 0) {
@@ -54,7 +59,7 @@ static void answer(int fd) {
       perror("read");
       exit(1);
     }
-    if (!turn_round(frame, (size_t)length)) continue;
+    if (!turn_round(frame + header, (size_t)length - header)) continue;
     if (write(fd, frame, (size_t)length) < 0 && errno != EAGAIN && errno != EINTR && errno != EIO) {
       perror("write");
       exit(1);
@@ -63,21 +68,35 @@ static void answer(int fd) {
 }
 
 int main(int argc, char **argv) {
-  if (argc != 3) {
-    fprintf(stderr, "usage: echo NAME SECONDS_MAX\n");
+  static struct pollfd fds[1 + IDLE_MAX];
+  int vnet = 0, idle = 0, wrong = 0;
+  const struct option options[] = {{"vnet", no_argument, &vnet, 1}, {"idle", required_argument, NULL, 'i'}, {0}};
+  for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;) {
+    if (c == 'i') idle = atoi(optarg);
+    else wrong |= c != 0;
+  }
+  if (wrong || idle < 0 || idle > IDLE_MAX || argc - optind != 2) {
+    fprintf(stderr, "usage: echo [--vnet] [--idle N] NAME SECONDS_MAX\n");
     return 2;
   }
-  int fd = tun_open(argv[1]);
-  alarm((unsigned)atoi(argv[2]));
+  int flags = IFF_TUN | (vnet ? IFF_VNET_HDR : 0);
+  fds[0] = (struct pollfd){.fd = tun_open(argv[optind], flags), .events = POLLIN};
+  for (int i = 0; i < idle; i++) {
+    char name[IFNAMSIZ];
+    snprintf(name, sizeof name, "idle%d", i);
+    fds[1 + i] = (struct pollfd){.fd = tun_open(name, flags), .events = POLLIN};
+  }
+  alarm((unsigned)atoi(argv[optind + 1]));
   say_ready();
 
-  struct pollfd wait = {.fd = fd, .events = POLLIN};
   for (;;) {
-    if (poll(&wait, 1, -1) < 0) {
+    if (poll(fds, 1 + (nfds_t)idle, -1) < 0) {
       if (errno == EINTR) continue;
       perror("poll");
       return 1;
     }
-    answer(fd);
+    for (int i = 0; i <= idle; i++) {
+      if (fds[i].revents != 0) answer(fds[i].fd, vnet ? (size_t)VNET_HEADER_BYTES : 0);
+    }
   }
 }

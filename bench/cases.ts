@@ -1,0 +1,197 @@
+/** What is measured: each case with its network, and who takes part. */
+import type { Contender } from "./contender.ts";
+import { crossingsKind } from "./measure/crossings.ts";
+import { smallPacketsKind, superPacketsKind } from "./measure/flood.ts";
+import type { Kind } from "./measure/kind.ts";
+import { memoryKind } from "./measure/memory.ts";
+import { rttKind } from "./measure/rtt.ts";
+import { startupKind } from "./measure/startup.ts";
+import { tcpKind } from "./measure/tcp.ts";
+import type { Network } from "./rig.ts";
+
+export type CaseName =
+  | `tcp-${"tun" | "tap"}-${"ipv4" | "ipv6"}`
+  | "tcp-advmss"
+  | "flood"
+  | "flood-tap-ipv6"
+  | "gso"
+  | "gso-tap-ipv6"
+  | "rtt"
+  | "devices"
+  | "crossings"
+  | "memory"
+  | "startup"
+  | "trial-tcp";
+
+export interface Case {
+  /** What --only selects it by. */
+  readonly name: CaseName;
+  readonly title: string;
+  readonly kind: Kind;
+  readonly network: Network;
+  readonly contenders: readonly Contender[];
+  /** In every round, or in the first alone where it does not vary. */
+  readonly once?: boolean;
+  /** `--quick` leaves it out: each of its modes is in another case. */
+  readonly slow?: boolean;
+  /** Runs if it is asked for by its name only: what was tried, for bench/NOTES.md. */
+  readonly trial?: boolean;
+}
+
+const c = (name: string, ...options: string[]): Contender => ({ name, program: "c", options });
+const ours = (name: string, against: Contender | undefined, ...options: string[]): Contender => ({
+  name,
+  program: "ours",
+  options,
+  ...(against && { against }),
+});
+
+const poll: Contender = c("C, poll");
+const threads = c("C, two threads", "--threads");
+const through: Contender = c("C, headers passed through", "--vnet");
+const throughThreads = c("C, headers passed through, two threads", "--vnet", "--threads");
+
+// As C does, ours reads into the same buffer again and again, unless frames are to be kept.
+export const plain: Contender = ours("ours", poll);
+export const plainKept: Contender = ours("ours, frames kept", poll, "--keep");
+export const offload: Contender = ours("ours, offload", through, "--offload");
+export const offloadKept: Contender = ours("ours, offload, frames kept", through, "--offload", "--keep");
+export const raw: Contender = ours("ours, raw", through, "--raw");
+export const rawKept: Contender = ours("ours, raw, frames kept", through, "--raw", "--keep");
+export const start: Contender = ours("ours", undefined);
+
+const inOneThread = [poll, plain, through, offload, raw];
+const keeping = [plainKept, offloadKept, rawKept];
+const withHeaders = [through, throughThreads, offload, offloadKept, raw, rawKept];
+
+/** The same contender with idle devices beside the busy one. */
+function beside(idleDevices: number, contender: Contender): Contender {
+  const { program, options } = contender;
+  const name = `${contender.name}, ${idleDevices + 1} devices`;
+  return { name, program, options, network: { idleDevices }, against: contender };
+}
+
+/** The same contender with another length of the kernel's queues. */
+function inQueueOf(txQueueLength: number, contender: Contender): Contender {
+  return { ...contender, name: `${contender.name}, txqueuelen ${txQueueLength}`, network: { txQueueLength } };
+}
+
+const napi = c("C, poll, IFF_NAPI", "--napi");
+const throughNapi = c("C, headers passed through, IFF_NAPI", "--vnet", "--napi");
+
+export const cases: readonly Case[] = [
+  {
+    name: "tcp-tun-ipv4",
+    title: "TCP, TUN, IPv4",
+    kind: tcpKind,
+    network: {},
+    contenders: [threads, throughThreads, ...inOneThread, ...keeping],
+  },
+  {
+    name: "tcp-tun-ipv6",
+    title: "TCP, TUN, IPv6",
+    kind: tcpKind,
+    network: { ipv6: true },
+    contenders: inOneThread,
+    slow: true,
+  },
+  {
+    name: "tcp-tap-ipv4",
+    title: "TCP, TAP, IPv4",
+    kind: tcpKind,
+    network: { tap: true },
+    contenders: inOneThread,
+    slow: true,
+  },
+  {
+    name: "tcp-tap-ipv6",
+    title: "TCP, TAP, IPv6",
+    kind: tcpKind,
+    network: { tap: true, ipv6: true },
+    contenders: inOneThread,
+  },
+  {
+    name: "tcp-advmss",
+    title: "TCP in segments of 400 bytes, TUN, IPv4",
+    kind: tcpKind,
+    network: { advmss: 400 },
+    contenders: withHeaders,
+  },
+  {
+    name: "flood",
+    title: "UDP flood of 64-byte packets, TUN, IPv4",
+    kind: smallPacketsKind,
+    network: {},
+    contenders: [threads, ...inOneThread, ...keeping],
+  },
+  {
+    name: "flood-tap-ipv6",
+    title: "UDP flood of 64-byte packets, TAP, IPv6",
+    kind: smallPacketsKind,
+    network: { tap: true, ipv6: true },
+    contenders: inOneThread,
+    slow: true,
+  },
+  {
+    name: "gso",
+    title: "UDP with GSO, TUN, IPv4",
+    kind: superPacketsKind,
+    network: {},
+    contenders: [poll, plain, ...withHeaders],
+  },
+  {
+    name: "gso-tap-ipv6",
+    title: "UDP with GSO, TAP, IPv6",
+    kind: superPacketsKind,
+    network: { tap: true, ipv6: true },
+    contenders: inOneThread,
+    slow: true,
+  },
+  {
+    name: "rtt",
+    title: "Idle round trip, a packet each 2 ms",
+    kind: rttKind,
+    network: {},
+    contenders: inOneThread,
+  },
+  {
+    name: "devices",
+    title: "The same with more devices, all but one idle",
+    kind: rttKind,
+    network: {},
+    contenders: [poll, beside(7, poll), beside(63, poll), plain, beside(7, plain), beside(63, plain)],
+    slow: true,
+  },
+  {
+    name: "crossings",
+    title: "What a packet takes",
+    kind: crossingsKind,
+    network: {},
+    contenders: [...inOneThread, plainKept],
+    once: true,
+    slow: true,
+  },
+  {
+    name: "memory",
+    title: "Memory in a long flood of 64-byte packets",
+    kind: memoryKind,
+    network: {},
+    contenders: [plain, offload, raw, plainKept],
+    once: true,
+  },
+  { name: "startup", title: "Start", kind: startupKind, network: {}, contenders: [start] },
+  {
+    name: "trial-tcp",
+    title: "Trials, TCP, TUN, IPv4",
+    kind: tcpKind,
+    network: {},
+    contenders: [
+      ...[poll, napi, inQueueOf(2000, poll)],
+      ...[plain, inQueueOf(2000, plain), plainKept],
+      ...[through, throughNapi, inQueueOf(2000, through)],
+      ...[offload, inQueueOf(2000, offload), offloadKept],
+      ...[raw, inQueueOf(2000, raw), rawKept],
+    ],
+    trial: true,
+  },
+];

@@ -1,0 +1,84 @@
+/** The rows of the first table: what somebody wants to know who chooses a library, and what we want to reach. */
+import { type CaseName, offload, offloadKept, plain, plainKept, raw, rawKept, start } from "./cases.ts";
+import type { Contender } from "./contender.ts";
+
+export type Limit = { readonly most: number } | { readonly least: number };
+
+export interface Headline {
+  /** What it stands under; the rows of one section are neighbours. */
+  readonly section: string;
+  readonly of: CaseName;
+  readonly contender: Contender;
+  readonly key: string;
+  readonly label: string;
+  readonly digits: number;
+  /** Of the ratio, or of the value itself where there is no C. */
+  readonly limit?: Limit;
+}
+
+type Row = Pick<Headline, "key" | "label" | "digits" | "limit">;
+
+function section(title: string, of: CaseName, contender: Contender, rows: readonly Row[]): Headline[] {
+  return rows.map((row) => ({ section: title, of, contender, ...row }));
+}
+
+/** `gbits` and `cpu` are the targets. */
+function throughput(what: string, [gbits, cpu]: readonly [gbits: number, cpu: number]): Row[] {
+  return [
+    { key: "gbits", label: `${what}, Gbit/s`, digits: 2, limit: { least: gbits } },
+    { key: "cpuPerGb", label: `${what}: CPU, s/GB`, digits: 2, limit: { most: cpu } },
+  ];
+}
+
+const userAndSystem: readonly Row[] = [
+  { key: "userPerGb", label: "of it user, s/GB", digits: 2 },
+  { key: "systemPerGb", label: "of it system, s/GB", digits: 2 },
+];
+
+function packets(what: string): Row[] {
+  return [
+    { key: "packetsPerSecond", label: `${what} that arrive, /s`, digits: 0, limit: { least: 0.95 } },
+    { key: "lostPercent", label: "lost of those sent, %", digits: 1 },
+    { key: "cpuNsPerPacket", label: `${what}: CPU, ns/packet`, digits: 0, limit: { most: 1.15 } },
+  ];
+}
+
+const plainTargets = [1, 1.15] as const;
+const offloadTargets = [0.88, 1.45] as const;
+const rawTargets = [0.95, 1.15] as const;
+const [tcp, tcpKept] = ["TCP", "TCP, frames kept"];
+const [small, smallKept] = ["TCP in segments of 400 bytes", "TCP in segments of 400 bytes, frames kept"];
+const [udp, udpKept] = ["UDP with GSO", "UDP with GSO, frames kept"];
+
+export const headlines: readonly Headline[] = [
+  ...section("plain", "tcp-tun-ipv4", plain, [...throughput(tcp, plainTargets), ...userAndSystem]),
+  ...section("plain", "tcp-tun-ipv4", plainKept, throughput(tcpKept, plainTargets)),
+  ...section("offload", "tcp-tun-ipv4", offload, [...throughput(tcp, offloadTargets), ...userAndSystem]),
+  ...section("offload", "tcp-tun-ipv4", offloadKept, throughput(tcpKept, offloadTargets)),
+  ...section("offload", "tcp-advmss", offload, throughput(small, offloadTargets)),
+  ...section("offload", "tcp-advmss", offloadKept, throughput(smallKept, offloadTargets)),
+  ...section("offload", "gso", offload, throughput(udp, offloadTargets)),
+  ...section("offload", "gso", offloadKept, throughput(udpKept, offloadTargets)),
+  ...section("raw", "tcp-tun-ipv4", raw, [...throughput(tcp, rawTargets), ...userAndSystem]),
+  ...section("raw", "tcp-tun-ipv4", rawKept, throughput(tcpKept, rawTargets)),
+  ...section("raw", "tcp-advmss", raw, throughput(small, rawTargets)),
+  ...section("raw", "tcp-advmss", rawKept, throughput(smallKept, rawTargets)),
+  ...section("raw", "gso", raw, throughput(udp, rawTargets)),
+  ...section("raw", "gso", rawKept, throughput(udpKept, rawTargets)),
+  ...section("flood", "flood", plain, packets("64-byte packets")),
+  ...section("flood", "flood", plainKept, packets("64-byte packets, frames kept")),
+  ...section("rtt", "rtt", plain, [
+    { key: "p50", label: "idle echo RTT p50, µs", digits: 1, limit: { most: 1.6 } },
+    { key: "p90", label: "p90, µs", digits: 1 },
+    { key: "p99", label: "p99, µs", digits: 1 },
+  ]),
+  ...section("memory", "memory", plain, [
+    { key: "packets", label: "packets in one flood", digits: 0 },
+    { key: "growthMb", label: "growth meanwhile, MB", digits: 1, limit: { most: 1 } },
+    { key: "collectionsPerMillion", label: "collections a million packets", digits: 2, limit: { most: 0 } },
+  ]),
+  ...section("startup", "startup", start, [
+    { key: "import", label: "import, ms", digits: 1, limit: { most: 5 } },
+    { key: "open", label: "first open after it, ms", digits: 1, limit: { most: 15 } },
+  ]),
+];

@@ -1,0 +1,31 @@
+import type { Contender, Programs } from "../contender.ts";
+import type { Network } from "../rig.ts";
+
+/** What one measurement saw, by the keys of its kind's columns. */
+export type Sample = Record<string, number>;
+
+export interface Setting {
+  readonly contender: Contender;
+  readonly network: Network;
+  readonly programs: Programs;
+  /** How long it takes. */
+  readonly seconds: number;
+  /** How much it takes, where that is the question. */
+  readonly packets: number;
+}
+
+export interface Column {
+  readonly key: string;
+  readonly label: string;
+  readonly digits: number;
+  /** Whether the ratio to another contender is shown beside it. */
+  readonly compared?: boolean;
+}
+
+/** One way of measuring: builds its rig, measures, and says what it saw. */
+export interface Kind {
+  readonly columns: readonly Column[];
+  /** Tools that it needs beside those that every run needs. */
+  readonly needs: readonly string[];
+  measure(setting: Setting): Promise<Sample>;
+}
