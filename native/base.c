@@ -12,6 +12,7 @@
  *
  *   O_CLOEXEC 02000000              include/uapi/asm-generic/fcntl.h
  *   SIG_SETMASK 2                   include/uapi/asm-generic/signal-defs.h
+ *   read, write, readv, writev      x86-64: 0, 1, 19, 20; arm64: 63, 64, 65, 66
  *   fstat, clone, exit, wait4       x86-64: 5, 56, 60, 61; arm64: 80, 220, 93, 260
  */
 
@@ -28,14 +29,13 @@ extern void *memset(void *to, int byte, size n);
 #define EINTR 4
 
 #if defined(__x86_64__)
-enum { NR_fstat = 5, NR_clone = 56, NR_exit = 60, NR_wait4 = 61 };
+enum { NR_read = 0, NR_write = 1, NR_readv = 19, NR_writev = 20, NR_fstat = 5, NR_clone = 56, NR_exit = 60, NR_wait4 = 61 };
 #elif defined(__aarch64__)
-enum { NR_fstat = 80, NR_clone = 220, NR_exit = 93, NR_wait4 = 260 };
+enum { NR_read = 63, NR_write = 64, NR_readv = 65, NR_writev = 66, NR_fstat = 80, NR_clone = 220, NR_exit = 93, NR_wait4 = 260 };
 #else
 #error "bun-tuntap knows the system calls of x86-64 and arm64 only"
 #endif
 
-struct iovec;
 struct pollfd;
 struct epoll_event;
 struct msghdr;
@@ -45,10 +45,6 @@ static int (*sys_open)(const char *, int, ...);
 static int (*sys_close)(int);
 static int (*sys_fcntl)(int, int, ...);
 static int (*sys_ioctl)(int, size, ...);
-static long (*sys_read)(int, void *, size);
-static long (*sys_readv)(int, const struct iovec *, int);
-static long (*sys_write)(int, const void *, size);
-static long (*sys_writev)(int, const struct iovec *, int);
 static int (*sys_socket)(int, int, int);
 static int (*sys_setsockopt)(int, int, int, const void *, u32);
 static int (*sys_getsockopt)(int, int, int, void *, u32 *);
@@ -79,8 +75,6 @@ static const struct { void *slot; const char *name; } libc[] = {
 	{ &sys_close, "close" },
 	{ &sys_fcntl, "fcntl" },
 	{ &sys_ioctl, "ioctl" },
-	{ &sys_read, "read" }, { &sys_readv, "readv" },
-	{ &sys_write, "write" }, { &sys_writev, "writev" },
 	{ &sys_socket, "socket" },
 	{ &sys_setsockopt, "setsockopt" },
 	{ &sys_getsockopt, "getsockopt" },
@@ -105,6 +99,28 @@ static const struct { void *slot; const char *name; } libc[] = {
 };
 
 static int result(long r) { return r < 0 ? -*errno_location() : (int)r; }
+
+/*
+ * read(2), write(2), readv(2) or writev(2), by number, retried after a signal.
+ * Not libc's, which are cancellation points: in a process with threads, as Bun
+ * is, those cost a tenth of a small packet (glibc, SYSCALL_CANCEL in
+ * sysdeps/unix/sysdep.h). Through a pointer so that tests can stand in for the
+ * kernel.
+ */
+static int transfer_now(long number, int fd, const void *bytes, size n)
+{
+	long r;
+	do {
+#if defined(__x86_64__)
+		__asm__ volatile ("syscall" : "=a"(r) : "a"(number), "D"((long)fd), "S"(bytes), "d"(n) : "rcx", "r11", "memory");
+#else
+		r = result(sys_syscall(number, (long)fd, bytes, n));
+#endif
+	} while (r == -EINTR);
+	return (int)r;
+}
+
+static int (*transfer)(long number, int fd, const void *bytes, size n) = transfer_now;
 
 /* Descriptors */
 

@@ -163,14 +163,12 @@ static int tun_read(int fd, u8 *slab, int offset, int end, int frame_max, u8 *sp
 	while (n < count && end - offset >= frame_max) {
 		int room = end - offset, r;
 		if (room >= spill_size)
-			r = result(sys_read(fd, slab + offset, (size)room));
+			r = transfer(NR_read, fd, slab + offset, (size)room);
 		else {
 			v[0].base = slab + offset;
 			v[0].length = (size)room;
-			r = result(sys_readv(fd, v, 2));
+			r = transfer(NR_readv, fd, v, 2);
 		}
-		if (r == -EINTR)
-			continue;
 		if (r < 0)
 			return n ? n : r;
 		lengths[n++] = r;
@@ -181,14 +179,7 @@ static int tun_read(int fd, u8 *slab, int offset, int end, int frame_max, u8 *sp
 	return n;
 }
 
-static int tun_write(int fd, const u8 *frame, int length)
-{
-	int r;
-	do
-		r = result(sys_write(fd, frame, (size)length));
-	while (r == -EINTR);
-	return r;
-}
+static int tun_write(int fd, const u8 *frame, int length) { return transfer(NR_write, fd, frame, (size)length); }
 
 /*
  * Writes frames one by one: the driver takes what one call carries as one

@@ -21,10 +21,7 @@ static int rx_read(int fd, struct receiving *rx, int link)
 {
 	struct virtio_net_hdr h;
 	u8 *f = rx->frame + VNET_HDR;
-	int n;
-	do
-		n = result(sys_read(fd, rx->frame, sizeof rx->frame));
-	while (n == -EINTR);
+	int n = transfer(NR_read, fd, rx->frame, sizeof rx->frame);
 	if (n < 0)
 		return n;
 	n -= VNET_HDR;
@@ -89,15 +86,6 @@ static int tx_size(void) { return sizeof(struct sending); }
 
 static int kind_of(const struct parts *p) { return (p->protocol == IP_TCP ? 1 : 2) << (p->version == 4 ? 0 : 2); }
 
-static int vnet_writev(int fd, struct iovec *v, int n)
-{
-	int r;
-	do
-		r = result(sys_writev(fd, v, n));
-	while (r == -EINTR);
-	return r;
-}
-
 /* One frame as it is. Returns its own length. */
 static int vnet_write(int fd, const u8 *frame, int length)
 {
@@ -108,7 +96,7 @@ static int vnet_write(int fd, const u8 *frame, int length)
 	v[0].length = VNET_HDR;
 	v[1].base = (void *)frame;
 	v[1].length = (size)length;
-	r = vnet_writev(fd, v, 2);
+	r = transfer(NR_writev, fd, v, 2);
 	return r < 0 ? r : r - VNET_HDR;
 }
 
@@ -139,7 +127,7 @@ static int vnet_flush(int fd, u8 *state)
 		v[i + 1].base = (void *)(run->frame[i] + run->p.payload);
 		v[i + 1].length = (size)(run->length[i] - run->p.payload);
 	}
-	r = vnet_writev(fd, v, run->count + 1);
+	r = transfer(NR_writev, fd, v, (size)run->count + 1);
 	if (r == -22) {
 		/* EINVAL: kernels of the 6.6.44 era refuse some super-packets that are in order. */
 		r = write_singly(fd, tx);

@@ -123,10 +123,10 @@ static void *waiter_main(void *unused)
 		struct pollfd p[2] = { { waiter.arm, 1, 0 }, { waiter.ep, 1, 0 } };
 		if (sys_poll(p, waiting ? 2 : 1, -1) < 0)
 			continue;
-		if (p[0].revents && sys_read(waiter.arm, &armed, 8) == 8)
+		if (p[0].revents && transfer(NR_read, waiter.arm, &armed, 8) == 8)
 			waiting = 1;
 		else if (waiting && p[1].revents)
-			waiting = sys_write(waiter.wake, &one, 8) != 8;
+			waiting = transfer(NR_write, waiter.wake, &one, 8) != 8;
 	}
 	sys_close(waiter.arm);
 	sys_close(waiter.wake);
@@ -137,7 +137,7 @@ static void *waiter_main(void *unused)
 static int thread_arm(void)
 {
 	u64 one = 1;
-	return result(sys_write(waiter.arm, &one, 8));
+	return transfer(NR_write, waiter.arm, &one, 8);
 }
 
 /* `ep` and `wake` are the thread's to close, if it starts. */

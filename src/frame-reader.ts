@@ -118,9 +118,12 @@ export class FrameReader {
   }
 
   #readInto(slab: Uint8Array, limit: number): number {
-    const [fd, offset, end, into] = [this.#fd, this.#offset, this.#slabBytes, lengths as Int32Array];
-    if (this.#splitter !== undefined) return this.#splitter.read(fd, slab, offset, end, into, limit);
-    return native().tun_read(fd, slab, offset, end, this.#frameMax, spill as Uint8Array, SPILL_BYTES, into, limit);
+    const into = lengths as Int32Array;
+    const end = this.#slabBytes;
+    const { tun_read } = native();
+    return this.#splitter === undefined
+      ? tun_read(this.#fd, slab, this.#offset, end, this.#frameMax, spill as Uint8Array, SPILL_BYTES, into, limit)
+      : this.#splitter.read(this.#fd, slab, this.#offset, end, into, limit);
   }
 
   #fits(): boolean {

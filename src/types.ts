@@ -17,7 +17,7 @@ export type FrameSource = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
 /** What a device calls. All are called synchronously, device first; what they throw goes to `error`. */
 export interface Handlers<D> {
-  /** Push delivery: the frames of one wake-up, in order, at most 512. Makes this the device's only consumer. */
+  /** Push delivery: the frames of one wake-up, in order, at most 512 (2048 with `offload`). Makes this the device's only consumer. */
   data?(device: D, frames: Uint8Array[]): void;
   /** The kernel takes frames again, after `send` or `sendMany` said that it would not. */
   drain?(device: D): void;
@@ -192,7 +192,7 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   receive(options?: { signal?: AbortSignal }): Promise<Uint8Array | null>;
   /** One frame if one is waiting in the kernel, else null. */
   tryReceive(): Uint8Array | null;
-  /** The frames of each wake-up together, in order, 1 to 512. */
+  /** The frames of each wake-up together, in order, 1 to 512 (2048 with `offload`). */
   batches(): AsyncIterableIterator<Uint8Array[]>;
   /** One chunk is one frame, always. Reads nothing before it is asked to. Cancelling it does not close the device. */
   readonly readable: ReadableStream<Uint8Array>;

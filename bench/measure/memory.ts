@@ -39,10 +39,14 @@ export const memoryKind: Kind = {
   },
 };
 
-/** Has Bun's engine say when it collects garbage, and why. */
+/**
+ * Has Bun's engine say when it collects garbage. Without Bun's timer, which
+ * looks each second whether the heap has changed, as a program's own timers
+ * change it: what is left is what was allocated.
+ */
 function logCollections(setting: Setting): Setting {
   const { programs } = setting;
-  const ours = ["env", "BUN_JSC_logGC=1", ...programs.relay.ours];
+  const ours = ["env", "BUN_JSC_logGC=1", "BUN_GC_TIMER_DISABLE=1", ...programs.relay.ours];
   return { ...setting, programs: { ...programs, relay: { ...programs.relay, ours } } };
 }
 

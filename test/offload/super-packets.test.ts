@@ -33,7 +33,7 @@ const ways: Record<string, Receive> = {
   batches: async (device, got, count) => {
     for await (const frames of device.batches()) {
       expect(frames.length).toBeGreaterThan(0);
-      expect(frames.length).toBeLessThanOrEqual(512);
+      expect(frames.length).toBeLessThanOrEqual(2048);
       got.push(...frames.map((frame) => frame.slice()));
       if (got.length >= count) break;
     }

@@ -136,7 +136,18 @@ describeUnless(reason, "the constants of", () => {
       `SYS_${name}`,
       Number(value),
     ]);
-    const names = ["fstat", "clone", "exit", "wait4", "io_setup", "io_destroy", "io_getevents", "io_submit"];
+    const transfers = ["read", "write", "readv", "writev"];
+    const names = [
+      ...transfers,
+      "fstat",
+      "clone",
+      "exit",
+      "wait4",
+      "io_setup",
+      "io_destroy",
+      "io_getevents",
+      "io_submit",
+    ];
     expect(numbers.map(([name]) => name)).toEqual(names.map((name) => `SYS_${name}`));
     expect(wrong(numbers)).toEqual([]);
   });

@@ -18,9 +18,6 @@ enum { EAGAIN = 11, EINVAL = 22 };
 
 #define CHECK(condition) do { if (!(condition)) { printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); abort(); } } while (0)
 
-static int fuzz_errno;
-static int *fuzz_errno_location(void) { return &fuzz_errno; }
-
 static u8 *copy_of(const u8 *bytes, int n)
 {
 	/* Of exactly that size, so that AddressSanitizer sees what is read or written beside it. */

@@ -17,17 +17,17 @@ static u32 next16(void) { u32 high = next8(); return high << 8 | next8(); }
 static u8 *frames[FRAMES], *writes[WRITES];
 static int lengths[FRAMES], write_lengths[WRITES], frame_count, bytes_left, write_count, attempts, refused, full;
 
-static long fake_writev(int fd, const struct iovec *v, int n)
+static int fake_writev(long number, int fd, const void *vectors, size count)
 {
-	int i, total = 0;
+	const struct iovec *v = vectors;
+	int i, n = (int)count, total = 0;
 	u8 *to;
 	(void)fd;
 	attempts++;
 	/* A super-packet that is refused, and no more room from some write on. */
-	fuzz_errno = attempts > full ? EAGAIN : attempts == refused ? EINVAL : 0;
-	if (fuzz_errno)
-		return -1;
-	CHECK(n >= 2 && n <= 1024 && write_count < WRITES);
+	if (attempts > full || attempts == refused)
+		return attempts > full ? -EAGAIN : -EINVAL;
+	CHECK(number == NR_writev && n >= 2 && n <= 1024 && write_count < WRITES);
 	for (i = 0; i < n; i++)
 		total += (int)v[i].length;
 	to = writes[write_count] = malloc((size)total);
@@ -209,8 +209,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size given)
 	if (!full)
 		full = 1 << 30;
 	make_frames(link);
-	errno_location = fuzz_errno_location;
-	sys_writev = fake_writev;
+	transfer = fake_writev;
 	write_count = attempts = 0;
 	for (i = 0; i < frame_count && r >= 0; i++)
 		r = vnet_push(3, (u8 *)&tx, frames[i], lengths[i], link);

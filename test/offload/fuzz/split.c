@@ -23,20 +23,18 @@ static const u8 *message;
 static int message_length;
 static struct receiving rx;
 
-static long fake_read(int fd, void *to, size room)
+static int fake_read(long number, int fd, const void *to, size room)
 {
+	int n = message_length;
 	(void)fd;
-	if (message_length < 0) {
-		fuzz_errno = EAGAIN;
-		return -1;
-	}
-	CHECK(to == rx.frame && room == FRAME_MAX && message_length <= FRAME_MAX);
-	memcpy(to, message, (size)message_length);
-	/* Nothing behind the frame is to be looked at. */
-	POISON(rx.frame + message_length, FRAME_MAX - (size)message_length);
-	room = (size)message_length;
 	message_length = -1;
-	return (long)room;
+	if (n < 0)
+		return -EAGAIN;
+	CHECK(number == NR_read && to == rx.frame && room == FRAME_MAX && n <= FRAME_MAX);
+	memcpy(rx.frame, message, (size)n);
+	/* Nothing behind the frame is to be looked at. */
+	POISON(rx.frame + n, FRAME_MAX - (size)n);
+	return n;
 }
 
 /* One packet of a super-packet: `at` is where its payload was. */
@@ -116,8 +114,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size given)
 	}
 
 	/* The same, read: what comes in one call is never more than fits, nor than was asked for. */
-	errno_location = fuzz_errno_location;
-	sys_read = fake_read;
+	transfer = fake_read;
 	message = data + 2;
 	message_length = n + 10;
 	malformed = rx.malformed;

@@ -8,9 +8,6 @@
 #include "../../../native/merge.c"
 #include "../../../native/vnet.c"
 
-static int error_number;
-static int *error_location(void) { return &error_number; }
-
 /* Splits `frame` as a whole. Returns the number of packets, 0 if it is refused, or -1 if `out` is too small. */
 int shim_split(const u8 *frame, int n, const u8 *header, int link, u8 *out, int room, int *lengths, int count)
 {
@@ -45,19 +42,18 @@ static u8 *written;
 static int written_room, *written_lengths, written_count, attempt, plan_count;
 static const int *plan;
 
-static long fake_writev(int fd, const struct iovec *v, int n)
+static int fake_writev(long number, int fd, const void *vectors, size n)
 {
-	int i, total = 0;
+	const struct iovec *v = vectors;
+	int total = 0, error = plan[attempt < plan_count ? attempt : plan_count - 1];
+	size i;
 	(void)fd;
-	error_number = plan[attempt < plan_count ? attempt : plan_count - 1];
 	attempt++;
-	if (error_number)
-		return -1;
+	if (error || number != NR_writev)
+		return -error;
 	for (i = 0; i < n; i++) {
-		if (total + (int)v[i].length > written_room) {
-			error_number = 90;
-			return -1;
-		}
+		if (total + (int)v[i].length > written_room)
+			return -90;
 		memcpy(written + total, v[i].base, v[i].length);
 		total += (int)v[i].length;
 	}
@@ -77,8 +73,7 @@ int shim_send(u8 *state, const u8 *frames, const int *frame_lengths, int count, 
 {
 	struct sending *tx = (struct sending *)state;
 	int i, r = 0;
-	errno_location = error_location;
-	sys_writev = fake_writev;
+	transfer = fake_writev;
 	written = out;
 	written_room = room;
 	written_lengths = lengths;
