@@ -96,7 +96,11 @@ export interface DeviceOptions<D> extends Handlers<D> {
   group?: number;
   /** Let every user attach to a persistent interface. */
   ownerless?: boolean;
-  /** Frames are valid only until the handler returns or the next one is asked for. Default false: keep them as long as you like. */
+  /**
+   * Frames, and the list that they come in, are valid only until the handler
+   * returns or the next one is asked for: both are used again. Default false:
+   * keep them as long as you like.
+   */
   reuseBuffers?: boolean;
   /**
    * Segmentation and checksum offload: the kernel hands over and takes TCP
@@ -180,6 +184,7 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
    *
    * @returns how many were taken; fewer than given means that `drain` follows.
    * @throws {TunTapError} As `send`; `frameIndex` says which frame was refused, those before it were taken.
+   * @throws {TypeError} If one of them is no frame: none was sent then.
    */
   sendMany(frames: readonly FrameSource[]): number;
   /**
