@@ -36,7 +36,7 @@ fi
 
 printf 'int LLVMFuzzerTestOneInput(const char *p, unsigned long n) { return !p && n; }' |
   clang -fsanitize=fuzzer,address -x c -o "$work/try" - 2>/dev/null ||
-  { echo "run.sh needs clang with libFuzzer: apt-get install clang libclang-rt-dev (on Debian 12: libclang-rt-14-dev)" >&2; exit 2; }
+  { echo "run.sh needs clang with libFuzzer: apt-get install clang libclang-rt-dev" >&2; exit 2; }
 
 for sanitizer in address undefined; do
   for target in "${targets[@]}"; do
