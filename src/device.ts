@@ -28,13 +28,13 @@ import {
   parseMac,
 } from "./options.ts";
 import type { Port } from "./port.ts";
-import { type Consumer, type Take, takeBatch, takeFrame } from "./receiver.ts";
+import { type Consumer, type Take, type Taken, takeBatch, takeFrame } from "./receiver.ts";
 import { assertOwned } from "./settings.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import { ETH_ALEN, IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC } from "./sys/constants.ts";
 import { loading } from "./sys/native.ts";
 import * as tun from "./sys/tun.ts";
-import type { Device, FrameSource, Handlers, OffloadInfo, Queue } from "./types.ts";
+import type { Device, FrameSource, Handlers, OffloadInfo, Queue, TapObserver } from "./types.ts";
 
 const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
@@ -51,20 +51,21 @@ const dropped = new FinalizationRegistry<Port>((port) => port.close());
 /** What users hold: every call of the contract, on top of a port. See {@link Device}. */
 export class TunTapDevice implements Device {
   readonly #port: Port;
+  readonly #handlers: Handlers<TunTapDevice>;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<FrameSource> | undefined;
 
   constructor(port: Port, handlers: Handlers<TunTapDevice>, signal: AbortSignal | undefined) {
     this.#port = port;
+    this.#handlers = handlers;
     dropped.register(this, port, port);
     closeOnAbort(port, signal);
     const { data, drain, change, close } = handlers;
-    if (close !== undefined)
-      port.onClose((reason) => this.#call("close", handlers, () => close.call(handlers, this, reason)));
-    if (drain !== undefined) port.onDrain = () => this.#call("drain", handlers, () => drain.call(handlers, this));
+    if (close !== undefined) port.onClose((reason) => this.#call("close", () => close.call(handlers, this, reason)));
+    if (drain !== undefined) port.onDrain = () => this.#call("drain", () => drain.call(handlers, this));
     if (change !== undefined) {
       port.monitor.add({
-        change: (news) => this.#call("change", handlers, () => change.call(handlers, this, news)),
+        change: (news) => this.#call("change", () => change.call(handlers, this, news)),
         end: () => {},
       });
     }
@@ -74,7 +75,7 @@ export class TunTapDevice implements Device {
         try {
           data.call(handlers, this, frames);
         } catch (cause) {
-          this.#threw("data", handlers, cause);
+          this.#threw("data", cause);
         }
       });
     }
@@ -94,6 +95,10 @@ export class TunTapDevice implements Device {
 
   get offload(): OffloadInfo | undefined {
     return this.#port.offload;
+  }
+
+  get packetInfo(): boolean {
+    return this.#port.packetInfo;
   }
 
   get closeReason(): TunTapError | undefined {
@@ -124,6 +129,15 @@ export class TunTapDevice implements Device {
   get isUp(): boolean {
     this.#port.refresh();
     return !this.closed && this.#ask(() => this.#port.isUp());
+  }
+
+  tap(observer: TapObserver): Disposable {
+    this.#port.assertOpen();
+    const { frames, close } = observer;
+    return this.#port.taps.add({
+      frames: (passing, direction) => this.#call("tap", () => frames.call(observer, passing, direction)),
+      close: () => this.#call("tap", () => close?.call(observer)),
+    });
   }
 
   send(frame: FrameSource): boolean {
@@ -375,7 +389,7 @@ export class TunTapDevice implements Device {
     this.#ask((link) => link.setFlag(flag, on, name));
   }
 
-  #iterate<T>(consumer: Consumer, take: Take<T>): AsyncIterableIterator<T> {
+  #iterate<T extends Taken>(consumer: Consumer, take: Take<T>): AsyncIterableIterator<T> {
     const { receiver } = this.#port;
     let done = false;
     const finish = (): IteratorReturnResult<undefined> => {
@@ -395,16 +409,17 @@ export class TunTapDevice implements Device {
     };
   }
 
-  #call(name: string, handlers: Handlers<TunTapDevice>, handler: () => void): void {
+  #call(name: string, handler: () => void): void {
     try {
       handler();
     } catch (cause) {
-      this.#threw(name, handlers, cause);
+      this.#threw(name, cause);
     }
   }
 
   /** What a handler throws is the error handler's, as on Bun's sockets, or else an uncaught exception. */
-  #threw(name: string, { error }: Handlers<TunTapDevice>, cause: unknown): void {
+  #threw(name: string, cause: unknown): void {
+    const { error } = this.#handlers;
     try {
       if (error === undefined) throw cause;
       error(this, handlerError(name, cause));

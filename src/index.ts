@@ -46,5 +46,6 @@ export type {
   OpenOptions,
   Queue,
   Tap,
+  TapObserver,
   Tun,
 } from "./types.ts";

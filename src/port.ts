@@ -13,6 +13,7 @@ import { plainWriter, Sender } from "./sender.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT, EPOLLPRI, IFF_UP, TUN_PI_LEN, VNET_HDR_LEN } from "./sys/constants.ts";
 import { loading, native } from "./sys/native.ts";
 import { closeFd, getIff, isInNetns, pollEvents } from "./sys/tun.ts";
+import type { Taps } from "./taps.ts";
 import type { OffloadInfo } from "./types.ts";
 
 /** What the port of a device stands on. */
@@ -45,6 +46,7 @@ export class Port {
   readonly sender: Sender;
   readonly #reader: FrameReader;
   #monitor: Monitor | undefined;
+  #taps: Taps | undefined;
   readonly #closeFd: boolean;
   readonly #watch: Watch;
   #fd: number;
@@ -106,6 +108,19 @@ export class Port {
     return this.#monitor;
   }
 
+  /** Those who are shown what passes. */
+  get taps(): Taps {
+    if (this.#taps === undefined) {
+      const { Taps } = loading((): typeof import("./taps.ts") => require("./taps.ts"));
+      const taps = new Taps((on) => {
+        this.receiver.tap = on ? (frames) => taps.tell(frames, "received") : undefined;
+        this.sender.tap = on ? (frames) => taps.tell(frames, "sent") : undefined;
+      });
+      this.#taps = taps;
+    }
+    return this.#taps;
+  }
+
   /** IFF_UP; where rtnetlink cannot be asked, the kernel takes frames while the interface is up. */
   isUp(): boolean {
     try {
@@ -159,6 +174,7 @@ export class Port {
     this.receiver.end();
     this.sender.end(() => closedError(reason));
     this.link.reach.close();
+    this.#taps?.end();
     for (const listener of this.#closeListeners) listener(reason);
   }
 

@@ -9,8 +9,11 @@ export interface Consumer {
   readonly perCall?: boolean;
 }
 
-/** Takes what is waiting in the kernel: a frame or a batch, or null if nothing is. */
-export type Take<T> = (reader: FrameReader, budget: number) => T | null;
+/** A frame or a batch. */
+export type Taken = Uint8Array | Uint8Array[];
+
+/** Takes what is waiting in the kernel, or null if nothing is. */
+export type Take<T extends Taken> = (reader: FrameReader, budget: number) => T | null;
 
 export const takeFrame: Take<Uint8Array> = (reader) => reader.readFrame();
 export const takeBatch: Take<Uint8Array[]> = (reader, budget) => reader.readBatch(budget);
@@ -34,6 +37,8 @@ export class Receiver {
   #consumer: Consumer | undefined;
   #push: ((frames: Uint8Array[]) => void) | undefined;
   readonly #waiters: Waiter[] = [];
+  /** Is shown what is delivered, before it is. */
+  tap: ((frames: readonly Uint8Array[]) => void) | undefined;
   /** Frames that may still be taken before the event loop gets its turn. */
   #budget: number;
   #ended = false;
@@ -78,9 +83,10 @@ export class Receiver {
   }
 
   /** What is waiting in the kernel, now; null if nothing is, or others wait for it. */
-  takeNow<T>(consumer: Consumer, take: Take<T>): T | null {
+  takeNow<T extends Taken>(consumer: Consumer, take: Take<T>): T | null {
     this.claim(consumer);
     const value = this.#ended || this.#waiters.length > 0 ? null : take(this.#reader, this.#reader.batchMax);
+    if (this.tap !== undefined && value !== null) this.tap(framesOf(value));
     this.#releaseIfIdle();
     return value;
   }
@@ -93,7 +99,7 @@ export class Receiver {
    * @throws {TunTapError} `ERR_TUNTAP_BUSY`
    * @throws `signal.reason`; what would have been delivered stays in the kernel
    */
-  next<T>(consumer: Consumer, take: Take<T>, device: object, signal?: AbortSignal): Promise<T | null> {
+  next<T extends Taken>(consumer: Consumer, take: Take<T>, device: object, signal?: AbortSignal): Promise<T | null> {
     if (signal?.aborted) return Promise.reject(signal.reason);
     if (this.#ended) return Promise.resolve(null);
     this.claim(consumer);
@@ -108,7 +114,7 @@ export class Receiver {
     return this.#wait(take, device, signal);
   }
 
-  #wait<T>(take: Take<T>, device: object, signal: AbortSignal | undefined): Promise<T | null> {
+  #wait<T extends Taken>(take: Take<T>, device: object, signal: AbortSignal | undefined): Promise<T | null> {
     const { promise, resolve, reject } = Promise.withResolvers<T | null>();
     const settle = (value: T | null): void => {
       signal?.removeEventListener("abort", abort);
@@ -173,9 +179,15 @@ export class Receiver {
     if (this.#consumer?.perCall && this.#waiters.length === 0) this.#consumer = undefined;
   }
 
-  #takeWithinBudget<T>(take: Take<T>): T | null {
+  #takeWithinBudget<T extends Taken>(take: Take<T>): T | null {
     const value = take(this.#reader, this.#budget);
-    if (value !== null) this.#budget -= Array.isArray(value) ? value.length : 1;
+    if (value === null) return null;
+    this.#budget -= Array.isArray(value) ? value.length : 1;
+    this.tap?.(framesOf(value));
     return value;
   }
+}
+
+function framesOf(taken: Taken): readonly Uint8Array[] {
+  return Array.isArray(taken) ? taken : [taken];
 }

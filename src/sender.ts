@@ -39,6 +39,8 @@ export class Sender {
   /** Asks for a wake-up when the kernel takes frames again. */
   readonly #want: () => void;
   readonly #waiters: PromiseWithResolvers<void>[] = [];
+  /** Is shown what the kernel has taken. */
+  tap: ((frames: readonly Uint8Array[]) => void) | undefined;
   #blocked = false;
   #frames = 0;
   #bytes = 0;
@@ -66,6 +68,7 @@ export class Sender {
     if (result < 0) return this.#refused(result, bytes);
     this.#frames++;
     this.#bytes += bytes.byteLength;
+    this.tap?.([bytes]);
     return true;
   }
 
@@ -88,6 +91,7 @@ export class Sender {
     for (let i = 0; i < taken; i++) bytes += (given[i] as Uint8Array).byteLength;
     this.#frames += taken;
     this.#bytes += bytes;
+    if (taken > 0) this.tap?.(taken < given.length ? given.slice(0, taken) : given);
     if (result < 0) this.#refused(result, given[taken] as Uint8Array, taken);
     return taken;
   }

@@ -29,6 +29,18 @@ export interface Handlers<D> {
   close?(device: D, reason?: TunTapError): void;
 }
 
+/** Whoever looks at what passes a device. What it throws goes to the `error` handler. */
+export interface TapObserver {
+  /**
+   * Frames that the program is about to get ("received"), or that the kernel
+   * has taken from it ("sent"), in order. With `reuseBuffers`, and where they
+   * are sent, they are valid only until this returns.
+   */
+  frames(frames: readonly Uint8Array[], direction: "received" | "sent"): void;
+  /** The device has closed. */
+  close?(): void;
+}
+
 /** How frames are moved with segmentation offload. */
 export interface OffloadOptions {
   /**
@@ -164,6 +176,8 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   /** IFF_UP: the administrative state. */
   readonly isUp: boolean;
   readonly closed: boolean;
+  /** Whether each frame begins with the 4 bytes of `struct tun_pi`. */
+  readonly packetInfo: boolean;
   /** What is in force of the `offload` option; undefined without it. */
   readonly offload: OffloadInfo | undefined;
   /** Why the device closed, if it was not by `close()`. */
@@ -252,6 +266,14 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   stats(): LinkStats;
   /** What passed through this device, and what did not. */
   counters(): DeviceCounters;
+  /**
+   * Shows `observer` each frame that passes, until it is disposed of; any
+   * number may look. Nobody looking costs nothing. Receives nothing by itself:
+   * what nobody receives stays in the kernel. See `bun-tuntap/capture`.
+   *
+   * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
+   */
+  tap(observer: TapObserver): Disposable;
   /**
    * Each change of the interface from now on, whoever makes it, in the
    * kernel's order; ends when the device closes. Any number may listen, and
