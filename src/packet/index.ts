@@ -19,15 +19,18 @@ export {
   parseIcmpEcho,
   writeIcmpEcho,
 } from "./icmp-echo.ts";
+export { IpProtocol } from "./ip-protocol.ts";
 export {
   buildIPv4,
   type IPv4Fields,
   type IPv4Header,
   type IPv4Packet,
-  IpProtocol,
   parseIPv4,
   writeIPv4,
 } from "./ipv4.ts";
+export { buildIPv6, type IPv6Fields, type IPv6Header, type IPv6Packet, parseIPv6, writeIPv6 } from "./ipv6.ts";
+export type { IPv6ExtensionHeader, IPv6Fragment } from "./ipv6-extension.ts";
+export type { ParseOptions } from "./parse-options.ts";
 export {
   type GsoType,
   parseVnetHeader,

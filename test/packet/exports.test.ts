@@ -4,7 +4,20 @@ import * as packet from "../../src/packet/index.ts";
 
 test("the constants are those of IANA and IEEE", () => {
   expect(packet.EtherType).toEqual({ IPv4: 0x0800, ARP: 0x0806, VLAN: 0x8100, IPv6: 0x86dd, SERVICE_VLAN: 0x88a8 });
-  expect(packet.IpProtocol).toEqual({ ICMP: 1, TCP: 6, UDP: 17 });
+  expect(packet.IpProtocol).toEqual({
+    HOP_BY_HOP: 0,
+    ICMP: 1,
+    IGMP: 2,
+    TCP: 6,
+    UDP: 17,
+    ROUTING: 43,
+    FRAGMENT: 44,
+    ESP: 50,
+    AH: 51,
+    ICMPV6: 58,
+    NO_NEXT_HEADER: 59,
+    DESTINATION_OPTIONS: 60,
+  });
   expect(packet.IcmpType).toEqual({ ECHO_REPLY: 0, ECHO_REQUEST: 8 });
   expect(packet.ArpOperation).toEqual({ REQUEST: 1, REPLY: 2 });
 });
@@ -12,7 +25,11 @@ test("the constants are those of IANA and IEEE", () => {
 test("bun-tuntap/packet exports this and nothing else", () => {
   expect(Object.keys(packet).sort()).toEqual(
     [
-      ...["Arp", "Ethernet", "IPv4", "IcmpEcho"].flatMap((name) => [`parse${name}`, `write${name}`, `build${name}`]),
+      ...["Arp", "Ethernet", "IPv4", "IPv6", "IcmpEcho"].flatMap((name) => [
+        `parse${name}`,
+        `write${name}`,
+        `build${name}`,
+      ]),
       ...["parseVnetHeader", "writeVnetHeader", "VNET_HEADER_LENGTH"],
       ...["ArpOperation", "EtherType", "IcmpType", "IpProtocol", "PacketError", "checksum"],
     ].sort(),

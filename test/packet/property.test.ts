@@ -1,6 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import * as packet from "../../src/packet/index.ts";
+import { formatIPv6 } from "../../src/packet/ipv6-address.ts";
 import { captured, readAll, referenceChecksum, surround } from "./support.ts";
 
 const { EtherType, IcmpType, PacketError } = packet;
@@ -10,8 +11,11 @@ const uint16 = fc.integer({ min: 0, max: 0xffff });
 const bytesOf = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
 const mac = bytesOf(6).map((bytes) => [...bytes].map((octet) => octet.toString(16).padStart(2, "0")).join(":"));
 const ipv4 = bytesOf(4).map((bytes) => [...bytes].join("."));
+const ipv6 = bytesOf(16).map((bytes) => formatIPv6(bytes, 0));
 const tpid = fc.constantFrom(EtherType.VLAN, EtherType.SERVICE_VLAN);
 const payload = fc.uint8Array({ maxLength: 80 });
+
+const extensionTypes = [0, 43, 44, 51, 60];
 
 const vlanTag = fc.record({
   tpid,
@@ -39,6 +43,16 @@ const ipv4Fields = fc.record({
   source: ipv4,
   destination: ipv4,
   options: fc.integer({ min: 0, max: 10 }).chain((words) => bytesOf(words * 4)),
+  payload,
+});
+const ipv6Fields = fc.record({
+  trafficClass: uint8,
+  flowLabel: fc.integer({ min: 0, max: 0xfffff }),
+  hopLimit: uint8,
+  // No extension header, for the payload is no more than any bytes.
+  nextHeader: uint8.filter((type) => !extensionTypes.includes(type)),
+  source: ipv6,
+  destination: ipv6,
   payload,
 });
 const icmpEchoFields = fc.record({
@@ -69,6 +83,23 @@ const ipv4Bytes = fc
     header.setUint16(10, referenceChecksum(bytes.subarray(0, words * 4)));
     return bytes;
   });
+/** Extension headers that follow each other as they please, and what they lead to. */
+const extensions = fc.array(fc.tuple(fc.constantFrom(...extensionTypes), fc.nat(3), bytesOf(40)), { maxLength: 4 });
+const ipv6Bytes = fc
+  .tuple(bytesOf(40), extensions, fc.constantFrom(6, 17, 58, 59, 200), payload)
+  .map(([header, chain, last, rest]) => {
+    const types = [...chain.map(([type]) => type), last];
+    const links = chain.flatMap(([type, units, bytes], i) => {
+      const length = type === 44 ? 8 : 8 * (units + 1);
+      // RFC 4302 section 2.2: in words, minus two.
+      const lengthField = type === 51 ? length / 4 - 2 : units;
+      return [types[i + 1] as number, lengthField, ...bytes.subarray(2, length)];
+    });
+    const behind = Uint8Array.from([...links, ...rest]);
+    header.set([0x60 | ((header[0] as number) & 0x0f)]);
+    header.set([behind.length >> 8, behind.length & 0xff, types[0] as number], 4);
+    return Uint8Array.from([...header, ...behind]);
+  });
 const icmpEchoBytes = fc
   .tuple(fc.constantFrom(0, 8), fc.uint8Array({ minLength: 8, maxLength: 80 }))
   .map(([type, bytes]) => {
@@ -97,6 +128,7 @@ const codecs: Codec[] = [
   },
   { name: "Arp", parse: packet.parseArp, build: packet.buildArp, fields: arpFields, valid: arpBytes },
   { name: "IPv4", parse: packet.parseIPv4, build: packet.buildIPv4, fields: ipv4Fields, valid: ipv4Bytes },
+  { name: "IPv6", parse: packet.parseIPv6, build: packet.buildIPv6, fields: ipv6Fields, valid: ipv6Bytes },
   {
     name: "IcmpEcho",
     parse: packet.parseIcmpEcho,
@@ -108,7 +140,7 @@ const codecs: Codec[] = [
 
 /** Some octets changed, some cut off the end, some added to it. */
 function mutated(valid: fc.Arbitrary<Uint8Array>): fc.Arbitrary<Uint8Array> {
-  const changes = fc.array(fc.tuple(fc.nat(), fc.oneof(uint8, fc.constantFrom(0, 0x45, 0x81, 0x88, 0xff))), {
+  const changes = fc.array(fc.tuple(fc.nat(), fc.oneof(uint8, fc.constantFrom(0, 0x45, 0x60, 0x81, 0x88, 0xff))), {
     maxLength: 4,
   });
   return fc.tuple(valid, changes, fc.integer({ min: 0, max: 90 }), payload).map(([bytes, edits, cut, tail]) => {
