@@ -31,6 +31,10 @@ export {
 export { buildIPv6, type IPv6Fields, type IPv6Header, type IPv6Packet, parseIPv6, writeIPv6 } from "./ipv6.ts";
 export type { IPv6ExtensionHeader, IPv6Fragment } from "./ipv6-extension.ts";
 export type { ParseOptions } from "./parse-options.ts";
+export { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";
+export { buildTcp, parseTcp, type TcpFields, TcpFlag, type TcpSegment, writeTcp } from "./tcp.ts";
+export type { TcpOption } from "./tcp-options.ts";
+export { buildUdp, parseUdp, type UdpDatagram, type UdpFields, writeUdp } from "./udp.ts";
 export {
   type GsoType,
   parseVnetHeader,

@@ -25,13 +25,14 @@ test("the constants are those of IANA and IEEE", () => {
 test("bun-tuntap/packet exports this and nothing else", () => {
   expect(Object.keys(packet).sort()).toEqual(
     [
-      ...["Arp", "Ethernet", "IPv4", "IPv6", "IcmpEcho"].flatMap((name) => [
+      ...["Arp", "Ethernet", "IPv4", "IPv6", "Udp", "Tcp", "IcmpEcho"].flatMap((name) => [
         `parse${name}`,
         `write${name}`,
         `build${name}`,
       ]),
       ...["parseVnetHeader", "writeVnetHeader", "VNET_HEADER_LENGTH"],
-      ...["ArpOperation", "EtherType", "IcmpType", "IpProtocol", "PacketError", "checksum"],
+      ...["ArpOperation", "EtherType", "IcmpType", "IpProtocol", "PacketError", "TcpFlag", "checksum"],
+      ...["pseudoHeaderSum"],
     ].sort(),
   );
 });
