@@ -64,7 +64,7 @@ export function describeIPv6(bytes: Uint8Array): string {
     case IpProtocol.NO_NEXT_HEADER:
       return `${hosts}no next header`;
     default:
-      return `${hosts}ip-proto-${protocol} ${upperLayer.length}`;
+      return `${hosts} ip-proto-${protocol} ${upperLayer.length}`;
   }
 }
 
@@ -85,11 +85,11 @@ function headerWord({ type, bytes }: IPv6ExtensionHeader, fragmentOffset: number
     case IpProtocol.DESTINATION_OPTIONS:
       return "DSTOPT ";
     case IpProtocol.ROUTING:
-      return `srcrt (len=${bytes[1]}, type=${bytes[2]}, segleft=${bytes[3]}) `;
+      return `RT6 (len=${bytes[1]}, type=${bytes[2]}, segleft=${bytes[3]}) `;
     case IpProtocol.FRAGMENT:
       return `frag (${fragmentOffset}|${rest}) `;
     default:
-      return `AH(spi=0x${readUint32(bytes, 4).toString(16).padStart(8, "0")}) `;
+      return authenticationWord(bytes);
   }
 }
 
@@ -134,6 +134,12 @@ function optionWords(option: TcpOption): string {
     case "malformed":
       return "bad opt";
   }
+}
+
+/** An AH may be too short for its sequence number, for only its length is checked. */
+function authenticationWord(bytes: Uint8Array): string {
+  const sequence = bytes.length < 12 ? "?" : `0x${readUint32(bytes, 8).toString(16)}`;
+  return `AH(spi=0x${hex(bytes.subarray(4, 8))},seq=${sequence},icv=0x${hex(bytes.subarray(12))}): `;
 }
 
 function hex(bytes: Uint8Array): string {
