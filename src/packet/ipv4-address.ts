@@ -12,7 +12,7 @@ export function formatIPv4(bytes: Uint8Array, offset: number): string {
 /** Reads an address into one 32-bit number; why not into bytes is told at `macToNumber`. */
 export function ipv4ToNumber(name: string, address: string | Uint8Array): number {
   if (typeof address === "string") {
-    const value = parseAddress(address);
+    const value = parseIPv4Address(address);
     if (value < 0) throw wrongValue(name, address, WANTED);
     return value;
   }
@@ -25,7 +25,7 @@ export function ipv4ToNumber(name: string, address: string | Uint8Array): number
  * Four decimal octets as `inet_pton(3)` takes them; -1 for anything else. A leading zero is
  * refused, for `inet_aton(3)` reads such an octet as octal (RFC 6943 section 3.1.1).
  */
-function parseAddress(text: string): number {
+export function parseIPv4Address(text: string): number {
   let value = 0;
   let octets = 0;
   let octet = -1;

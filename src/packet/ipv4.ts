@@ -3,13 +3,7 @@ import { requireBoolean, requireBytes, requireInteger, requireRoom, wrongValue }
 import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
 import { formatIPv4, IPV4_LENGTH, ipv4ToNumber } from "./ipv4-address.ts";
-
-/** Values of the protocol field, out of IANA's "Protocol Numbers". */
-export const IpProtocol = {
-  ICMP: 1,
-  TCP: 6,
-  UDP: 17,
-} as const;
+import type { ParseOptions } from "./parse-options.ts";
 
 /** What is in an IPv4 header, but for what is computed: the lengths and the checksum. */
 export interface IPv4Header {
@@ -27,7 +21,7 @@ export interface IPv4Header {
   fragmentOffset?: number;
   /** Time to live, 0 to 255; default 64. */
   ttl?: number;
-  /** What the payload is: one of {@link IpProtocol}, or any other value from 0 to 255. */
+  /** What the payload is: an `IpProtocol`, or any other value from 0 to 255. */
   protocol: number;
   /** As text ("192.0.2.1") or as 4 bytes. */
   source: string | Uint8Array;
@@ -76,7 +70,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
   readonly totalLength: number;
 
   /** As {@link parseIPv4}. */
-  constructor(bytes: Uint8Array) {
+  constructor(bytes: Uint8Array, { truncated = false }: ParseOptions = {}) {
     const { length } = requireBytes("bytes", bytes);
     if (length < HEADER_LENGTH_MIN) fail(length, `${length} bytes`, `at least ${HEADER_LENGTH_MIN}`);
     const versionAndIhl = bytes[VERSION_IHL] as number;
@@ -89,7 +83,10 @@ export class IPv4Packet implements Required<IPv4Fields> {
     if (totalLength < headerLength) {
       fail(TOTAL_LENGTH, `total length ${totalLength}`, `at least the header's ${headerLength}`);
     }
-    if (totalLength > length) fail(TOTAL_LENGTH, `total length ${totalLength}`, `at most the ${length} bytes in hand`);
+    if (totalLength > length && !truncated) {
+      fail(TOTAL_LENGTH, `total length ${totalLength}`, `at most the ${length} bytes in hand`);
+    }
+    if (headerLength > length) fail(length, `${length} bytes`, `a header of ${headerLength}`);
     this.#bytes = bytes;
     this.headerLength = headerLength;
     this.totalLength = totalLength;
@@ -134,7 +131,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
     return this.#bytes[TTL] as number;
   }
 
-  /** What the payload is: one of {@link IpProtocol}, or any other value. */
+  /** What the payload is: an `IpProtocol`, or any other value. */
   get protocol(): number {
     return this.#bytes[PROTOCOL] as number;
   }
@@ -186,8 +183,8 @@ export class IPv4Packet implements Required<IPv4Fields> {
  * @throws {PacketError} If the version is not 4, or a length says more than there is.
  * @throws {TypeError} If `bytes` is not a `Uint8Array`.
  */
-export function parseIPv4(bytes: Uint8Array): IPv4Packet {
-  return new IPv4Packet(bytes);
+export function parseIPv4(bytes: Uint8Array, options?: ParseOptions): IPv4Packet {
+  return new IPv4Packet(bytes, options);
 }
 
 /**

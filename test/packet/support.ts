@@ -20,17 +20,21 @@ export function surround(bytes: Uint8Array, sentinel: number): Uint8Array {
 export function readAll(view: object, bytes: Uint8Array): Record<string, unknown> {
   const prototype = Object.getPrototypeOf(view);
   const names = [...Object.getOwnPropertyNames(prototype), ...Object.keys(view)];
-  const values: Record<string, unknown> = {};
-  for (const name of names.filter((name) => name !== "constructor")) {
-    const value: unknown = Reflect.get(view, name);
-    if (value instanceof Uint8Array) {
-      const start = value.byteOffset - bytes.byteOffset;
-      if (value.buffer !== bytes.buffer) throw new Error(`"${name}" is a copy`);
-      if (start < 0 || start + value.length > bytes.length) throw new Error(`"${name}" is outside of the bytes`);
-    }
-    values[name] = value instanceof Uint8Array ? [...value] : value;
+  const readable = names.filter((name) => name !== "constructor");
+  return Object.fromEntries(readable.map((name) => [name, plain(name, Reflect.get(view, name), bytes)]));
+}
+
+/** A value whose subarrays of `bytes` are arrays, at any depth; a copy of them is an error. */
+function plain(name: string, value: unknown, bytes: Uint8Array): unknown {
+  if (value instanceof Uint8Array) {
+    const start = value.byteOffset - bytes.byteOffset;
+    if (value.buffer !== bytes.buffer) throw new Error(`"${name}" is a copy`);
+    if (start < 0 || start + value.length > bytes.length) throw new Error(`"${name}" is outside of the bytes`);
+    return [...value];
   }
-  return values;
+  if (Array.isArray(value)) return value.map((item) => plain(name, item, bytes));
+  if (typeof value !== "object" || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, plain(key, item, bytes)]));
 }
 
 /** RFC 1071 in the plainest way, with 16-bit one's complement additions. */
