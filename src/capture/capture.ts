@@ -1,0 +1,173 @@
+import type { Device } from "../types.ts";
+import { type CaptureInterface, fileHeader, type InterfaceTotals, statisticsBlock, timestamp } from "./blocks.ts";
+import { Clock } from "./clock.ts";
+import { checkRing, type FileRing } from "./file-ring.ts";
+import { type CaptureDirection, LinkType, SNAP_LENGTH_MAX } from "./format.ts";
+import { Outbox } from "./outbox.ts";
+import { type CaptureTarget, sinkFor } from "./sinks.ts";
+
+export interface CaptureOptions {
+  /** Bytes that are kept of each frame at most, 1 to 262,144 (the default). */
+  snapLength?: number;
+  /** Several files that take turns, for a capture that is to run for long. Needs a path. */
+  files?: FileRing;
+  /** "inbound": what the program sends into the kernel; "outbound": what the kernel sends to it. Default: both. */
+  direction?: CaptureDirection;
+  /** Whether to keep a frame; called for each. */
+  filter?(frame: Uint8Array, direction: CaptureDirection): boolean;
+  /** Bytes that may wait for the target, 1 MiB to 1 GiB; default 4 MiB. What finds no room is dropped, and counted. */
+  bufferBytes?: number;
+}
+
+export interface CaptureStats {
+  /** Frames that were written, or wait for it. */
+  readonly packets: number;
+  /** Their bytes, whole, as they passed. */
+  readonly bytes: number;
+  /** Frames that were lost, for the target was too slow. */
+  readonly dropped: number;
+}
+
+/** A capture that runs until it is closed, or its device is. */
+export interface Capture extends Disposable, AsyncDisposable {
+  stats(): CaptureStats;
+  /** Resolves when all is written; rejects with what the target said, which has ended the capture, not the device. */
+  readonly finished: Promise<void>;
+  /** Writes what is left, and the counters. Idempotent; returns {@link finished}. */
+  close(): Promise<void>;
+}
+
+const BUFFER_BYTES = 4 * 1024 * 1024;
+
+/**
+ * Writes what passes `device` to a pcapng file, as Wireshark reads it: with the
+ * interface's name, nanoseconds, directions, and what was lost. Frames of one
+ * batch bear the time at which the batch was read.
+ *
+ * Headers of `packetInfo` and of raw offload are left out. With raw offload a
+ * frame may be a super-packet whose checksum is yet to be made.
+ *
+ * @param target a path, a `WritableStream`, or standard output (`process.stdout` or `Bun.stdout`)
+ * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
+ * @throws what opening the file throws
+ * @see draft-ietf-opsawg-pcapng
+ */
+export function capture(device: Device, target: CaptureTarget, options: CaptureOptions = {}): Capture {
+  return new Capturing(device, target, options);
+}
+
+/** Bytes before the packet or frame that `device` gives. */
+function headBytes(device: Device): number {
+  return (device.packetInfo ? 4 : 0) + (device.offload?.raw ? 10 : 0);
+}
+
+class Capturing implements Capture {
+  readonly #tap: Disposable;
+  readonly #clock: Clock = new Clock();
+  readonly #startedNs: bigint = this.#clock.now();
+  readonly #head: number;
+  readonly #snapLength: number;
+  readonly #direction: CaptureDirection | undefined;
+  readonly #filter: CaptureOptions["filter"];
+  readonly #outbox: Outbox;
+  #packets = 0;
+  #bytes = 0;
+  #dropped = 0;
+  /** Of them those that no packet has told of yet. */
+  #untold = 0;
+
+  constructor(device: Device, target: CaptureTarget, options: CaptureOptions) {
+    const { snapLength = SNAP_LENGTH_MAX, files, direction, filter, bufferBytes = BUFFER_BYTES } = options;
+    requireInteger("snapLength", snapLength, 1, SNAP_LENGTH_MAX);
+    requireInteger("bufferBytes", bufferBytes, 2 ** 20, 2 ** 30);
+    if (direction !== undefined && direction !== "inbound" && direction !== "outbound") {
+      throw new TypeError(`"direction" is ${Bun.inspect(direction)}, wanted "inbound" or "outbound"`);
+    }
+    if (files !== undefined) checkRing(files);
+    const from: CaptureInterface = {
+      name: device.name,
+      linkType: device.kind === "tap" ? LinkType.ETHERNET : LinkType.RAW,
+      snapLength,
+    };
+    this.#head = headBytes(device);
+    this.#snapLength = snapLength;
+    this.#direction = direction;
+    this.#filter = filter;
+    this.#tap = device.tap({
+      frames: (frames, way) => this.#take(frames, way === "received" ? "outbound" : "inbound"),
+      close: () => this.#outbox.close(),
+    });
+    try {
+      this.#outbox = new Outbox(sinkFor(target, files), {
+        header: fileHeader(from),
+        trailer: () => statisticsBlock(this.#totals()),
+        capacity: bufferBytes,
+        fileBytes: files?.maxBytes ?? Number.POSITIVE_INFINITY,
+      });
+    } catch (error) {
+      this.#tap[Symbol.dispose]();
+      throw error;
+    }
+    // The target has failed: frames need not be looked at any more.
+    this.finished.catch(() => this.#tap[Symbol.dispose]());
+  }
+
+  get finished(): Promise<void> {
+    return this.#outbox.finished;
+  }
+
+  stats(): CaptureStats {
+    return { packets: this.#packets, bytes: this.#bytes, dropped: this.#dropped };
+  }
+
+  close(): Promise<void> {
+    this.#tap[Symbol.dispose]();
+    this.#outbox.close();
+    return this.finished;
+  }
+
+  [Symbol.dispose](): void {
+    // Whoever wants to know what came of it asks close() or `finished`.
+    this.close().catch(() => {});
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  #take(frames: readonly Uint8Array[], direction: CaptureDirection): void {
+    if (this.#direction !== undefined && direction !== this.#direction) return;
+    const time = timestamp(this.#clock.now());
+    for (const frame of frames) {
+      if (this.#filter !== undefined && !this.#filter(frame, direction)) continue;
+      const length = Math.max(0, frame.length - this.#head);
+      const captured = Math.min(length, this.#snapLength);
+      const blocks = this.#outbox.roomFor(captured);
+      if (blocks === undefined) {
+        this.#dropped++;
+        this.#untold++;
+        continue;
+      }
+      blocks.packet(frame, frame.length - length, captured, time, direction, this.#untold);
+      this.#untold = 0;
+      this.#packets++;
+      this.#bytes += length;
+    }
+    this.#outbox.send();
+  }
+
+  #totals(): InterfaceTotals {
+    return {
+      startedNs: this.#startedNs,
+      endedNs: this.#clock.now(),
+      seen: BigInt(this.#packets + this.#dropped),
+      dropped: BigInt(this.#dropped),
+    };
+  }
+}
+
+function requireInteger(name: string, value: number, min: number, max: number): void {
+  if (Number.isInteger(value) && value >= min && value <= max) return;
+  const kind = typeof value === "number" ? RangeError : TypeError;
+  throw new kind(`"${name}" is ${Bun.inspect(value)}, wanted an integer from ${min} to ${max}`);
+}

@@ -1,0 +1,11 @@
+/** Bytes that are no pcapng, or not the pcapng that they claim to be. */
+export class CaptureError extends RangeError {
+  override readonly name = "CaptureError";
+  /** Where in the file the trouble starts, in bytes. */
+  readonly offset: number;
+
+  constructor(offset: number, message: string) {
+    super(`Cannot read the capture at byte ${offset}: ${message}`);
+    this.offset = offset;
+  }
+}

@@ -1,0 +1,47 @@
+// Numbers of pcapng: draft-ietf-opsawg-pcapng; the link types are of tcpdump.org/linktypes.html.
+
+export const SECTION_HEADER = 0x0a0d_0d0a;
+export const INTERFACE_DESCRIPTION = 1;
+export const SIMPLE_PACKET = 3;
+export const INTERFACE_STATISTICS = 5;
+export const ENHANCED_PACKET = 6;
+
+export const BYTE_ORDER_MAGIC = 0x1a2b_3c4d;
+/** Byte orders and resolutions of the format that came before. */
+export const OLD_MAGICS: ReadonlySet<number> = new Set([0xa1b2_c3d4, 0xd4c3_b2a1, 0xa1b2_3c4d, 0x4d3c_b2a1]);
+
+export const OPTION_END = 0;
+export const SHB_USERAPPL = 4;
+export const IF_NAME = 2;
+export const IF_TSRESOL = 9;
+export const IF_TSOFFSET = 14;
+export const EPB_FLAGS = 2;
+export const EPB_DROPCOUNT = 4;
+export const ISB_STARTTIME = 2;
+export const ISB_ENDTIME = 3;
+export const ISB_IFRECV = 4;
+export const ISB_IFDROP = 5;
+
+/** if_tsresol: a negative power of ten. */
+export const NANOSECONDS = 9;
+
+/** What the frames of an interface begin with. */
+export const LinkType = {
+  ETHERNET: 1,
+  /** IPv4 or IPv6, by the version in the first four bits. */
+  RAW: 101,
+} as const;
+
+/** The two lowest bits of epb_flags. */
+export const directionBits = { inbound: 1, outbound: 2 } as const;
+
+/**
+ * As seen from the host whose interface it is, as `tcpdump -Q in` and Wireshark
+ * have it: what its kernel sends to the TUN device is outbound.
+ */
+export type CaptureDirection = keyof typeof directionBits;
+
+/** Wireshark's own limit (WTAP_MAX_PACKET_SIZE_STANDARD). */
+export const SNAP_LENGTH_MAX = 262_144;
+
+export const padded = (length: number): number => (length + 3) & ~3;

@@ -1,0 +1,31 @@
+import { BlockReader, type CapturedFrame } from "./reader.ts";
+
+/**
+ * The frames of a capture that is in memory, in the order of the file, as views of it.
+ *
+ * @throws {CaptureError} Where `bytes` are no pcapng any more; the frames before it have come.
+ */
+export function* parseCapture(bytes: Uint8Array): Generator<CapturedFrame> {
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`"bytes" is ${Bun.inspect(bytes)}, wanted a Uint8Array`);
+  const reader = new BlockReader();
+  yield* reader.push(bytes);
+  reader.end();
+}
+
+/**
+ * The frames of a capture file, or of a stream, one after the other: a file may
+ * be longer than memory is large. Reads pcapng of both byte orders, from any
+ * program; of its blocks, packets and interfaces.
+ *
+ * @param source a path, or a stream, such as `Bun.stdin.stream()`
+ * @throws {CaptureError} Where it is no pcapng any more; the frames before it have come.
+ * @throws what opening the file throws
+ */
+export async function* readCapture(
+  source: string | URL | ReadableStream<Uint8Array>,
+): AsyncGenerator<CapturedFrame, void, undefined> {
+  const stream = source instanceof ReadableStream ? source : Bun.file(source).stream();
+  const reader = new BlockReader();
+  for await (const chunk of stream) yield* reader.push(chunk);
+  reader.end();
+}

@@ -1,0 +1,101 @@
+/** Where the bytes of a capture go. */
+import { type FileRing, ringName } from "./file-ring.ts";
+
+export type CaptureTarget = string | URL | WritableStream<Uint8Array> | Bun.BunFile | NodeJS.WriteStream;
+
+export interface Sink {
+  /** Resolves when `bytes` may be used again. `isFile`: it is the beginning of a file, of which there may be several. */
+  write(bytes: Uint8Array, isBeginning: boolean): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** @throws what opening the file throws */
+export function sinkFor(target: CaptureTarget, ring: FileRing | undefined): Sink {
+  if (typeof target === "string" || target instanceof URL) return new FileSink(target, ring);
+  if (ring !== undefined) throw new TypeError('"files" needs a path: only files can be taken turns');
+  if (target instanceof WritableStream) return new StreamSink(target);
+  if (target === process.stdout || (target instanceof Blob && target === Bun.stdout)) return new StdoutSink();
+  throw new TypeError(
+    `"target" is ${Bun.inspect(target)}, wanted a path, a WritableStream, process.stdout or Bun.stdout`,
+  );
+}
+
+type Fs = typeof import("node:fs");
+const fs = (): Fs => process.getBuiltinModule("node:fs") as Fs;
+
+/** A file, or several of which only the latest stay. */
+class FileSink implements Sink {
+  readonly #path: string;
+  readonly #ring: FileRing | undefined;
+  #number = 1;
+  #fd: number;
+  #isNew = true;
+
+  constructor(target: string | URL, ring: FileRing | undefined) {
+    this.#path = target instanceof URL ? Bun.fileURLToPath(target) : target;
+    this.#ring = ring;
+    this.#fd = fs().openSync(this.#name(this.#number), "w");
+  }
+
+  #name(number: number): string {
+    return this.#ring === undefined ? this.#path : ringName(this.#path, number);
+  }
+
+  async write(bytes: Uint8Array, isBeginning: boolean): Promise<void> {
+    if (isBeginning && !this.#isNew) this.#next();
+    this.#isNew = false;
+    let written = 0;
+    while (written < bytes.length) written += await this.#writeSome(bytes.subarray(written));
+  }
+
+  #writeSome(bytes: Uint8Array): Promise<number> {
+    return new Promise((resolve, reject) => {
+      fs().write(this.#fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
+    });
+  }
+
+  #next(): void {
+    const { openSync, closeSync, rmSync } = fs();
+    const fd = openSync(this.#name(++this.#number), "w");
+    closeSync(this.#fd);
+    this.#fd = fd;
+    const oldest = this.#number - (this.#ring?.count ?? this.#number);
+    if (oldest >= 1) rmSync(this.#name(oldest), { force: true });
+  }
+
+  async close(): Promise<void> {
+    fs().closeSync(this.#fd);
+  }
+}
+
+class StreamSink implements Sink {
+  readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
+
+  constructor(stream: WritableStream<Uint8Array>) {
+    this.#writer = stream.getWriter();
+  }
+
+  async write(bytes: Uint8Array): Promise<void> {
+    await this.#writer.ready;
+    // A copy: a stream may keep what it was given longer than the write takes.
+    await this.#writer.write(bytes.slice());
+  }
+
+  close(): Promise<void> {
+    return this.#writer.close();
+  }
+}
+
+/** Not a file: a reader that is slow must not hold the event loop. */
+class StdoutSink implements Sink {
+  readonly #sink: Bun.FileSink = Bun.stdout.writer();
+
+  async write(bytes: Uint8Array): Promise<void> {
+    this.#sink.write(bytes);
+    await this.#sink.flush();
+  }
+
+  async close(): Promise<void> {
+    await this.#sink.flush();
+  }
+}
