@@ -2,12 +2,7 @@ import { readUint16, writeUint16 } from "./bytes.ts";
 import { requireBytes, requireInteger, requireRoom, wrongValue } from "./check.ts";
 import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
-
-/** Values of the type field, RFC 792: those of the echo messages. */
-export const IcmpType = {
-  ECHO_REPLY: 0,
-  ECHO_REQUEST: 8,
-} as const;
+import { IcmpType } from "./icmp-type.ts";
 
 /** What is in an ICMP echo message, but for the checksum. */
 export interface IcmpEchoFields {

@@ -18,21 +18,51 @@ test("the constants are those of IANA and IEEE", () => {
     NO_NEXT_HEADER: 59,
     DESTINATION_OPTIONS: 60,
   });
-  expect(packet.IcmpType).toEqual({ ECHO_REPLY: 0, ECHO_REQUEST: 8 });
+  expect(packet.IcmpType).toEqual({
+    ECHO_REPLY: 0,
+    DESTINATION_UNREACHABLE: 3,
+    REDIRECT: 5,
+    ECHO_REQUEST: 8,
+    ROUTER_ADVERTISEMENT: 9,
+    ROUTER_SOLICITATION: 10,
+    TIME_EXCEEDED: 11,
+    PARAMETER_PROBLEM: 12,
+    TIMESTAMP: 13,
+    TIMESTAMP_REPLY: 14,
+  });
+  expect(packet.Icmpv6Type).toEqual({
+    DESTINATION_UNREACHABLE: 1,
+    PACKET_TOO_BIG: 2,
+    TIME_EXCEEDED: 3,
+    PARAMETER_PROBLEM: 4,
+    ECHO_REQUEST: 128,
+    ECHO_REPLY: 129,
+    LISTENER_QUERY: 130,
+    LISTENER_REPORT: 131,
+    LISTENER_DONE: 132,
+    ROUTER_SOLICITATION: 133,
+    ROUTER_ADVERTISEMENT: 134,
+    NEIGHBOR_SOLICITATION: 135,
+    NEIGHBOR_ADVERTISEMENT: 136,
+    REDIRECT: 137,
+    LISTENER_REPORT_V2: 143,
+  });
   expect(packet.ArpOperation).toEqual({ REQUEST: 1, REPLY: 2 });
 });
 
 test("bun-tuntap/packet exports this and nothing else", () => {
   expect(Object.keys(packet).sort()).toEqual(
     [
-      ...["Arp", "Ethernet", "IPv4", "IPv6", "Udp", "Tcp", "IcmpEcho"].flatMap((name) => [
+      ...["Arp", "Ethernet", "IPv4", "IPv6", "Udp", "Tcp", "Icmp", "Icmpv6", "IcmpEcho"].flatMap((name) => [
         `parse${name}`,
         `write${name}`,
         `build${name}`,
       ]),
       ...["parseVnetHeader", "writeVnetHeader", "VNET_HEADER_LENGTH"],
       ...["ArpOperation", "EtherType", "IcmpType", "IpProtocol", "PacketError", "TcpFlag", "checksum"],
-      ...["pseudoHeaderSum"],
+      ...["pseudoHeaderSum", "IcmpUnreachable", "Icmpv6Type", "Icmpv6Unreachable", "buildIcmpError"],
+      ...["buildIcmpv6Echo", "buildIcmpv6Error", "buildNeighborAdvertisement", "buildNeighborSolicitation"],
+      ...["buildRouterAdvertisement", "buildRouterSolicitation"],
     ].sort(),
   );
 });

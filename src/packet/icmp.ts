@@ -1,0 +1,220 @@
+import { readUint16, writeUint16, writeUint32 } from "./bytes.ts";
+import { requireBytes, requireInteger, requireRoom, wrongValue } from "./check.ts";
+import { checksumOfRange } from "./checksum.ts";
+import { PacketError } from "./error.ts";
+import { IcmpType, IcmpUnreachable } from "./icmp-type.ts";
+import { formatIPv4, ipv4ToNumber } from "./ipv4-address.ts";
+
+/** What is in any ICMP message, but for the checksum. */
+export interface IcmpFields {
+  /** One of {@link IcmpType}, or any other value from 0 to 255. */
+  type: number;
+  /** What the type makes of it, 0 (the default) to 255. */
+  code?: number;
+  /** All behind the checksum: 4 bytes or more. */
+  body: Uint8Array;
+}
+
+/** What is in an ICMP error. */
+export interface IcmpErrorFields {
+  /** `IcmpType.DESTINATION_UNREACHABLE`, `REDIRECT`, `TIME_EXCEEDED` or `PARAMETER_PROBLEM`. */
+  type: number;
+  /** Default 0. See {@link IcmpUnreachable}. */
+  code?: number;
+  /** The packet that the error is about, from its IPv4 header on. Of a long one, the first 548 bytes are quoted. */
+  original: Uint8Array;
+  /** With `IcmpUnreachable.FRAGMENTATION_NEEDED`: what fits, 0 (the default: not told) to 65535; RFC 1191 section 4. */
+  mtu?: number;
+  /** With `IcmpType.REDIRECT`: the router to use, as text or as 4 bytes. */
+  gateway?: string | Uint8Array;
+  /** With `IcmpType.PARAMETER_PROBLEM`: which octet of the packet is wrong, 0 (the default) to 255. */
+  pointer?: number;
+}
+
+const PROTOCOL = "ICMP";
+const TYPE = 0;
+const CODE = 1;
+const CHECKSUM = 2;
+const BODY = 4;
+const IDENTIFIER = 4;
+const POINTER = 4;
+const GATEWAY = 4;
+const ORIGINAL_LENGTH = 5;
+const SEQUENCE_NUMBER = 6;
+const MTU = 6;
+const HEADER_LENGTH = 8;
+/** RFC 1812 section 4.3.2.3: the error is to fit in 576 bytes, an IPv4 header of 20 included. */
+const ORIGINAL_MAX = 576 - 20 - HEADER_LENGTH;
+
+/**
+ * A view of an ICMP message: nothing is copied, and the getters read the bytes as they are when asked,
+ * but for the type, which is kept from when it was checked. Whatever becomes of the bytes later, no
+ * getter reads outside of them.
+ */
+export class IcmpMessage implements Required<IcmpFields> {
+  readonly #bytes: Uint8Array;
+  /** One of {@link IcmpType}, or any other value. */
+  readonly type: number;
+
+  /** As {@link parseIcmp}. */
+  constructor(bytes: Uint8Array) {
+    const { length } = requireBytes("bytes", bytes);
+    if (length < HEADER_LENGTH) throw new PacketError(PROTOCOL, length, `${length} bytes`, `at least ${HEADER_LENGTH}`);
+    this.#bytes = bytes;
+    this.type = bytes[TYPE] as number;
+  }
+
+  /** What the type makes of it; see {@link IcmpUnreachable}. */
+  get code(): number {
+    return this.#bytes[CODE] as number;
+  }
+
+  get checksum(): number {
+    return readUint16(this.#bytes, CHECKSUM);
+  }
+
+  /** Whether the checksum is right for the whole message. */
+  get checksumIsValid(): boolean {
+    return checksumOfRange(this.#bytes, 0, this.#bytes.length) === 0;
+  }
+
+  /** All behind the checksum: a subarray. */
+  get body(): Uint8Array {
+    return this.#bytes.subarray(BODY);
+  }
+
+  /** Of an echo or timestamp message: whose it is; null for others. */
+  get identifier(): number | null {
+    return isQuery(this.type) ? readUint16(this.#bytes, IDENTIFIER) : null;
+  }
+
+  /** Of an echo or timestamp message: which of them it is; null for others. */
+  get sequenceNumber(): number | null {
+    return isQuery(this.type) ? readUint16(this.#bytes, SEQUENCE_NUMBER) : null;
+  }
+
+  /** All behind the first 8 bytes, a subarray: of an echo message, what is to be sent back. */
+  get payload(): Uint8Array {
+    return this.#bytes.subarray(HEADER_LENGTH);
+  }
+
+  /** Whether it tells of an error, or a better route, and carries the packet that it is about. */
+  get isError(): boolean {
+    return isError(this.type);
+  }
+
+  /**
+   * Of an error: the packet that it is about, as far as it is quoted, from its IPv4 header on: a subarray for
+   * `parseIPv4(original, { truncated: true })`. Extensions behind it are cut off (RFC 4884 section 5.4). Null for
+   * other messages.
+   */
+  get original(): Uint8Array | null {
+    if (!isError(this.type)) return null;
+    const words = this.type === IcmpType.REDIRECT ? 0 : (this.#bytes[ORIGINAL_LENGTH] as number);
+    return this.#bytes.subarray(HEADER_LENGTH, words === 0 ? this.#bytes.length : HEADER_LENGTH + 4 * words);
+  }
+
+  /** Of "fragmentation needed": what fits, RFC 1191 section 4, 0 if the router does not tell; null for others. */
+  get mtu(): number | null {
+    const tells = this.type === IcmpType.DESTINATION_UNREACHABLE && this.code === IcmpUnreachable.FRAGMENTATION_NEEDED;
+    return tells ? readUint16(this.#bytes, MTU) : null;
+  }
+
+  /** Of a redirect: the router to use, as text; null for others. */
+  get gateway(): string | null {
+    return this.type === IcmpType.REDIRECT ? formatIPv4(this.#bytes, GATEWAY) : null;
+  }
+
+  /** Of a parameter problem: which octet of the packet is wrong; null for others. */
+  get pointer(): number | null {
+    return this.type === IcmpType.PARAMETER_PROBLEM ? (this.#bytes[POINTER] as number) : null;
+  }
+}
+
+/**
+ * Views `bytes` as an ICMP message of any type, RFC 792. A wrong checksum is no error: ask `checksumIsValid`.
+ *
+ * @param bytes The whole message and nothing else, as the payload of an IPv4 packet is; not one of its fragments.
+ * @throws {PacketError} If the bytes are too few.
+ * @throws {TypeError} If `bytes` is not a `Uint8Array`.
+ */
+export function parseIcmp(bytes: Uint8Array): IcmpMessage {
+  return new IcmpMessage(bytes);
+}
+
+/**
+ * Writes an ICMP message at the start of `target`, checksum included.
+ *
+ * The body may be a view of `target`. Nothing is written if anything is wrong.
+ *
+ * @returns The message's length: 4, and the length of the body.
+ * @throws {TypeError | RangeError} If a field is wrong, or `target` too short.
+ */
+export function writeIcmp(target: Uint8Array, fields: IcmpFields): number {
+  const type = requireInteger("type", fields.type, 0, 0xff);
+  const code = requireInteger("code", fields.code ?? 0, 0, 0xff);
+  const body = requireBody(fields.body);
+  const length = BODY + body.length;
+  requireRoom(target, length);
+
+  // First, for it may be a view of what is written next.
+  target.set(body, BODY);
+  target[TYPE] = type;
+  target[CODE] = code;
+  writeUint16(target, CHECKSUM, 0);
+  writeUint16(target, CHECKSUM, checksumOfRange(target, 0, length));
+  return length;
+}
+
+/**
+ * Makes an ICMP message. See {@link buildIcmpError} for errors and `buildIcmpEcho` for echo messages.
+ *
+ * @throws {TypeError | RangeError} If a field is wrong.
+ */
+export function buildIcmp(fields: IcmpFields): Uint8Array<ArrayBuffer> {
+  const message = new Uint8Array(BODY + requireBody(fields.body).length);
+  writeIcmp(message, fields);
+  return message;
+}
+
+/**
+ * Makes an ICMP error about a packet. RFC 1122 section 3.2.2 says about which packets none may be sent:
+ * other errors, fragments but the first, and those to or from more than one host.
+ *
+ * @throws {TypeError | RangeError} If a field is wrong.
+ */
+export function buildIcmpError(fields: IcmpErrorFields): Uint8Array<ArrayBuffer> {
+  const type = requireInteger("type", fields.type, 0, 0xff);
+  if (!isError(type)) throw wrongValue("type", type, "an error: IcmpType.DESTINATION_UNREACHABLE (3), 5, 11 or 12");
+  const mtu = requireInteger("mtu", fields.mtu ?? 0, 0, 0xffff);
+  const pointer = requireInteger("pointer", fields.pointer ?? 0, 0, 0xff);
+  const original = requireBytes("original", fields.original).subarray(0, ORIGINAL_MAX);
+  const body = new Uint8Array(HEADER_LENGTH - BODY + original.length);
+  if (type === IcmpType.REDIRECT) writeUint32(body, 0, ipv4ToNumber("gateway", fields.gateway ?? ""));
+  else writeUint32(body, 0, ((pointer << 24) | mtu) >>> 0);
+  body.set(original, HEADER_LENGTH - BODY);
+  return buildIcmp({ type, code: fields.code ?? 0, body });
+}
+
+function isQuery(type: number): boolean {
+  return (
+    type === IcmpType.ECHO_REPLY ||
+    type === IcmpType.ECHO_REQUEST ||
+    type === IcmpType.TIMESTAMP ||
+    type === IcmpType.TIMESTAMP_REPLY
+  );
+}
+
+function isError(type: number): boolean {
+  return (
+    type === IcmpType.DESTINATION_UNREACHABLE ||
+    type === IcmpType.REDIRECT ||
+    type === IcmpType.TIME_EXCEEDED ||
+    type === IcmpType.PARAMETER_PROBLEM
+  );
+}
+
+function requireBody(body: Uint8Array): Uint8Array {
+  if (requireBytes("body", body).length >= HEADER_LENGTH - BODY) return body;
+  throw wrongValue("body", body, `at least ${HEADER_LENGTH - BODY}`);
+}

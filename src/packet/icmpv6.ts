@@ -1,0 +1,272 @@
+import { readUint16, readUint32, writeUint16 } from "./bytes.ts";
+import { requireBytes, requireInteger, requireRoom } from "./check.ts";
+import { checksumOfRange } from "./checksum.ts";
+import { PacketError } from "./error.ts";
+import { Icmpv6Type } from "./icmp-type.ts";
+import { IpProtocol } from "./ip-protocol.ts";
+import { formatIPv6, IPV6_LENGTH, ipv6ToBytes } from "./ipv6-address.ts";
+import { endOfNdOptions, type NdOption, readNdOptions } from "./nd-options.ts";
+import { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";
+
+/** What is in any ICMPv6 message, and the addresses that its checksum covers. */
+export interface Icmpv6Fields extends IpEnds {
+  /** One of {@link Icmpv6Type}, or any other value from 0 to 255. */
+  type: number;
+  /** What the type makes of it, 0 (the default) to 255. */
+  code?: number;
+  /** All behind the checksum. */
+  body: Uint8Array;
+}
+
+/** What a router advertisement says, RFC 4861 section 4.2. */
+export interface RouterFields {
+  /** For packets that are sent; 0 if it is not said. */
+  readonly hopLimit: number;
+  /** Whether DHCPv6 gives addresses. */
+  readonly managed: boolean;
+  /** Whether DHCPv6 gives other settings. */
+  readonly otherConfig: boolean;
+  /** How long it is a default router; 0 if it is none. */
+  readonly lifetimeSeconds: number;
+  /** How long a neighbor counts as reachable; 0 if it is not said. */
+  readonly reachableMs: number;
+  /** Between neighbor solicitations; 0 if it is not said. */
+  readonly retransmitMs: number;
+}
+
+const PROTOCOL = "ICMPv6";
+const TYPE = 0;
+const CODE = 1;
+const CHECKSUM = 2;
+const BODY = 4;
+const IDENTIFIER = 4;
+const MTU = 4;
+const POINTER = 4;
+const ORIGINAL_LENGTH = 4;
+const NEIGHBOR_FLAGS = 4;
+const SEQUENCE_NUMBER = 6;
+const TARGET = 8;
+const REDIRECT_DESTINATION = 24;
+const HEADER_LENGTH = 8;
+const ROUTER = 0x80;
+const SOLICITED = 0x40;
+const OVERRIDE = 0x20;
+
+/** Bytes in front of the options of each neighbor discovery message, RFC 4861 section 4. */
+const optionsAt: ReadonlyMap<number, number> = new Map([
+  [Icmpv6Type.ROUTER_SOLICITATION, 8],
+  [Icmpv6Type.ROUTER_ADVERTISEMENT, 16],
+  [Icmpv6Type.NEIGHBOR_SOLICITATION, 24],
+  [Icmpv6Type.NEIGHBOR_ADVERTISEMENT, 24],
+  [Icmpv6Type.REDIRECT, 40],
+]);
+
+/**
+ * A view of an ICMPv6 message: nothing is copied, and the getters read the bytes as they are when asked,
+ * but for the type, which is kept from when it was checked. Whatever becomes of the bytes later, no
+ * getter reads outside of them.
+ */
+export class Icmpv6Message implements Required<Omit<Icmpv6Fields, keyof IpEnds>> {
+  readonly #bytes: Uint8Array;
+  /** One of {@link Icmpv6Type}, or any other value. */
+  readonly type: number;
+
+  /** As {@link parseIcmpv6}. */
+  constructor(bytes: Uint8Array) {
+    const { length } = requireBytes("bytes", bytes);
+    const type = length === 0 ? -1 : (bytes[TYPE] as number);
+    const least = isError(type) || isEcho(type) ? HEADER_LENGTH : (optionsAt.get(type) ?? BODY);
+    if (length < least) throw new PacketError(PROTOCOL, length, `${length} bytes`, `at least ${least}`);
+    const options = optionsAt.get(type);
+    const end = options === undefined ? length : endOfNdOptions(bytes, options);
+    if (end < length) throw new PacketError(PROTOCOL, end, "an option of no length, or cut off", "whole options");
+    this.#bytes = bytes;
+    this.type = type;
+  }
+
+  /** What the type makes of it; see `Icmpv6Unreachable`. */
+  get code(): number {
+    return this.#bytes[CODE] as number;
+  }
+
+  /** `verifyChecksums` tells whether it is right. */
+  get checksum(): number {
+    return readUint16(this.#bytes, CHECKSUM);
+  }
+
+  /** All behind the checksum: a subarray. */
+  get body(): Uint8Array {
+    return this.#bytes.subarray(BODY);
+  }
+
+  /** Of an echo message: whose request it is; null for others. */
+  get identifier(): number | null {
+    return isEcho(this.type) ? readUint16(this.#bytes, IDENTIFIER) : null;
+  }
+
+  /** Of an echo message: which of the requests it is; null for others. */
+  get sequenceNumber(): number | null {
+    return isEcho(this.type) ? readUint16(this.#bytes, SEQUENCE_NUMBER) : null;
+  }
+
+  /** All behind the first 8 bytes, a subarray: of an echo message, what is to be sent back. */
+  get payload(): Uint8Array {
+    return this.#bytes.subarray(HEADER_LENGTH);
+  }
+
+  /** Whether it tells of an error, and carries the packet that it is about (RFC 4443 section 2.1). */
+  get isError(): boolean {
+    return isError(this.type);
+  }
+
+  /**
+   * Of an error: the packet that it is about, as far as it is quoted, from its IPv6 header on: a subarray for
+   * `parseIPv6(original, { truncated: true })`. Extensions behind it are cut off (RFC 4884 section 4.1). Null for
+   * other messages.
+   */
+  get original(): Uint8Array | null {
+    if (!isError(this.type)) return null;
+    const extended = this.type === Icmpv6Type.DESTINATION_UNREACHABLE || this.type === Icmpv6Type.TIME_EXCEEDED;
+    const units = extended ? (this.#bytes[ORIGINAL_LENGTH] as number) : 0;
+    return this.#bytes.subarray(HEADER_LENGTH, units === 0 ? this.#bytes.length : HEADER_LENGTH + 8 * units);
+  }
+
+  /** Of "packet too big": what fits; null for others. */
+  get mtu(): number | null {
+    return this.type === Icmpv6Type.PACKET_TOO_BIG ? readUint32(this.#bytes, MTU) : null;
+  }
+
+  /** Of a parameter problem: which octet of the packet is wrong; null for others. */
+  get pointer(): number | null {
+    return this.type === Icmpv6Type.PARAMETER_PROBLEM ? readUint32(this.#bytes, POINTER) : null;
+  }
+
+  /** Of a neighbor solicitation or advertisement, or a redirect: the address that it is about, as text; null for others. */
+  get target(): string | null {
+    return hasTarget(this.type) ? formatIPv6(this.#bytes, TARGET) : null;
+  }
+
+  /** The same: 16 bytes of the message itself. */
+  get targetBytes(): Uint8Array | null {
+    return hasTarget(this.type) ? this.#bytes.subarray(TARGET, TARGET + IPV6_LENGTH) : null;
+  }
+
+  /** Of a redirect: where packets go that are to take the better route, as text; null for others. */
+  get redirectDestination(): string | null {
+    return this.type === Icmpv6Type.REDIRECT ? formatIPv6(this.#bytes, REDIRECT_DESTINATION) : null;
+  }
+
+  /** Of a neighbor advertisement: whether a router sends it. */
+  get router(): boolean {
+    return this.#neighborFlag(ROUTER);
+  }
+
+  /** Of a neighbor advertisement: whether it answers a solicitation. */
+  get solicited(): boolean {
+    return this.#neighborFlag(SOLICITED);
+  }
+
+  /** Of a neighbor advertisement: whether it is to replace what is known. */
+  get override(): boolean {
+    return this.#neighborFlag(OVERRIDE);
+  }
+
+  /** What a router advertisement says; null for others. */
+  get routerAdvertisement(): RouterFields | null {
+    if (this.type !== Icmpv6Type.ROUTER_ADVERTISEMENT) return null;
+    const flags = this.#bytes[5] as number;
+    return {
+      hopLimit: this.#bytes[4] as number,
+      managed: (flags & 0x80) !== 0,
+      otherConfig: (flags & 0x40) !== 0,
+      lifetimeSeconds: readUint16(this.#bytes, 6),
+      reachableMs: readUint32(this.#bytes, 8),
+      retransmitMs: readUint32(this.#bytes, 12),
+    };
+  }
+
+  /** Options of a neighbor discovery message; none for others. */
+  get options(): NdOption[] {
+    const start = optionsAt.get(this.type);
+    return start === undefined ? [] : readNdOptions(this.#bytes, start);
+  }
+
+  /** The address on the link that the options of a neighbor discovery message tell, as text; null if they do not. */
+  get linkLayerAddress(): string | null {
+    for (const option of this.options) {
+      if (option.kind === "sourceLinkLayerAddress" || option.kind === "targetLinkLayerAddress") return option.mac;
+    }
+    return null;
+  }
+
+  #neighborFlag(flag: number): boolean {
+    return this.type === Icmpv6Type.NEIGHBOR_ADVERTISEMENT && ((this.#bytes[NEIGHBOR_FLAGS] as number) & flag) !== 0;
+  }
+}
+
+/**
+ * Views `bytes` as an ICMPv6 message of any type, RFC 4443; those of neighbor discovery, RFC 4861, with
+ * their options. What RFC 4861 asks of the packet around it (a hop limit of 255) is for the caller to see to.
+ *
+ * @param bytes The whole message and nothing else, as the `upperLayer` of an IPv6 packet is; not one of its fragments.
+ * @throws {PacketError} If the bytes are too few for the type, or an option has no length or is cut off.
+ * @throws {TypeError} If `bytes` is not a `Uint8Array`.
+ */
+export function parseIcmpv6(bytes: Uint8Array): Icmpv6Message {
+  return new Icmpv6Message(bytes);
+}
+
+/**
+ * Writes an ICMPv6 message at the start of `target`, checksum included.
+ *
+ * The body may be a view of `target`, and so may the addresses. Nothing is written if anything is wrong.
+ *
+ * @returns The message's length: 4, and the length of the body.
+ * @throws {TypeError | RangeError} If a field is wrong, or `target` too short.
+ */
+export function writeIcmpv6(target: Uint8Array, fields: Icmpv6Fields): number {
+  const type = requireInteger("type", fields.type, 0, 0xff);
+  const code = requireInteger("code", fields.code ?? 0, 0, 0xff);
+  const body = requireBytes("body", fields.body);
+  const length = BODY + body.length;
+  const source = ipv6ToBytes("source", fields.source);
+  const sum = pseudoHeaderSum(source, fields.destination, IpProtocol.ICMPV6, length);
+  requireRoom(target, length);
+
+  // First, for it may be a view of what is written next.
+  target.set(body, BODY);
+  target[TYPE] = type;
+  target[CODE] = code;
+  writeUint16(target, CHECKSUM, 0);
+  writeUint16(target, CHECKSUM, checksumOfRange(target, 0, length, sum));
+  return length;
+}
+
+/**
+ * Makes an ICMPv6 message. See `buildIcmpv6Echo`, `buildIcmpv6Error`, `buildNeighborSolicitation` and
+ * `buildNeighborAdvertisement` for those that are asked for most.
+ *
+ * @throws {TypeError | RangeError} If a field is wrong.
+ */
+export function buildIcmpv6(fields: Icmpv6Fields): Uint8Array<ArrayBuffer> {
+  const message = new Uint8Array(BODY + requireBytes("body", fields.body).length);
+  writeIcmpv6(message, fields);
+  return message;
+}
+
+function isEcho(type: number): boolean {
+  return type === Icmpv6Type.ECHO_REQUEST || type === Icmpv6Type.ECHO_REPLY;
+}
+
+/** RFC 4443 section 2.1: the upper bit tells. */
+function isError(type: number): boolean {
+  return type >= 0 && type < 128;
+}
+
+function hasTarget(type: number): boolean {
+  return (
+    type === Icmpv6Type.NEIGHBOR_SOLICITATION ||
+    type === Icmpv6Type.NEIGHBOR_ADVERTISEMENT ||
+    type === Icmpv6Type.REDIRECT
+  );
+}
