@@ -19,6 +19,8 @@ interface Answer {
   body(position: number, limit: number): Uint8Array;
 }
 
+const TOO_LONG = textAnswer("431 Request Header Fields Too Large", `At most ${HEAD_BYTES_MAX} bytes.\n`);
+
 /** One request, and its answer. */
 export class HttpExchange implements Application {
   readonly #counters: Counters;
@@ -35,11 +37,12 @@ export class HttpExchange implements Application {
 
   receive(bytes: Uint8Array): void {
     if (this.#answer !== undefined) return;
-    this.#request += Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).latin1Slice();
+    this.#request += Buffer.from(bytes).toString("latin1");
     const end = this.#request.indexOf("\r\n\r\n");
-    if (end > HEAD_BYTES_MAX || (end < 0 && this.#request.length > HEAD_BYTES_MAX)) {
-      this.#begin(textAnswer("431 Request Header Fields Too Large", `At most ${HEAD_BYTES_MAX} bytes.\n`));
-    } else if (end >= 0) this.#begin(this.#understand(this.#request.slice(0, end)));
+    const tooLong = Math.max(end, this.#request.length - "\r\n\r\n".length) > HEAD_BYTES_MAX;
+    if (end < 0 && !tooLong) return;
+    this.#counters.requestsAnswered++;
+    this.#begin(tooLong ? TOO_LONG : this.#understand(this.#request.slice(0, end)));
   }
 
   peerEnded(): void {
@@ -60,7 +63,6 @@ export class HttpExchange implements Application {
   }
 
   #begin(answer: Answer): void {
-    this.#counters.requestsAnswered++;
     this.#answer = answer;
     this.#request = "";
     const headers = {

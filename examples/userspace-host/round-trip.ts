@@ -3,7 +3,7 @@ export class RoundTrip {
   #smoothedMs: number | undefined;
   #variationMs = 0;
   /** RTO. Doubled each time it passes in vain, until something that was sent once only is acknowledged. */
-  timeoutMs = TIMEOUT_INITIAL_MS;
+  timeoutMs: number = TIMEOUT_INITIAL_MS;
 
   measured(ms: number): void {
     if (this.#smoothedMs === undefined) {

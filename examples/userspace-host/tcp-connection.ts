@@ -122,16 +122,23 @@ export class TcpConnection {
 
   /** The steps of RFC 9293 section 3.10.7.4, with the stricter checks of RFC 5961. */
   receive(segment: Segment, now: number): void {
-    const { flags, sequence, acknowledgment } = segment;
-    if (!this.#isInWindow(segment)) return this.#answerOutside(segment, now);
-    if (flags & TcpFlag.RST) return sequence === this.#receiveNext ? this.#reset() : this.#sendAck();
-    // A SYN in here is somebody's guess, or of a peer that has started anew: our answer has that one send a RST.
-    if (flags & TcpFlag.SYN) return this.#sendAck();
-    if (!(flags & TcpFlag.ACK)) return;
+    const { flags, sequence } = segment;
+    if (!this.#isInWindow(segment)) this.#answerOutside(segment, now);
+    else if (flags & TcpFlag.RST && sequence === this.#receiveNext) this.#reset();
+    // Any other RST or SYN is somebody's guess, or of a peer that has started anew: our answer has that one send the right RST.
+    else if (flags & (TcpFlag.RST | TcpFlag.SYN)) this.#sendAck();
+    else if (flags & TcpFlag.ACK) this.#receiveInWindow(segment, now);
+  }
+
+  #receiveInWindow(segment: Segment, now: number): void {
     this.#sender ??= this.#establish(segment, now);
     const sender = this.#sender;
     if (sender === undefined) return;
-    if (sender.isAhead(acknowledgment) || sender.isStale(acknowledgment)) return this.#sendAck();
+    const { acknowledgment } = segment;
+    if (sender.isAhead(acknowledgment) || sender.isStale(acknowledgment)) {
+      this.#sendAck();
+      return;
+    }
     this.#heardAt = now;
     sender.acknowledge(acknowledgmentOf(segment), now);
     this.#receivePayload(segment);
@@ -160,7 +167,13 @@ export class TcpConnection {
     const { acknowledgment } = segment;
     const first = advance(sequence, 1);
     if (acknowledgment !== first) {
-      this.#options.emit({ sequence: acknowledgment, acknowledgment: 0, flags: TcpFlag.RST, window: 0, payload: NOTHING });
+      this.#options.emit({
+        sequence: acknowledgment,
+        acknowledgment: 0,
+        flags: TcpFlag.RST,
+        window: 0,
+        payload: NOTHING,
+      });
       return undefined;
     }
     if (this.#synAcks === 1) this.#roundTrip.measured(now - this.#openedAt);

@@ -172,8 +172,9 @@ export class TcpSender {
   /** Sends from the oldest byte that is not acknowledged; SND.NXT stays. */
   #resendFirst(limit: number = this.#options.mss): void {
     const size = Math.min(this.#buffer.length, this.#options.mss, limit);
-    // Karn: nobody can tell which of the two is acknowledged.
-    this.#timed = undefined;
+    // Karn: nobody can tell which of the two is acknowledged (RFC 6298 section 3).
+    const timed = this.#timed !== undefined && distance(this.#unacknowledged, this.#timed.sequence) < size;
+    if (timed) this.#timed = undefined;
     this.#emit(this.#unacknowledged, 0, size, this.#ended && size === this.#buffer.length && limit > size);
   }
 

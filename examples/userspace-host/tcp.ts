@@ -92,8 +92,8 @@ export class Tcp {
     const { flags, destinationPort } = segment;
     if (flags & TcpFlag.RST) return;
     const accept = this.#options.listeners.get(destinationPort);
-    if (accept === undefined || flags & TcpFlag.ACK) return this.#refuse(packet, segment);
-    if (flags & TcpFlag.SYN) this.#open(packet, segment, key, accept, now);
+    if (accept === undefined || flags & TcpFlag.ACK) this.#refuse(packet, segment);
+    else if (flags & TcpFlag.SYN) this.#open(packet, segment, key, accept, now);
   }
 
   #open(packet: Incoming, syn: TcpSegment, key: string, accept: () => Application, now: number): void {
