@@ -9,7 +9,7 @@
  * there is no ping, the neighbour pings the kernel.
  */
 import { openTap, type Tap, TunTapError } from "../src";
-import { describe } from "./support/describe";
+import { describe } from "../src/packet";
 import { Neighbour } from "./support/neighbour";
 import { enterOwnNamespace } from "./support/own-namespace";
 
@@ -69,7 +69,7 @@ function sendShown(tap: Tap, frame: Uint8Array): void {
 }
 
 function show(direction: string, frame: Uint8Array): void {
-  console.log(`${direction}  ${String(frame.length).padStart(4)} bytes  ${describe(frame)}`);
+  console.log(`${direction}  ${String(frame.length).padStart(4)} bytes  ${describe(frame, "tap")}`);
 }
 
 async function pingFromKernel(tap: Tap): Promise<boolean> {

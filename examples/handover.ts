@@ -8,7 +8,7 @@
  */
 import { accessSync, mkdtempSync, rmSync } from "node:fs";
 import { handOver, openTap, type TunTapError, takeOver } from "../src";
-import { describe } from "./support/describe";
+import { describe } from "../src/packet";
 import { Neighbour } from "./support/neighbour";
 import { enterOwnNamespace } from "./support/own-namespace";
 
@@ -77,7 +77,7 @@ async function work(path: string): Promise<number> {
     if (frame === null) return 1;
     const answer = neighbour.answer(frame);
     if (answer === null) continue;
-    const line = describe(answer);
+    const line = describe(answer, tap.kind);
     console.log(`worker  ${line}`);
     tap.send(answer);
     if (line.includes("echo reply")) answered++;

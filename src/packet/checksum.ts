@@ -1,4 +1,5 @@
-import { requireBytes, requireInteger } from "./check.ts";
+import { readUint16 } from "./bytes.ts";
+import { requireBytes, requireInteger, wrongValue } from "./check.ts";
 
 /**
  * The internet checksum of RFC 1071, as the value to store in a big-endian checksum field.
@@ -42,4 +43,49 @@ export function checksumOfRange(bytes: Uint8Array, start: number, end: number, i
   let sum = high * 0x100 + low + initial;
   while (sum > 0xffff) sum = (sum % 0x1_0000) + Math.floor(sum / 0x1_0000);
   return ~sum & 0xffff;
+}
+
+/**
+ * What a checksum becomes when part of what it covers changes, without summing the rest again: RFC 1624
+ * section 3, equation 3. It is what computing it anew would give, unless all that it covers becomes zero.
+ *
+ * @param before The checksum as it was. For UDP, see {@link updateUdpChecksum}.
+ * @param from What was there: one 16-bit word, or bytes at an even offset, an even number of them.
+ * @param to What is there now: a word, or as many bytes.
+ * @throws {TypeError | RangeError} If an argument is wrong.
+ */
+export function updateChecksum(before: number, from: number, to: number): number;
+export function updateChecksum(before: number, from: Uint8Array, to: Uint8Array): number;
+export function updateChecksum(before: number, from: number | Uint8Array, to: number | Uint8Array): number {
+  requireInteger("before", before, 0, 0xffff);
+  let sum = ~before & 0xffff;
+  if (from instanceof Uint8Array) {
+    if (from.length % 2 !== 0) throw wrongValue("from", from, "an even number of bytes");
+    const now = requireBytes("to", to as Uint8Array);
+    if (now.length !== from.length) throw wrongValue("to", now, `${from.length} bytes, as "from" has`);
+    for (let i = 0; i < from.length; i += 2) sum += (~readUint16(from, i) & 0xffff) + readUint16(now, i);
+  } else {
+    sum += 0xffff - requireInteger("from", from, 0, 0xffff);
+    sum += requireInteger("to", to as number, 0, 0xffff);
+  }
+  while (sum > 0xffff) sum = (sum % 0x1_0000) + Math.floor(sum / 0x1_0000);
+  return ~sum & 0xffff;
+}
+
+/**
+ * {@link updateChecksum} for the checksum of UDP, of which zero means that there is none (RFC 768): it stays
+ * zero, and no other becomes zero.
+ *
+ * @throws {TypeError | RangeError} If an argument is wrong.
+ */
+export function updateUdpChecksum(before: number, from: number, to: number): number;
+export function updateUdpChecksum(before: number, from: Uint8Array, to: Uint8Array): number;
+export function updateUdpChecksum(before: number, from: number | Uint8Array, to: number | Uint8Array): number {
+  const after = updateChecksum(before, from as Uint8Array, to as Uint8Array);
+  return before === 0 ? 0 : udpChecksum(after);
+}
+
+/** RFC 768: a checksum of zero is sent as all ones, for zero says that there is none. */
+export function udpChecksum(checksum: number): number {
+  return checksum === 0 ? 0xffff : checksum;
 }

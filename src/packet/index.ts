@@ -1,5 +1,7 @@
 export { type ArpFields, type ArpMessage, ArpOperation, buildArp, parseArp, writeArp } from "./arp.ts";
-export { checksum } from "./checksum.ts";
+export { checksum, updateChecksum, updateUdpChecksum } from "./checksum.ts";
+export { type Checksums, fillChecksums, verifyChecksums } from "./checksums.ts";
+export { describe } from "./describe.ts";
 export { PacketError } from "./error.ts";
 export {
   buildEthernet,
@@ -61,6 +63,7 @@ export {
 } from "./ipv4.ts";
 export { buildIPv6, type IPv6Fields, type IPv6Header, type IPv6Packet, parseIPv6, writeIPv6 } from "./ipv6.ts";
 export type { IPv6ExtensionHeader, IPv6Fragment } from "./ipv6-extension.ts";
+export type { FrameKind } from "./kind.ts";
 export type { NdOption } from "./nd-options.ts";
 export type { ParseOptions } from "./parse-options.ts";
 export { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";

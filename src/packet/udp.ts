@@ -1,6 +1,6 @@
 import { readUint16, writeUint16 } from "./bytes.ts";
 import { requireBytes, requireInteger, requireRoom, wrongValue } from "./check.ts";
-import { checksumOfRange } from "./checksum.ts";
+import { checksumOfRange, udpChecksum } from "./checksum.ts";
 import { PacketError } from "./error.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import type { ParseOptions } from "./parse-options.ts";
@@ -115,11 +115,6 @@ export function buildUdp(fields: UdpFields): Uint8Array<ArrayBuffer> {
   const datagram = new Uint8Array(HEADER_LENGTH + requirePayload(fields.payload).length);
   writeUdp(datagram, fields);
   return datagram;
-}
-
-/** RFC 768: a checksum of zero is sent as all ones, for zero says that there is none. */
-export function udpChecksum(checksum: number): number {
-  return checksum === 0 ? 0xffff : checksum;
 }
 
 function requirePayload(payload: Uint8Array): Uint8Array {

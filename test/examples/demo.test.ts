@@ -19,11 +19,12 @@ describeWithTools("the demo", ["ip", "ping"], () => {
     const { out, code } = await runDemo(demo, {});
     expect(out).toMatch(/^interface {2}tap0/);
     expect(out).toMatch(/MAC {8}([0-9a-f]{2}:){5}[0-9a-f]{2}\nMTU {8}1500\n/);
-    expect(out).toContain("42 bytes  ARP   who has 192.0.2.2? tell 192.0.2.1");
-    expect(out).toContain("42 bytes  ARP   192.0.2.2 is at 02:00:5e:00:53:02");
+    expect(out).toContain("42 bytes  ARP, Request who-has 192.0.2.2 tell 192.0.2.1, length 28");
+    expect(out).toContain("42 bytes  ARP, Reply 192.0.2.2 is-at 02:00:5e:00:53:02, length 28");
     for (const seq of [1, 2, 3]) {
-      expect(out).toMatch(new RegExp(`98 bytes {2}ICMP {2}192.0.2.1 > 192.0.2.2: echo request, id \\d+, seq ${seq}\n`));
-      expect(out).toMatch(new RegExp(`98 bytes {2}ICMP {2}192.0.2.2 > 192.0.2.1: echo reply, id \\d+, seq ${seq}\n`));
+      for (const words of ["192.0.2.1 > 192.0.2.2: ICMP echo request", "192.0.2.2 > 192.0.2.1: ICMP echo reply"]) {
+        expect(out).toMatch(new RegExp(`98 bytes {2}IP ${words}, id \\d+, seq ${seq}, length 64\n`));
+      }
     }
     expect(out).toContain("3 packets transmitted, 3 received, 0% packet loss");
     expect(code).toBe(0);

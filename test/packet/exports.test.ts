@@ -62,7 +62,8 @@ test("bun-tuntap/packet exports this and nothing else", () => {
       ...["ArpOperation", "EtherType", "IcmpType", "IpProtocol", "PacketError", "TcpFlag", "checksum"],
       ...["pseudoHeaderSum", "IcmpUnreachable", "Icmpv6Type", "Icmpv6Unreachable", "buildIcmpError"],
       ...["buildIcmpv6Echo", "buildIcmpv6Error", "buildNeighborAdvertisement", "buildNeighborSolicitation"],
-      ...["buildRouterAdvertisement", "buildRouterSolicitation"],
+      ...["buildRouterAdvertisement", "buildRouterSolicitation", "describe", "fillChecksums", "verifyChecksums"],
+      ...["updateChecksum", "updateUdpChecksum"],
     ].sort(),
   );
 });
