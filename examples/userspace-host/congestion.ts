@@ -5,7 +5,8 @@ const DUPLICATES_OF_LOSS = 3;
 
 /**
  * How much may be on the way at once, whatever the peer would take: slow start from ten segments
- * (RFC 6928), congestion avoidance and fast retransmit (RFC 5681), fast recovery as NewReno does it (RFC 6582).
+ * (RFC 6928), congestion avoidance and fast retransmit (RFC 5681), limited transmit (RFC 3042), fast recovery
+ * as NewReno does it (RFC 6582).
  */
 export class Congestion {
   readonly #mss: number;
@@ -24,7 +25,9 @@ export class Congestion {
   }
 
   get windowBytes(): number {
-    return Math.floor(this.#windowBytes);
+    // RFC 3042: one new segment for each of the first duplicates, so that a small flight gives enough of them.
+    const limitedTransmit = this.#recovering ? 0 : Math.min(this.#duplicates, DUPLICATES_OF_LOSS - 1) * this.#mss;
+    return Math.floor(this.#windowBytes) + limitedTransmit;
   }
 
   /** More is acknowledged, all before `unacknowledged`. True: another segment of the same flight is lost, so send that first one again. */

@@ -1,4 +1,4 @@
-import { IpProtocol, PacketError } from "../../src/packet";
+import { IpProtocol, PacketError, verifyChecksums } from "../../src/packet";
 import { Counters } from "./counters";
 import { HttpExchange } from "./http";
 import { Icmp } from "./icmp";
@@ -72,7 +72,7 @@ export class Host {
       const packet = parsePacket(bytes);
       if (!this.#isForUs(packet)) counters.packetsIgnored++;
       else if (packet.isFragment) counters.fragmentsDropped++;
-      else if (!packet.intact) counters.packetsDamaged++;
+      else if (!verifyChecksums(bytes, "tun").valid) counters.packetsDamaged++;
       else this.#dispatch(packet, now);
     } catch (error) {
       if (!(error instanceof PacketError)) throw error;

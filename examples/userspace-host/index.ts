@@ -2,6 +2,7 @@
  * sudo bun run examples/userspace-host                        198.51.100.2 and 2001:db8::2 appear
  * sudo bun run examples/userspace-host --name web0 --ipv4 192.0.2.9 --ipv6 2001:db8:9::9
  * sudo bun run examples/userspace-host --lose 7               loses every seventh packet, as a bad link would
+ * sudo bun run examples/userspace-host --show                 prints each packet
  * unshare -Urn bun run examples/userspace-host                without root, where /dev/net/tun has mode 0666
  * bun build --compile examples/userspace-host/index.ts --outfile host && sudo ./host
  *
@@ -15,6 +16,7 @@
 import { isIPv4, isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
 import { openTun, type Tun, TunTapError } from "../../src";
+import { describe } from "../../src/packet";
 import { Host } from "./host";
 
 const USAGE = `Usage: sudo bun run examples/userspace-host [options]
@@ -25,6 +27,7 @@ const USAGE = `Usage: sudo bun run examples/userspace-host [options]
   --kernel-ipv4 ADDRESS  the kernel's, on the interface   (198.51.100.1)
   --kernel-ipv6 ADDRESS  the kernel's, on the interface   (2001:db8::1)
   --lose N             lose every Nth packet, both ways   (0: none)
+  --show               print each packet
   --help`;
 
 process.exitCode = await main();
@@ -32,7 +35,7 @@ process.exitCode = await main();
 async function main(): Promise<number> {
   const options = readOptions();
   if (typeof options === "number") return options;
-  const { ipv4, ipv6, kernelIPv4, kernelIPv6, name, lose } = options;
+  const { ipv4, ipv6, kernelIPv4, kernelIPv6, name } = options;
   try {
     const ended = Promise.withResolvers<number>();
     using tun = openTun({
@@ -49,7 +52,7 @@ async function main(): Promise<number> {
     });
     const secret = crypto.getRandomValues(new Uint8Array(32));
     const host = new Host({ ipv4, ipv6, mtu: tun.mtu, secret });
-    const running = run(tun, host, lose);
+    const running = run(tun, host, options);
     process.once("SIGINT", () => ended.resolve(130));
     process.once("SIGTERM", () => ended.resolve(0));
     introduce(tun, ipv4, ipv6);
@@ -65,20 +68,25 @@ async function main(): Promise<number> {
 }
 
 /** Carries packets between the interface and the host, and wakes the host when something is due. */
-async function run(tun: Tun, host: Host, lose: number): Promise<void> {
+async function run(tun: Tun, host: Host, { lose, show }: Options): Promise<void> {
   let timer: Timer | undefined;
   let passed = 0;
-  const survivors = (packets: Uint8Array[]): Uint8Array[] =>
-    lose === 0 ? packets : packets.filter(() => ++passed % lose !== 0);
+  const survivors = (direction: string, packets: Uint8Array[]): Uint8Array[] => {
+    const passing = lose === 0 ? packets : packets.filter(() => ++passed % lose !== 0);
+    if (show) for (const packet of passing) console.log(`${direction}  ${describe(packet, "tun")}`);
+    return passing;
+  };
   const send = (packets: Uint8Array[]): void => {
-    sendOrLose(tun, survivors(packets));
+    sendOrLose(tun, survivors("from the host", packets));
     clearTimeout(timer);
     const { deadline } = host;
     if (deadline === Number.POSITIVE_INFINITY) return;
     const wait = Math.max(1, Math.ceil(deadline - performance.now()));
     timer = setTimeout(() => send(host.tick(performance.now())), wait);
   };
-  for await (const packets of tun.batches()) send(host.receive(survivors(packets), performance.now()));
+  for await (const packets of tun.batches()) {
+    send(host.receive(survivors("to the host  ", packets), performance.now()));
+  }
   clearTimeout(timer);
 }
 
@@ -111,6 +119,7 @@ interface Options {
   readonly kernelIPv4: string;
   readonly kernelIPv6: string;
   readonly lose: number;
+  readonly show: boolean;
 }
 
 /** What the command line says; or the code to end with. */
@@ -125,6 +134,7 @@ function readOptions(): Options | number {
         "kernel-ipv4": text("198.51.100.1"),
         "kernel-ipv6": text("2001:db8::1"),
         lose: text("0"),
+        show: { type: "boolean", default: false },
         help: { type: "boolean", default: false },
       },
     });
@@ -151,6 +161,7 @@ function readOptions(): Options | number {
       kernelIPv4: ipv4("kernel-ipv4"),
       kernelIPv6: ipv6("kernel-ipv6"),
       lose: Number(values.lose),
+      show: values.show,
     };
   } catch (error) {
     console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);

@@ -1,14 +1,5 @@
 /** IPv4 and IPv6 made one for what is above them. No reassembly, no forwarding, no options of our own. */
-import {
-  buildIPv4,
-  buildIPv6,
-  checksum,
-  IpProtocol,
-  parseIPv4,
-  parseIPv6,
-  parseUdp,
-  pseudoHeaderSum,
-} from "../../src/packet";
+import { buildIPv4, buildIPv6, parseIPv4, parseIPv6 } from "../../src/packet";
 
 /** What is in a packet, whichever version of IP has brought it. */
 export interface Incoming {
@@ -20,8 +11,6 @@ export interface Incoming {
   /** Behind all headers of IP. */
   readonly payload: Uint8Array;
   readonly isFragment: boolean;
-  /** Whether all checksums are right; not told of a fragment. */
-  readonly intact: boolean;
   /** The whole packet. */
   readonly bytes: Uint8Array;
 }
@@ -31,8 +20,7 @@ export type Send = (protocol: number, destination: string, payload: Uint8Array) 
 
 /** @throws {PacketError} If the bytes are no IP packet. */
 export function parsePacket(bytes: Uint8Array): Incoming {
-  const packet = (bytes[0] ?? 0) >> 4 === 6 ? fromIPv6(bytes) : fromIPv4(bytes);
-  return { ...packet, intact: packet.intact && (packet.isFragment || checksumIsRight(packet)) };
+  return (bytes[0] ?? 0) >> 4 === 6 ? fromIPv6(bytes) : fromIPv4(bytes);
 }
 
 export function buildPacket(source: string, destination: string, protocol: number, payload: Uint8Array): Uint8Array {
@@ -50,26 +38,14 @@ export function isOneHost(address: string): boolean {
 
 function fromIPv4(bytes: Uint8Array): Incoming {
   const packet = parseIPv4(bytes);
-  const { source, destination, protocol, payload, checksumIsValid: intact, fragmentOffset, moreFragments } = packet;
+  const { source, destination, protocol, payload, fragmentOffset, moreFragments } = packet;
   const isFragment = moreFragments || fragmentOffset > 0;
-  return { version: 4, source, destination, protocol, payload, isFragment, intact, bytes };
+  return { version: 4, source, destination, protocol, payload, isFragment, bytes };
 }
 
 function fromIPv6(bytes: Uint8Array): Incoming {
   const { source, destination, protocol, upperLayer: payload, fragment } = parseIPv6(bytes);
   // A fragment header on a packet that is whole is allowed: RFC 6946.
   const isFragment = fragment !== null && (fragment.moreFragments || fragment.offset > 0);
-  return { version: 6, source, destination, protocol, payload, isFragment, intact: true, bytes };
-}
-
-function checksumIsRight({ version, source, destination, protocol, payload }: Incoming): boolean {
-  if (protocol === IpProtocol.ICMP) return checksum(payload) === 0;
-  let covered = payload;
-  if (protocol === IpProtocol.UDP) {
-    const datagram = parseUdp(payload);
-    // None: allowed over IPv4 alone (RFC 768, RFC 8200 section 8.1).
-    if (datagram.checksum === 0) return version === 4;
-    covered = payload.subarray(0, datagram.length);
-  } else if (protocol !== IpProtocol.TCP && protocol !== IpProtocol.ICMPV6) return true;
-  return checksum(covered, pseudoHeaderSum(source, destination, protocol, covered.length)) === 0;
+  return { version: 6, source, destination, protocol, payload, isFragment, bytes };
 }
