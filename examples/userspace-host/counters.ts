@@ -1,4 +1,4 @@
-/** What the host has seen and done: its page shows it, line by line. */
+/** What the host has seen and done. */
 export class Counters {
   packetsReceived = 0;
   packetsSent = 0;
@@ -19,4 +19,10 @@ export class Counters {
   packetsDamaged = 0;
   /** For other addresses or of other protocols. */
   packetsIgnored = 0;
+
+  /** Each in words, with its number. */
+  lines(): [what: string, count: number][] {
+    const inWords = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+    return Object.entries(this).map(([name, count]) => [inWords(name), count]);
+  }
 }

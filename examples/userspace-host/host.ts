@@ -37,7 +37,7 @@ export class Host {
     this.#options = options;
     this.#icmp = new Icmp(counters, send);
     this.#udp = new Udp(counters, send, this.#icmp);
-    const listeners = new Map([[80, () => new HttpExchange(counters)]]);
+    const listeners = new Map([[80, () => new HttpExchange(counters, () => this.#page())]]);
     this.tcp = new Tcp({ mtu: options.mtu, secret: options.secret, listeners, counters, send });
   }
 
@@ -56,6 +56,12 @@ export class Host {
   tick(now: number): Uint8Array[] {
     this.tcp.tick(now);
     return this.#takeOutgoing();
+  }
+
+  #page(): string {
+    const states = [...this.tcp.states].map(([state, count]): [string, number] => [`connections in ${state}`, count]);
+    const lines = [...this.counters.lines(), ...states].map(([what, count]) => `${`${count}`.padStart(10)}  ${what}\n`);
+    return `This host exists only in TypeScript. What it has seen and done so far:\n\n${lines.join("")}`;
   }
 
   #takeOutgoing(): Uint8Array[] {

@@ -24,6 +24,7 @@ const TOO_LONG = textAnswer("431 Request Header Fields Too Large", `At most ${HE
 /** One request, and its answer. */
 export class HttpExchange implements Application {
   readonly #counters: Counters;
+  readonly #page: () => string;
   #request = "";
   #headOnly = false;
   #answer: Answer | undefined;
@@ -31,8 +32,10 @@ export class HttpExchange implements Application {
   #position = 0;
   #peerEnded = false;
 
-  constructor(counters: Counters) {
+  /** @param page What `/` is answered with, as text. */
+  constructor(counters: Counters, page: () => string) {
     this.#counters = counters;
+    this.#page = page;
   }
 
   receive(bytes: Uint8Array): void {
@@ -87,18 +90,10 @@ export class HttpExchange implements Application {
     if (method !== "GET" && method !== "HEAD") {
       return { ...textAnswer("405 Method Not Allowed", "GET and HEAD.\n"), headers: { Allow: "GET, HEAD" } };
     }
-    if (url.pathname === "/") return textAnswer("200 OK", page(this.#counters));
+    if (url.pathname === "/") return textAnswer("200 OK", this.#page());
     if (url.pathname === "/big") return big(url.searchParams.get("bytes") ?? "");
     return textAnswer("404 Not Found", "There are / and /big?bytes=1000000 here.\n");
   }
-}
-
-function page(counters: Counters): string {
-  const lines = Object.entries(counters).map(([name, value]) => {
-    const words = name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
-    return `${String(value).padStart(10)}  ${words}\n`;
-  });
-  return `This host exists only in TypeScript. What it has seen and done so far:\n\n${lines.join("")}`;
 }
 
 /** As many bytes as are asked for, made as they are sent: nobody's memory holds them. */

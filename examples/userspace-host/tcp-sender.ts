@@ -154,6 +154,7 @@ export class TcpSender {
   }
 
   #sendNext(now: number): boolean {
+    if (this.#endAcknowledged) return false;
     const sent = distance(this.#unacknowledged, this.#next);
     const room = Math.min(this.#congestion.windowBytes, this.#window) - sent;
     const unsent = this.#buffer.length - sent;
@@ -204,7 +205,8 @@ export class TcpSender {
   }
 
   #isDuplicate({ bare, window }: Acknowledgment): boolean {
-    return bare && window === this.#window && this.#highest !== this.#unacknowledged;
+    // While the window is closed it is an answer to a probe.
+    return bare && window === this.#window && window > 0 && this.#highest !== this.#unacknowledged;
   }
 
   #updateWindow({ sequence, acknowledgment, window }: Acknowledgment): void {

@@ -5,7 +5,11 @@ import { buildIPv4, buildTcp, IpProtocol, parseIPv4, parseTcp, TcpFlag, type Tcp
 export const HOST = "198.51.100.2";
 const HOST_IPV6 = "2001:db8::2";
 const PEER = "198.51.100.1";
-export const { FIN, SYN, RST, PSH, ACK } = TcpFlag;
+export const FIN: number = TcpFlag.FIN;
+export const SYN: number = TcpFlag.SYN;
+export const RST: number = TcpFlag.RST;
+export const PSH: number = TcpFlag.PSH;
+export const ACK: number = TcpFlag.ACK;
 
 export const newHost = (): Host =>
   new Host({ ipv4: HOST, ipv6: HOST_IPV6, mtu: 1500, secret: new Uint8Array(32).fill(1) });
@@ -34,7 +38,11 @@ export class Peer {
   sequence: number;
   expected = 0;
 
-  constructor(host: Host, { port = 40_000, to = 80, sequence = 1000, address = PEER, now = 0 } = {}) {
+  constructor(
+    host: Host,
+    options: { port?: number; to?: number; sequence?: number; address?: string; now?: number } = {},
+  ) {
+    const { port = 40_000, to = 80, sequence = 1000, address = PEER, now = 0 } = options;
     this.host = host;
     this.port = port;
     this.to = to;
