@@ -53,9 +53,10 @@ export class Congestion {
       this.#windowBytes += this.#mss;
       return false;
     }
+    // What is repaired after a timeout gives duplicates too, which are no loss.
+    if (distance(this.#recover, unacknowledged) < 0) return false;
     this.#duplicates++;
-    // What was repaired after a timeout gives duplicates too, which are no loss.
-    if (this.#duplicates !== DUPLICATES_OF_LOSS || distance(this.#recover, unacknowledged) < 0) return false;
+    if (this.#duplicates !== DUPLICATES_OF_LOSS) return false;
     this.#halve(distance(unacknowledged, highest));
     this.#windowBytes = this.#threshold + DUPLICATES_OF_LOSS * this.#mss;
     this.#recovering = true;

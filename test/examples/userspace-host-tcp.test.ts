@@ -224,6 +224,40 @@ describe("sending", () => {
     expect(other.host.counters.segmentsSentAgain).toBe(0);
   });
 
+  test("duplicates after a timeout are of what was sent twice: nothing is lost by them", () => {
+    const peer = new Peer(newHost()).connect({ mss: 1000 });
+    peer.get("/big?bytes=50000");
+    expect(peer.wait(250).length).toBe(1);
+    for (let i = 0; i < 5; i++) expect(peer.say("")).toEqual([]);
+  });
+
+  test("what was sent twice tells nothing about the round trip", () => {
+    const peer = new Peer(newHost());
+    const [synAck] = peer.send({ sequence: 1000, flags: SYN, mss: 1000 });
+    peer.now = 100;
+    peer.sequence = 1001;
+    peer.acknowledge([synAck!]);
+    const flight = peer.get("/big?bytes=50000");
+    peer.wait(290);
+    for (let i = 0; i < 3; i++) peer.say("");
+    expect(peer.host.counters.segmentsSentAgain).toBe(1);
+    peer.acknowledge([flight[0]!]);
+    // As before: 100 ms, and four times half of it.
+    expect(peer.host.deadline - peer.now).toBe(300);
+  });
+
+  test("a segment that was overtaken does not tell the window", () => {
+    const peer = new Peer(newHost()).connect({ mss: 1000 });
+    const flight = peer.get("/big?bytes=50000", 2000);
+    for (const segment of flight) peer.expected = endOf(segment);
+    const { sequence, expected: acknowledgment } = peer;
+    peer.send({ sequence: sequence + 1, acknowledgment, flags: ACK, payload: "y", window: 0 });
+    const answers = peer.send({ sequence, acknowledgment, flags: ACK, payload: "x", window: 2000 });
+    expect(answers.map(({ payload }) => payload.length)).toEqual([0]);
+    peer.sequence++;
+    expect(peer.say("y", 0, 2000).map(({ payload }) => payload.length)).toEqual([1000, 1000]);
+  });
+
   test("the window doubles each round trip, and no more is sent than the peer takes", () => {
     const peer = new Peer(newHost()).connect({ mss: 1000 });
     let flight = peer.get("/big?bytes=1000000", 30_000);
