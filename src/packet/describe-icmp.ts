@@ -34,7 +34,22 @@ const redirects: readonly string[] = [
   "redirect-tos % to net",
   "redirect-tos % to host",
 ];
+const otherTypes: Record<number, string> = {
+  4: "source quench",
+  [IcmpType.ROUTER_ADVERTISEMENT]: "router advertisement",
+  [IcmpType.ROUTER_SOLICITATION]: "router solicitation",
+  15: "information request",
+  16: "information reply",
+  17: "address mask request",
+};
 const exceeded: readonly string[] = ["time exceeded in-transit", "ip reassembly time exceeded"];
+
+const problems: readonly string[] = ["erroneous", "next header", "option", "incomplete header chain"];
+const listenerNames: Record<number, string> = {
+  [Icmpv6Type.LISTENER_QUERY]: "multicast listener query",
+  [Icmpv6Type.LISTENER_REPORT]: "multicast listener report",
+  [Icmpv6Type.LISTENER_DONE]: "multicast listener done",
+};
 
 /** "ICMP echo request, id 1, seq 1, length 64" */
 export function describeIcmp(bytes: Uint8Array): string {
@@ -56,17 +71,13 @@ function icmpWords(message: IcmpMessage): string {
     case IcmpType.DESTINATION_UNREACHABLE:
       return unreachableWords(code, message.mtu ?? 0, quotedIPv4(original));
     case IcmpType.REDIRECT:
-      return `${(redirects[code] ?? `redirect-#${code} % to net`).replace("%", quotedIPv4(original).destination)} ${gateway}`;
+      return `${(redirects[code] ?? `redirect-#${code} % to`).replace("%", quotedIPv4(original).destination)} ${gateway}`;
     case IcmpType.TIME_EXCEEDED:
       return exceeded[code] ?? `time exceeded-#${code}`;
     case IcmpType.PARAMETER_PROBLEM:
       return code === 0 ? `parameter problem - octet ${pointer}` : `parameter problem - code ${code}`;
-    case IcmpType.ROUTER_ADVERTISEMENT:
-      return "router advertisement";
-    case IcmpType.ROUTER_SOLICITATION:
-      return "router solicitation";
     default:
-      return `type-#${type}`;
+      return otherTypes[type] ?? `type-#${type}`;
   }
 }
 
@@ -79,7 +90,7 @@ function unreachableWords(code: number, mtu: number, { destination, protocol, po
     case IcmpUnreachable.FRAGMENTATION_NEEDED:
       return `${destination} unreachable - need to frag${mtu === 0 ? "" : ` (mtu ${mtu})`}`;
     default:
-      return unreachable[code]?.replace("%", destination) ?? `#${code} ${destination} unreachable`;
+      return unreachable[code]?.replace("%", destination) ?? `${destination} unreachable - #${code}`;
   }
 }
 
@@ -119,13 +130,13 @@ function icmpv6Words(message: Icmpv6Message, bytes: Uint8Array): string {
 
 function icmpv6ErrorWords({ type, code, pointer, original }: Icmpv6Message): string {
   if (type === Icmpv6Type.PARAMETER_PROBLEM) {
-    const what = ["erroneous", "next header", "option", "incomplete header chain"][code] ?? `code-#${code}`;
-    return `parameter problem, ${what} - octet ${pointer}`;
+    const what = problems[code];
+    return what === undefined ? `parameter problem, code-#${code}` : `parameter problem, ${what} - octet ${pointer}`;
   }
   const { source, destination, protocol, port } = quotedIPv6(original);
   if (type === Icmpv6Type.TIME_EXCEEDED) {
-    const what = [`in-transit for ${destination}`, "in-reassembly"][code] ?? `code-#${code}`;
-    return `time exceeded ${what}`;
+    const what = [` for ${destination}`, " (reassembly)"][code] ?? `, unknown code (${code})`;
+    return `time exceeded in-transit${what}`;
   }
   switch (code) {
     case Icmpv6Unreachable.NO_ROUTE:
@@ -145,32 +156,26 @@ function icmpv6ErrorWords({ type, code, pointer, original }: Icmpv6Message): str
 
 /** Multicast listener discovery, RFC 2710 and RFC 9777. */
 function listenerWords(type: number, bytes: Uint8Array): string {
-  const has = (least: number): boolean => {
-    if (bytes.length >= least) return true;
-    throw new PacketError("ICMPv6", bytes.length, `${bytes.length} bytes`, `at least ${least}`);
-  };
-  const old = (): string => `max resp delay: ${readUint16(bytes, 4)} addr: ${formatIPv6(bytes, 8)}`;
-  const names: Record<number, string> = {
-    [Icmpv6Type.LISTENER_QUERY]: "multicast listener query",
-    [Icmpv6Type.LISTENER_REPORT]: "multicast listener report",
-    [Icmpv6Type.LISTENER_DONE]: "multicast listener done",
-  };
-  const name = names[type];
-  if (name !== undefined && has(8 + IPV6_LENGTH)) return `${name} ${bytes.length > 24 ? "v2 " : ""}${old()}`;
+  const name = listenerNames[type];
+  if (name !== undefined) {
+    requireLength("ICMPv6", bytes, 8 + IPV6_LENGTH);
+    const group = formatIPv6(bytes, 8);
+    const isV2 = type === Icmpv6Type.LISTENER_QUERY && bytes.length > 8 + IPV6_LENGTH;
+    return isV2 ? `${name} v2 [gaddr ${group}]` : `${name} max resp delay: ${readUint16(bytes, 4)} addr: ${group}`;
+  }
   if (type !== Icmpv6Type.LISTENER_REPORT_V2) return `unknown icmp6 type (${type})`;
-  has(8);
+  requireLength("ICMPv6", bytes, 8);
   return `multicast listener report v2, ${readUint16(bytes, 6)} group record(s)`;
 }
 
 /** "igmp v3 report, 1 group record(s)", RFC 2236 and RFC 9776. */
 export function describeIgmp(bytes: Uint8Array): string {
-  const { length } = bytes;
-  if (length < 8) throw new PacketError("IGMP", length, `${length} bytes`, "at least 8");
+  requireLength("IGMP", bytes, 8);
   const type = bytes[0] as number;
   const group = formatIPv4(bytes, 4);
   switch (type) {
     case 0x11: {
-      const version = length >= 12 ? 3 : bytes[1] === 0 ? 1 : 2;
+      const version = bytes.length >= 12 ? 3 : bytes[1] === 0 ? 1 : 2;
       return `igmp query v${version}${group === "0.0.0.0" ? "" : ` [gaddr ${group}]`}`;
     }
     case 0x12:
@@ -184,6 +189,10 @@ export function describeIgmp(bytes: Uint8Array): string {
     default:
       return `igmp-${type}`;
   }
+}
+
+function requireLength(protocol: string, { length }: Uint8Array, least: number): void {
+  if (length < least) throw new PacketError(protocol, length, `${length} bytes`, `at least ${least}`);
 }
 
 function quotedIPv4(original: Uint8Array | null): Quoted {

@@ -1,11 +1,12 @@
 // IP packets with TCP and UDP, in the words of tcpdump's print-ip.c, print-ip6.c, print-tcp.c and print-udp.c.
 
-import { readUint32 } from "./bytes.ts";
+import { readUint16, readUint32 } from "./bytes.ts";
 import { describeIcmp, describeIcmpv6, describeIgmp } from "./describe-icmp.ts";
 import { orMalformed } from "./describe-malformed.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import { parseIPv4 } from "./ipv4.ts";
 import { type IPv6Packet, parseIPv6 } from "./ipv6.ts";
+import { formatIPv6, IPV6_LENGTH } from "./ipv6-address.ts";
 import type { IPv6ExtensionHeader } from "./ipv6-extension.ts";
 import { parseTcp, TcpFlag } from "./tcp.ts";
 import type { TcpOption } from "./tcp-options.ts";
@@ -64,7 +65,7 @@ export function describeIPv6(bytes: Uint8Array): string {
     case IpProtocol.NO_NEXT_HEADER:
       return `${hosts}no next header`;
     default:
-      return `${hosts}ip-proto-${protocol} ${upperLayer.length}`;
+      return `${hosts} ip-proto-${protocol} ${upperLayer.length}`;
   }
 }
 
@@ -85,11 +86,11 @@ function headerWord({ type, bytes }: IPv6ExtensionHeader, fragmentOffset: number
     case IpProtocol.DESTINATION_OPTIONS:
       return "DSTOPT ";
     case IpProtocol.ROUTING:
-      return `srcrt (len=${bytes[1]}, type=${bytes[2]}, segleft=${bytes[3]}) `;
+      return routingWord(bytes);
     case IpProtocol.FRAGMENT:
       return `frag (${fragmentOffset}|${rest}) `;
     default:
-      return `AH(spi=0x${readUint32(bytes, 4).toString(16).padStart(8, "0")}) `;
+      return authenticationWord(bytes);
   }
 }
 
@@ -134,6 +135,28 @@ function optionWords(option: TcpOption): string {
     case "malformed":
       return "bad opt";
   }
+}
+
+/** Types 0, 2 (RFC 6275 section 6.4) and 4 (RFC 8754 section 2) have addresses from the eighth byte on. */
+function routingWord(bytes: Uint8Array): string {
+  const [, length, type, segmentsLeft, lastEntry, flags] = bytes;
+  let words = `len=${length}, type=${type}${type === 0 ? " [Deprecated]" : ""}, segleft=${segmentsLeft}`;
+  if (type === 4) {
+    const flagWord = flags === 0 ? "" : `, flags=0x${flags?.toString(16)}`;
+    words += `, last-entry=${lastEntry}${flagWord}, tag=${readUint16(bytes, 6).toString(16)}`;
+  }
+  if (type === 0 || type === 2 || type === 4) {
+    for (let at = 8; at + IPV6_LENGTH <= bytes.length; at += IPV6_LENGTH) {
+      words += `, [${(at - 8) / IPV6_LENGTH}]${formatIPv6(bytes, at)}`;
+    }
+  }
+  return `RT6 (${words}) `;
+}
+
+/** An AH may be too short for its sequence number, for only its length is checked. */
+function authenticationWord(bytes: Uint8Array): string {
+  const sequence = bytes.length < 12 ? "?" : `0x${readUint32(bytes, 8).toString(16)}`;
+  return `AH(spi=0x${hex(bytes.subarray(4, 8))},seq=${sequence},icv=0x${hex(bytes.subarray(12))}): `;
 }
 
 function hex(bytes: Uint8Array): string {

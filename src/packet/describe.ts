@@ -16,8 +16,8 @@ import { type FrameKind, kindOf } from "./kind.ts";
  *
  * Never throws, whatever the bytes are: what is malformed is said in the line. Not as in tcpdump: VLAN tags are
  * named, as with its `-e`; sequence numbers are those on the wire, as with its `-S`, for a line knows no other
- * packets; what is in UDP and TCP is not looked into, whatever the port; and what is malformed is told in this
- * library's words.
+ * packets; what is in UDP and TCP is not looked into, whatever the port; other protocols, TCP options and ARP
+ * operations than those of this library go by their numbers; and what is malformed is told in this library's words.
  *
  * @param kind What the bytes are: `device.kind`. Without it, what they look like. They are a frame if its EtherType
  *   is ARP, IPv4 or IPv6 and such a header follows, an IPv4 one with the right checksum; a packet if they begin with
@@ -42,7 +42,7 @@ function describeFrame(bytes: Uint8Array): string {
   return frame.vlanTags.map(tagWords).join("") + describePayload(frame);
 }
 
-function describePayload({ etherType, payload, source, destination }: EthernetFrame): string {
+function describePayload({ etherType, payload, headerLength, source, destination }: EthernetFrame): string {
   switch (etherType) {
     case EtherType.IPv4:
       return orMalformedAs("IP", () => describeIPv4(payload));
@@ -53,7 +53,7 @@ function describePayload({ etherType, payload, source, destination }: EthernetFr
     default: {
       // IEEE 802.3 section 3.2.6: up to 1500 it is a length.
       const type = etherType < 0x0600 ? "802.3" : `ethertype Unknown (0x${etherType.toString(16).padStart(4, "0")})`;
-      return `${source} > ${destination}, ${type}, length ${payload.length}`;
+      return `${source} > ${destination}, ${type}, length ${headerLength + payload.length}`;
     }
   }
 }

@@ -1,8 +1,6 @@
 import { expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
 import * as packet from "../../src/packet/index.ts";
+import { dissect } from "./dissect.ts";
 
 const { ArpOperation, EtherType, IcmpType, IpProtocol } = packet;
 const timeoutMs = 60_000;
@@ -102,40 +100,6 @@ const want: Record<string, [string, string, string, string]> = {
   "icmp.checksum.status": ["", "1", "1", ""],
   "_ws.malformed": ["", "", "", ""],
 };
-
-// Newer releases of tshark print these, where older ones print numbers.
-const booleans: Record<string, string> = { True: "1", False: "0" };
-
-/** A capture file in the classic format: LINKTYPE_ETHERNET, big-endian, microseconds. */
-function pcap(records: readonly Uint8Array[]): Uint8Array {
-  const file: number[] = [];
-  const words = (...values: number[]) => file.push(...values.flatMap((v) => [v >>> 24, v >>> 16, v >>> 8, v]));
-  words(0xa1b2c3d4, 0x0002_0004, 0, 0, 65535, 1);
-  for (const [i, record] of records.entries()) {
-    words(i, 0, record.length, record.length);
-    file.push(...record);
-  }
-  return Uint8Array.from(file);
-}
-
-async function dissect(records: readonly Uint8Array[], fields: readonly string[]): Promise<string[][]> {
-  const folder = mkdtempSync(join(tmpdir(), "bun-tuntap-packet-"));
-  try {
-    const path = join(folder, "built.pcap");
-    writeFileSync(path, pcap(records));
-    const columns = fields.flatMap((field) => ["-e", field]);
-    const options = ["-n", "-o", "ip.check_checksum:TRUE", "-o", "ip.defragment:FALSE", "-T", "fields", ...columns];
-    const tshark = Bun.spawn(["tshark", "-r", path, ...options], { stdout: "pipe", stderr: "pipe" });
-    const [stdout, stderr] = await Promise.all([tshark.stdout.text(), tshark.stderr.text()]);
-    if ((await tshark.exited) !== 0) throw new Error(`tshark failed: ${stderr}`);
-    return stdout
-      .split("\n")
-      .filter(Boolean)
-      .map((line) => line.split("\t").map((value) => booleans[value] ?? value));
-  } finally {
-    rmSync(folder, { recursive: true, force: true });
-  }
-}
 
 test.skipIf(missing && !required)(
   `tshark reads from the frames built what they were built of${remedy}`,
