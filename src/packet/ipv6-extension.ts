@@ -28,14 +28,16 @@ export interface ExtensionHeaders {
 }
 
 const LENGTH_MIN = 8;
+/** Receivers may limit their number (RFC 8883); nobody needs more than the seven of RFC 8200 section 4.1. */
+const COUNT_MAX = 16;
 const FRAGMENT_OFFSET_MASK = 0xfff8;
 const MORE_FRAGMENTS = 1;
 const NO_HEADERS: readonly IPv6ExtensionHeader[] = [];
 
 /**
- * Walks the extension headers from `start` on, of which the first is a `nextHeader`. Each takes eight
- * bytes or more, so that the walk ends. It stops behind the fragment header of any fragment but the
- * first, for what follows there is a piece out of the middle (RFC 8200 section 4.5).
+ * Walks the extension headers from `start` on, of which the first is a `nextHeader`; more than 16 are refused. The
+ * walk ends behind the fragment header of any fragment but the first, for what follows there is a piece out of the
+ * middle (RFC 8200 section 4.5).
  *
  * @param truncated Whether the bytes may end within the headers.
  */
@@ -52,6 +54,9 @@ export function walkExtensionHeaders(
   let at = start;
   while (isExtensionHeader(protocol)) {
     const length = packetEnd - at < LENGTH_MIN ? LENGTH_MIN : lengthOf(protocol, bytes[at + 1] as number);
+    if (headers.length === COUNT_MAX) {
+      throw new PacketError("IPv6", at, `more than ${COUNT_MAX} extension headers`, "fewer");
+    }
     if (length > packetEnd - at) {
       if (truncated) break;
       const found = `extension header ${protocol} of at least ${length} bytes`;

@@ -35,10 +35,18 @@ const udp = packet.buildUdp({ ...ends, ...ports, payload: text });
 const udp6 = packet.buildUdp({ ...ends6, ...ports, payload: text });
 const syn = packet.buildTcp({ ...elsewhere, ...ports, sequence: 1, flags: packet.TcpFlag.SYN });
 const syn6 = packet.buildTcp({ ...elsewhere6, ...ports, sequence: 1, flags: packet.TcpFlag.SYN });
-const aboutUdp = packet.buildIPv4({ ...elsewhere, protocol: IpProtocol.UDP, payload: udp });
+const aboutUdp = packet.buildIPv4({
+  ...elsewhere,
+  protocol: IpProtocol.UDP,
+  payload: packet.buildUdp({ ...elsewhere, ...ports, payload: text }),
+});
 const aboutTcp = packet.buildIPv4({ ...elsewhere, protocol: IpProtocol.TCP, payload: syn });
 const aboutOther = packet.buildIPv4({ ...elsewhere, protocol: 132, payload: new Uint8Array(12) });
-const aboutUdp6 = packet.buildIPv6({ ...elsewhere6, nextHeader: IpProtocol.UDP, payload: udp6 });
+const aboutUdp6 = packet.buildIPv6({
+  ...elsewhere6,
+  nextHeader: IpProtocol.UDP,
+  payload: packet.buildUdp({ ...elsewhere6, ...ports, payload: text }),
+});
 const aboutTcp6 = packet.buildIPv6({ ...elsewhere6, nextHeader: IpProtocol.TCP, payload: syn6 });
 const range = (end: number) => Array.from({ length: end }, (_, i) => i);
 const host6 = (last: number) => [0x20, 0x01, 0x0d, 0xb8, ...new Array<number>(11).fill(0), last];
@@ -133,9 +141,12 @@ const segments = [
   tcp([{ kind: "unknown", number: 99, data: new Uint8Array(0) }]),
 ];
 
+/** RFC 8200 section 8.1: its checksum covers the last destination, which is in the routing header. */
+const routed = packet.buildUdp({ source: "2001:db8::1", destination: "2001:db8::9", ...ports, payload: text });
+
 /** Routing headers of types 0, 2 and 4, an AH, an atomic fragment, nothing at all; fragments of IPv4. */
 const chains = [
-  ...[0, 2, 4].map((type) => ipv6(43, Uint8Array.from([17, 2, type, 1, 0, 0, 0, 0, ...host6(9), ...udp6]))),
+  ...[0, 2, 4].map((type) => ipv6(43, Uint8Array.from([17, 2, type, 1, 0, 0, 0, 0, ...host6(9), ...routed]))),
   ipv6(51, Uint8Array.from([17, 4, 0, 0, 0, 0, 0, 9, 0, 0, 0, 1, ...range(12), ...udp6])),
   ipv6(44, Uint8Array.from([17, 0, 0, 0, 0, 0, 0, 9, ...udp6])),
   ipv6(0, Uint8Array.of(59, 0, 1, 4, 0, 0, 0, 0)),
