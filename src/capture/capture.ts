@@ -58,7 +58,7 @@ export function capture(device: Device, target: CaptureTarget, options: CaptureO
 
 /** Bytes before the packet or frame that `device` gives. */
 function headBytes(device: Device): number {
-  return (device.packetInfo ? 4 : 0) + (device.offload?.raw ? 10 : 0);
+  return device.packetInfo ? 4 : device.offload?.raw ? 10 : 0;
 }
 
 class Capturing implements Capture {

@@ -44,4 +44,5 @@ export type CaptureDirection = keyof typeof directionBits;
 /** Wireshark's own limit (WTAP_MAX_PACKET_SIZE_STANDARD). */
 export const SNAP_LENGTH_MAX = 262_144;
 
-export const padded = (length: number): number => (length + 3) & ~3;
+/** Any 32-bit length, which may come from a file. */
+export const padded = (length: number): number => length + (-length & 3);

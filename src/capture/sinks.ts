@@ -14,10 +14,15 @@ export function sinkFor(target: CaptureTarget, ring: FileRing | undefined): Sink
   if (typeof target === "string" || target instanceof URL) return new FileSink(target, ring);
   if (ring !== undefined) throw new TypeError('"files" needs a path: only files can be taken turns');
   if (target instanceof WritableStream) return new StreamSink(target);
-  if (target === process.stdout || (target instanceof Blob && target === Bun.stdout)) return new StdoutSink();
+  if (isStdout(target)) return new StdoutSink();
   throw new TypeError(
     `"target" is ${Bun.inspect(target)}, wanted a path, a WritableStream, process.stdout or Bun.stdout`,
   );
+}
+
+/** Without asking for `process.stdout`, which would make it. */
+function isStdout(target: unknown): boolean {
+  return target === Bun.stdout || (typeof target === "object" && target !== null && "fd" in target && target.fd === 1);
 }
 
 type Fs = typeof import("node:fs");
