@@ -3,7 +3,8 @@
  * sudo bun run examples/userspace-host --name web0 --ipv4 192.0.2.9 --ipv6 2001:db8:9::9
  * sudo bun run examples/userspace-host --lose 7               loses every seventh packet, as a bad link would
  * sudo bun run examples/userspace-host --show                 prints each packet
- * unshare -Urn bun run examples/userspace-host                without root, where /dev/net/tun has mode 0666
+ * unshare -Urn sh -c 'bun run examples/userspace-host & sleep 1; curl http://198.51.100.2/; kill $!'
+ *                                                             without root, where /dev/net/tun has mode 0666
  * bun build --compile examples/userspace-host/index.ts --outfile host && sudo ./host
  *
  * A host that exists only in TypeScript, behind a TUN interface: it answers ping, echoes UDP on port
@@ -13,28 +14,29 @@
  * The interface is made in the network namespace that this is started in, so that any other shell
  * can talk to the host, and is gone when it ends.
  */
-import { isIPv4, isIPv6 } from "node:net";
-import { parseArgs } from "node:util";
 import { openTun, type Tun, TunTapError } from "../../src";
 import { describe } from "../../src/packet";
 import { Host } from "./host";
-
-const USAGE = `Usage: sudo bun run examples/userspace-host [options]
-
-  --name NAME          the interface                      (tun%d: the first that is free)
-  --ipv4 ADDRESS       the host's                         (198.51.100.2)
-  --ipv6 ADDRESS       the host's                         (2001:db8::2)
-  --kernel-ipv4 ADDRESS  the kernel's, on the interface   (198.51.100.1)
-  --kernel-ipv6 ADDRESS  the kernel's, on the interface   (2001:db8::1)
-  --lose N             lose every Nth packet, both ways   (0: none)
-  --show               print each packet
-  --help`;
+import { type Options, readOptions, USAGE } from "./options";
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  const options = readOptions();
-  if (typeof options === "number") return options;
+  let options: Options | undefined;
+  try {
+    options = readOptions();
+  } catch (error) {
+    console.error(`${(error as Error).message}\n\n${USAGE}`);
+    return 2;
+  }
+  if (options === undefined) {
+    console.log(USAGE);
+    return 0;
+  }
+  return serve(options);
+}
+
+async function serve(options: Options): Promise<number> {
   const { ipv4, ipv6, kernelIPv4, kernelIPv6, name } = options;
   try {
     const ended = Promise.withResolvers<number>();
@@ -110,61 +112,4 @@ function introduce(tun: Tun, ipv4: string, ipv6: string): void {
   echo hello | socat -t 1 - udp:${ipv4}:7
 
 Ctrl-C ends it, and takes ${tun.name} away.`);
-}
-
-interface Options {
-  readonly name: string;
-  readonly ipv4: string;
-  readonly ipv6: string;
-  readonly kernelIPv4: string;
-  readonly kernelIPv6: string;
-  readonly lose: number;
-  readonly show: boolean;
-}
-
-/** What the command line says; or the code to end with. */
-function readOptions(): Options | number {
-  try {
-    const text = (value: string): { type: "string"; default: string } => ({ type: "string", default: value });
-    const { values } = parseArgs({
-      options: {
-        name: text("tun%d"),
-        ipv4: text("198.51.100.2"),
-        ipv6: text("2001:db8::2"),
-        "kernel-ipv4": text("198.51.100.1"),
-        "kernel-ipv6": text("2001:db8::1"),
-        lose: text("0"),
-        show: { type: "boolean", default: false },
-        help: { type: "boolean", default: false },
-      },
-    });
-    if (values.help) {
-      console.log(USAGE);
-      return 0;
-    }
-    const ipv4 = (option: "ipv4" | "kernel-ipv4"): string => {
-      if (isIPv4(values[option])) return values[option];
-      throw new TypeError(`--${option} is "${values[option]}", wanted an IPv4 address such as 198.51.100.2`);
-    };
-    const ipv6 = (option: "ipv6" | "kernel-ipv6"): string => {
-      // As RFC 5952 has it, which is how addresses are compared.
-      if (isIPv6(values[option])) return new URL(`http://[${values[option]}]`).hostname.slice(1, -1);
-      throw new TypeError(`--${option} is "${values[option]}", wanted an IPv6 address such as 2001:db8::2`);
-    };
-    if (!/^\d{1,6}$/.test(values.lose) || values.lose === "1") {
-      throw new TypeError(`--lose is "${values.lose}", wanted 0 or a number from 2`);
-    }
-    return {
-      name: values.name,
-      ipv4: ipv4("ipv4"),
-      ipv6: ipv6("ipv6"),
-      kernelIPv4: ipv4("kernel-ipv4"),
-      kernelIPv6: ipv6("kernel-ipv6"),
-      lose: Number(values.lose),
-      show: values.show,
-    };
-  } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\n\n${USAGE}`);
-    return 2;
-  }
 }

@@ -101,6 +101,7 @@ export class TcpSender {
     return distance(acknowledgment, this.#unacknowledged) > this.#windowMax;
   }
 
+  /** Takes what a segment says of ours; {@link transmit} is to follow. */
   acknowledge(segment: Acknowledgment, now: number): void {
     const bytes = distance(this.#unacknowledged, segment.acknowledgment);
     if (bytes < 0) return;
@@ -109,7 +110,6 @@ export class TcpSender {
       this.#resendFirst();
     }
     this.#updateWindow(segment);
-    this.transmit(now);
   }
 
   /** Sends what both windows allow. */

@@ -9,8 +9,9 @@
  * Left out: active and simultaneous open; reassembly (what comes out of order is dropped, and asked
  * for again), so SACK too; window scaling, so 64 KiB at most are on the way; timestamps; urgent data;
  * delayed acknowledgments; Nagle's algorithm; keep-alive; path MTU discovery (the MTU is the link's);
- * ECN; SYN cookies (under a flood the oldest opening makes room). No rate limit on resets and
- * acknowledgments of wrong segments: never more than one for each that arrives.
+ * ECN; SYN cookies (under a flood the oldest opening makes room); defence against peers that open
+ * connections and keep them by sending a byte now and then; limits on the rate of resets and of
+ * acknowledgments of wrong segments (never more than one for each that arrives).
  */
 import { buildTcp, IpProtocol, parseTcp, TcpFlag, type TcpOption, type TcpSegment } from "../../src/packet";
 import type { Counters } from "./counters";

@@ -1,6 +1,8 @@
 /** The userspace host over a link that loses, doubles and reorders packets both ways, in a time of its own: whatever happens, the bytes are right. */
 import { expect, test } from "bun:test";
 import type { Host } from "../../examples/userspace-host/host";
+import { CONNECTIONS_MAX } from "../../examples/userspace-host/tcp";
+import { fillChecksums, PacketError, verifyChecksums } from "../../src/packet";
 import { ACK, bigBody, FIN, newHost, Peer, SYN, segmentIn } from "./userspace-host-peer";
 
 const BYTES = 60_000;
@@ -165,4 +167,51 @@ test.each(links)("$what: the whole body, in order, and the connection ends", ({ 
     expect([seed, [...host.tcp.states]]).toEqual([seed, []]);
     expect(seconds).toBeLessThan(600);
   }
+});
+
+/** The same packet with some bytes changed, cut off or added, and as often as not with its checksums put right. */
+function mutated(packet: Uint8Array, random: () => number): Uint8Array {
+  const length = random() < 0.1 ? Math.floor(random() * (packet.length + 20)) : packet.length;
+  const bytes = new Uint8Array(length);
+  bytes.set(packet.subarray(0, length));
+  for (let changes = Math.floor(random() * 4); changes > 0 && length > 0; changes--) {
+    bytes[Math.floor(random() * Math.min(length, 64))] = Math.floor(random() * 256);
+  }
+  try {
+    if (random() < 0.7) fillChecksums(bytes);
+  } catch (error) {
+    if (!(error instanceof PacketError)) throw error;
+  }
+  return bytes;
+}
+
+test("whatever comes, nothing is thrown, answers are well-formed, and connections stay few", () => {
+  const random = randomFrom(1);
+  const host = newHost();
+  let [now, answers] = [0, 0];
+  const heed = (sent: Uint8Array[]): void => {
+    answers += sent.length;
+    for (const packet of sent) if (!verifyChecksums(packet, "tun").valid) throw new Error(packet.toHex());
+  };
+  for (let round = 0; round < 2000; round++) {
+    const peer = new Peer(host, { port: 1 + (round % 300), now, sequence: Math.floor(random() * 2 ** 32) });
+    heed(host.receive([mutated(peer.packet({ sequence: peer.sequence, flags: SYN, mss: 1000 }), random)], now));
+    const [synAck] = host.receive([peer.packet({ sequence: peer.sequence, flags: SYN })], now);
+    const { sequence } = synAck === undefined ? { sequence: 0 } : segmentIn(synAck);
+    const next = { sequence: (peer.sequence + 1) >>> 0, acknowledgment: (sequence + 1) >>> 0, flags: ACK };
+    for (const flags of [ACK, ACK | FIN]) {
+      heed(host.receive([mutated(peer.packet({ ...next, flags, payload: REQUEST }), random)], now));
+    }
+    now += random() * 500;
+    if (host.deadline <= now) heed(host.tick(now));
+    const open = [...host.tcp.states.values()].reduce((sum, count) => sum + count, 0);
+    expect(open).toBeLessThanOrEqual(CONNECTIONS_MAX);
+  }
+  expect(answers).toBeGreaterThan(2000);
+  expect(host.counters.requestsAnswered).toBeGreaterThan(100);
+  expect(host.counters.packetsDamaged).toBeGreaterThan(100);
+  // All that is left comes to its end by itself.
+  for (let turns = 0; turns < 100_000 && host.deadline < Number.POSITIVE_INFINITY; turns++)
+    heed(host.tick(host.deadline));
+  expect([...host.tcp.states]).toEqual([]);
 });

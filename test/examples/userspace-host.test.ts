@@ -205,30 +205,34 @@ describeWithTools("a host in TypeScript on a bad link", ["ip", "curl", "nsenter"
   });
 });
 
-describeWithTools("a host in TypeScript under a flood", ["ip", "curl", "nsenter", "unshare", "python3"], () => {
-  test("of 1000 SYNs keeps few, stays small, and serves on", async () => {
-    using host = await Running.start();
-    const memory = (): number =>
-      Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${host.child.pid}/status`, "latin1"))?.[1]) / 1024;
-    // All of them are to reach it, or there is no flood.
-    host.netns.run("ip", "link", "set", "host0", "txqueuelen", "2000");
-    expect(host.count("connections dropped")).toBe(0);
-    const before = memory();
-    host.netns.run("python3", "-c", FLOOD, "1000");
-    expect(host.count("connections in SYN-RECEIVED")).toBeLessThanOrEqual(HALF_OPEN_MAX);
-    expect(host.count("connections dropped")).toBeGreaterThanOrEqual(1000 - HALF_OPEN_MAX);
-    host.netns.run("python3", "-c", FLOOD, "10000");
-    expect(await host.sha256Of(`http://${HOST}/big?bytes=100000`)).toBe(sha256(bigBody(100_000)));
-    const open = host.count("connections in SYN-RECEIVED") + host.count("connections in TIME-WAIT");
-    expect(open).toBeLessThan(CONNECTIONS_MAX);
-    // 11000 connections with a buffer each would be 700 MB.
-    expect(memory() - before).toBeLessThan(64);
-  });
-});
+describeWithTools(
+  "a host in TypeScript under a flood",
+  ["ip", "curl", "nsenter", "unshare", "python3", "sha256sum"],
+  () => {
+    test("of 1000 SYNs keeps few, stays small, and serves on", async () => {
+      using host = await Running.start();
+      const memory = (): number =>
+        Number(/VmRSS:\s+(\d+)/.exec(readFileSync(`/proc/${host.child.pid}/status`, "latin1"))?.[1]) / 1024;
+      // All of them are to reach it, or there is no flood.
+      host.netns.run("ip", "link", "set", "host0", "txqueuelen", "2000");
+      expect(host.count("connections dropped")).toBe(0);
+      const before = memory();
+      host.netns.run("python3", "-c", FLOOD, "1000");
+      expect(host.count("connections in SYN-RECEIVED")).toBeLessThanOrEqual(HALF_OPEN_MAX);
+      expect(host.count("connections dropped")).toBeGreaterThanOrEqual(1000 - HALF_OPEN_MAX);
+      host.netns.run("python3", "-c", FLOOD, "10000");
+      expect(await host.sha256Of(`http://${HOST}/big?bytes=100000`)).toBe(sha256(bigBody(100_000)));
+      const open = host.count("connections in SYN-RECEIVED") + host.count("connections in TIME-WAIT");
+      expect(open).toBeLessThan(CONNECTIONS_MAX);
+      // 11000 connections with a buffer each would be 700 MB.
+      expect(memory() - before).toBeLessThan(64);
+    });
+  },
+);
 
 describeWithTools(
   "a host in TypeScript, as tshark sees it",
-  ["ip", "ping", "curl", "socat", "tshark", "tcpdump", "nsenter", "unshare"],
+  ["ip", "ping", "curl", "socat", "tshark", "tcpdump", "nsenter", "unshare", "python3", "sha256sum"],
   () => {
     let folder: string;
     beforeAll(() => {
@@ -304,6 +308,29 @@ describeWithTools("the end of a host in TypeScript", ["ip", "curl", "nsenter", "
     host.netns.run("ip", "link", "set", "host0", "up");
     await curl.catch(() => undefined);
     expect(host.netns.run("curl", "-sS", "--max-time", "10", `http://${HOST}/`)).toContain("requests answered");
+  });
+});
+
+describeWithTools("a host in TypeScript with other addresses", ["ip", "ping", "nsenter", "unshare"], () => {
+  test("answers on those, however they are written, and shows each packet", async () => {
+    using netns = await Namespace.open();
+    const addresses = ["--ipv4", "192.0.2.9", "--ipv6", "2001:DB8:0:0::9", "--kernel-ipv4", "192.0.2.1"];
+    using program = netns.start(process.execPath, EXAMPLE, "--show", ...addresses);
+    expect(await program.line()).toBe(
+      "192.0.2.9 and 2001:db8::9 are behind tun0, and exist only in TypeScript. In another shell:",
+    );
+    while (!(await program.line()).startsWith("Ctrl-C")) {}
+    for (const [kernel, host] of [
+      ["192.0.2.1", "192.0.2.9"],
+      ["2001:db8::1", "2001:db8::9"],
+    ] as const) {
+      netns.run("ping", "-q", "-c", "1", "-w", "5", host);
+      expect(await program.line()).toMatch(
+        new RegExp(`^to the host    IP6? ${kernel} > ${host}: ICMP6?,? echo request`),
+      );
+      expect(await program.line()).toMatch(new RegExp(`^from the host  IP6? ${host} > ${kernel}: ICMP6?,? echo reply`));
+    }
+    await program.end();
   });
 });
 
