@@ -75,7 +75,7 @@ describe("parseCapture()", () => {
       for (let n = 0; n <= random(3); n++) {
         if (random(2) === 0 && bytes.length >= 4) {
           new DataView(bytes.buffer).setUint32(
-            random(bytes.length / 4) * 4,
+            random(Math.floor(bytes.length / 4)) * 4,
             words[random(words.length)] as number,
             random(2) === 0,
           );
