@@ -89,7 +89,9 @@ describeWithTools("the example that shows a device", tools, () => {
     await eventually(view, `${lines}.length > 0 && ${lines}.every((line) => line.includes("echo reply"))`);
     await view.type(" nothing like it");
     await eventually(view, `${lines}.length === 0 && ${text("empty")}.includes("matches the filter")`);
-    await view.evaluate(`(() => { const f = document.getElementById("filter"); f.value = ""; f.dispatchEvent(new Event("input")); })()`);
+    await view.evaluate(
+      `(() => { const f = document.getElementById("filter"); f.value = ""; f.dispatchEvent(new Event("input")); })()`,
+    );
     await eventually(view, `${lines}.length > 0`);
   });
 
@@ -100,7 +102,17 @@ describeWithTools("the example that shows a device", tools, () => {
     await until(() => readdirSync(downloads).includes("left0.pcapng"), "the download");
     const file = `${downloads}/left0.pcapng`;
     expect(run("capinfos", "-E", file)).toContain("Raw IP");
-    const read = Bun.spawnSync(["tshark", "-r", file, "-Y", "icmp && !_ws.malformed", "-T", "fields", "-e", "icmp.type"]);
+    const read = Bun.spawnSync([
+      "tshark",
+      "-r",
+      file,
+      "-Y",
+      "icmp && !_ws.malformed",
+      "-T",
+      "fields",
+      "-e",
+      "icmp.type",
+    ]);
     expect(read.exitCode).toBe(0);
     expect(read.stdout.toString().trim().split("\n").length).toBeGreaterThanOrEqual(6);
   });
@@ -123,9 +135,13 @@ describeWithTools("the example that shows a device", tools, () => {
   });
 
   test("goes on under a flood: the relay as well, and the page says that it shows a part", async () => {
-    const server = Bun.spawn(["nsenter", "--target", `${other.pid}`, "--net", "iperf3", "-s", "-1", "--forceflush"], { stdout: "pipe" });
+    const server = Bun.spawn(["nsenter", "--target", `${other.pid}`, "--net", "iperf3", "-s", "-1", "--forceflush"], {
+      stdout: "pipe",
+    });
     await server.stdout.getReader().read();
-    const flood = Bun.spawn(["iperf3", "-c", "198.51.100.1", "-u", "-b", "0", "-l", "64", "-t", "3"], { stdout: "ignore" });
+    const flood = Bun.spawn(["iperf3", "-c", "198.51.100.1", "-u", "-b", "0", "-l", "64", "-t", "3"], {
+      stdout: "ignore",
+    });
     await eventually(view, `/1 in \\d+ packets/.test(${text("sampled")})`);
     expect(await flood.exited).toBe(0);
     await server.exited;
@@ -138,7 +154,12 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(status(url)).toBe("200");
     expect(status("-H", `Host: evil.example:${port}`, url)).toBe("421");
     expect(status("-X", "POST", url)).toBe("405");
-    const upgrade = ["Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Version: 13", "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA=="];
+    const upgrade = [
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ];
     const headers = [...upgrade, "Origin: http://evil.example"].flatMap((header) => ["-H", header]);
     expect(status("--http1.1", ...headers, `${url}updates`)).toBe("403");
     expect(run("ss", "-Htln", `sport = :${port}`)).toContain(`127.0.0.1:${port}`);

@@ -18,6 +18,7 @@ const [example = "", ...recipes] = snippets;
 function inTree(snippet: string): string {
   return snippet
     .replace('"bun-tuntap/packet"', `"${root}/src/packet/index.ts"`)
+    .replace('"bun-tuntap/capture"', `"${root}/src/capture/index.ts"`)
     .replace('"bun-tuntap"', `"${root}/src/index.ts"`);
 }
 

@@ -50,7 +50,8 @@ export function makeProject(folder: string, installer: Installer, tarball: strin
       join(path, name),
       source
         .replaceAll('"../../../src/index"', '"bun-tuntap"')
-        .replaceAll('"../../../src/packet/index"', '"bun-tuntap/packet"'),
+        .replaceAll('"../../../src/packet/index"', '"bun-tuntap/packet"')
+        .replaceAll('"../../../src/capture/index"', '"bun-tuntap/capture"'),
     );
   }
   return path;

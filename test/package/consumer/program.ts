@@ -2,6 +2,7 @@
  * A project that uses every value that bun-tuntap exports. The test copies it
  * out of the tree, where the two paths below are the package's names.
  */
+import { buildCapture, CaptureError, capture, LinkType, parseCapture, readCapture } from "../../../src/capture/index";
 import {
   adopt,
   deleteDevice,
@@ -198,6 +199,27 @@ function upperLayers(): string {
   ].join(" ");
 }
 
+/** What is sent, in a file, read back; and a file that is none. */
+async function captured(): Promise<string> {
+  const file = `${process.env["TMPDIR"] ?? "/tmp"}/consumer-${process.pid}.pcapng`;
+  await using tap = openTap({ up: true, ipv6: false });
+  const running = capture(tap, file);
+  tap.send(new Uint8Array(60));
+  await running.close();
+  const [frame] = await Array.fromAsync(readCapture(file));
+  await Bun.file(file).delete();
+  const made = buildCapture({ name: "x", linkType: LinkType.ETHERNET }, [
+    { frame: new Uint8Array(9), timestampNs: 1n },
+  ]);
+  const [parsed] = parseCapture(made);
+  try {
+    return `${[...parseCapture(made.subarray(0, 50))].length}`;
+  } catch (error) {
+    const name = error instanceof CaptureError ? error.name : "another error";
+    return `${frame?.interface.linkType} ${parsed?.timestampNs} ${frame?.direction} ${name}`;
+  }
+}
+
 function refusal(): string {
   try {
     parseArp(new Uint8Array(3));
@@ -219,4 +241,5 @@ console.log(roundTrip());
 console.log(lengths());
 console.log(lines());
 console.log(upperLayers());
+console.log(await captured());
 console.log(refusal());

@@ -4,6 +4,19 @@
  * tree, where the two paths below are the package's names.
  */
 import {
+  type Capture,
+  type CaptureDirection,
+  type CapturedFrame,
+  type CaptureInterface,
+  type CaptureOptions,
+  type CaptureStats,
+  type CaptureTarget,
+  capture,
+  type FileRing,
+  type FrameToBuild,
+  parseCapture,
+} from "../../../src/capture/index";
+import {
   type Address,
   type AddressLike,
   type AddressSettings,
@@ -47,6 +60,7 @@ import {
   type RouteSettings,
   type Scope,
   type Tap,
+  type TapObserver,
   type Tun,
   TunTapError,
   type TunTapErrorCode,
@@ -275,5 +289,17 @@ export function misuse(tun: Tun, tap: Tap): void {
   // @ts-expect-error: a view has no setters.
   parseIPv4(new Uint8Array(20)).ttl = 5;
 }
+
+export function captures(tun: Tun, target: CaptureTarget, ring: FileRing, observer: TapObserver): void {
+  const options: CaptureOptions = { files: ring, snapLength: 100, direction: "inbound" satisfies CaptureDirection };
+  exactly<Capture>()(capture(tun, target, options));
+  exactly<CaptureStats>()(capture(tun, "file").stats());
+  exactly<Disposable>()(tun.tap(observer));
+  for (const frame of parseCapture(new Uint8Array(0))) {
+    exactly<CapturedFrame>()(frame);
+    exactly<CaptureInterface>()(frame.interface);
+  }
+}
+export type Built = FrameToBuild;
 
 declare function takesTun(tun: Tun): void;
