@@ -34,13 +34,13 @@ export function describeIPv4(bytes: Uint8Array): string {
   const ends: Ends = (from, to) => `IP ${source}.${from} > ${destination}.${to}: `;
   switch (protocol) {
     case IpProtocol.TCP:
-      return described(hosts, () => describeTcp(payload, ends));
+      return orMalformed(hosts, () => describeTcp(payload, ends));
     case IpProtocol.UDP:
-      return described(hosts, () => describeUdp(payload, ends, moreFragments));
+      return orMalformed(hosts, () => describeUdp(payload, ends, moreFragments));
     case IpProtocol.ICMP:
-      return hosts + orMalformed(() => describeIcmp(payload));
+      return hosts + orMalformed("", () => describeIcmp(payload));
     case IpProtocol.IGMP:
-      return hosts + orMalformed(() => describeIgmp(payload));
+      return hosts + orMalformed("", () => describeIgmp(payload));
     default:
       return `${hosts} ip-proto-${protocol} ${payload.length}`;
   }
@@ -57,22 +57,16 @@ export function describeIPv6(bytes: Uint8Array): string {
     bare ? `IP6 ${source}.${from} > ${destination}.${to}: ` : `${hosts}${from} > ${to}: `;
   switch (protocol) {
     case IpProtocol.TCP:
-      return described(hosts, () => describeTcp(upperLayer, ends));
+      return orMalformed(hosts, () => describeTcp(upperLayer, ends));
     case IpProtocol.UDP:
-      return described(hosts, () => describeUdp(upperLayer, ends, fragment?.moreFragments ?? false));
+      return orMalformed(hosts, () => describeUdp(upperLayer, ends, fragment?.moreFragments ?? false));
     case IpProtocol.ICMPV6:
-      return hosts + orMalformed(() => describeIcmpv6(upperLayer));
+      return hosts + orMalformed("", () => describeIcmpv6(upperLayer));
     case IpProtocol.NO_NEXT_HEADER:
       return `${hosts}no next header`;
     default:
       return `${hosts} ip-proto-${protocol} ${upperLayer.length}`;
   }
-}
-
-/** A line of its own, or what is malformed behind the hosts. */
-function described(hosts: string, read: () => string): string {
-  const line = orMalformed(read);
-  return line.startsWith("malformed") ? hosts + line : line;
 }
 
 function headerWords({ extensionHeaders, fragment, upperLayer }: IPv6Packet): string {

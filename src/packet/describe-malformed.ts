@@ -1,11 +1,11 @@
 import { PacketError } from "./error.ts";
 
-/** What `read` makes of the bytes, or in which way they are malformed. */
-export function orMalformed(read: () => string): string {
+/** What `read` makes of the bytes; in which way they are malformed, behind `prefix`, if they are. */
+export function orMalformed(prefix: string, read: () => string): string {
   try {
     return read();
   } catch (error) {
-    if (error instanceof PacketError) return `malformed: ${error.message}`;
+    if (error instanceof PacketError) return `${prefix}malformed: ${error.message}`;
     throw error;
   }
 }

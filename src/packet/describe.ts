@@ -27,13 +27,13 @@ import { type FrameKind, kindOf } from "./kind.ts";
  */
 export function describe(bytes: Uint8Array, kind?: FrameKind): string {
   const known = kindOf(bytes, kind);
-  return orMalformed(() => (known === "tun" ? describePacket(bytes) : describeFrame(bytes)));
+  return orMalformed("", () => (known === "tun" ? describePacket(bytes) : describeFrame(bytes)));
 }
 
 function describePacket(bytes: Uint8Array): string {
   const version = (bytes[0] ?? 0) >>> 4;
-  if (version === 4) return `${orMalformedAs("IP", () => describeIPv4(bytes))}`;
-  if (version === 6) return `${orMalformedAs("IP6", () => describeIPv6(bytes))}`;
+  if (version === 4) return orMalformed("IP ", () => describeIPv4(bytes));
+  if (version === 6) return orMalformed("IP6 ", () => describeIPv6(bytes));
   return bytes.length === 0 ? "malformed: no bytes" : `unknown IP version ${version}, length ${bytes.length}`;
 }
 
@@ -45,22 +45,17 @@ function describeFrame(bytes: Uint8Array): string {
 function describePayload({ etherType, payload, headerLength, source, destination }: EthernetFrame): string {
   switch (etherType) {
     case EtherType.IPv4:
-      return orMalformedAs("IP", () => describeIPv4(payload));
+      return orMalformed("IP ", () => describeIPv4(payload));
     case EtherType.IPv6:
-      return orMalformedAs("IP6", () => describeIPv6(payload));
+      return orMalformed("IP6 ", () => describeIPv6(payload));
     case EtherType.ARP:
-      return orMalformedAs("ARP,", () => describeArp(payload));
+      return orMalformed("ARP, ", () => describeArp(payload));
     default: {
       // IEEE 802.3 section 3.2.6: up to 1500 it is a length.
       const type = etherType < 0x0600 ? "802.3" : `ethertype Unknown (0x${etherType.toString(16).padStart(4, "0")})`;
       return `${source} > ${destination}, ${type}, length ${headerLength + payload.length}`;
     }
   }
-}
-
-function orMalformedAs(name: string, read: () => string): string {
-  const line = orMalformed(read);
-  return line.startsWith("malformed") ? `${name} ${line}` : line;
 }
 
 function tagWords({ vid, pcp, dei }: VlanTag): string {

@@ -151,6 +151,8 @@ describeUnless(registryObstacle(), "the package", () => {
           "tap 17",
           "02:00:5e:00:53:01 0 ping",
           "14 28 20 12 10 1400 192.0.2.2",
+          "true 50 79 66 78 71 74 118 91 91 67 69",
+          "2001:db8::1 12 5 0 128 99357 0 65535",
           "PacketError",
           "",
         ].join("\n"),

@@ -86,6 +86,18 @@ describe("parseIPv6()", () => {
       message: "0 bytes left",
     },
     {
+      name: "a header that is not there",
+      bytes: `60000000 0000 00 40 ${addresses}`,
+      offset: 40,
+      message: "of at least 8 bytes, wanted at most the 0 bytes left",
+    },
+    {
+      name: "a header cut off behind its first byte",
+      bytes: `60000000 0001 00 40 ${addresses} 3b`,
+      offset: 40,
+      message: "of at least 8 bytes, wanted at most the 1 bytes left",
+    },
+    {
       name: "a header cut off",
       bytes: `60000000 0008 00 40 ${addresses} 1101000000000000`,
       offset: 40,

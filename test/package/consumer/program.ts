@@ -17,23 +17,55 @@ import {
   ArpOperation,
   buildArp,
   buildEthernet,
+  buildIcmp,
   buildIcmpEcho,
+  buildIcmpError,
+  buildIcmpv6,
+  buildIcmpv6Echo,
+  buildIcmpv6Error,
   buildIPv4,
+  buildIPv6,
+  buildNeighborAdvertisement,
+  buildNeighborSolicitation,
+  buildRouterAdvertisement,
+  buildRouterSolicitation,
+  buildTcp,
+  buildUdp,
   checksum,
+  describe,
   EtherType,
+  fillChecksums,
   IcmpType,
+  IcmpUnreachable,
+  Icmpv6Type,
+  Icmpv6Unreachable,
   IpProtocol,
   PacketError,
   parseArp,
   parseEthernet,
+  parseIcmp,
   parseIcmpEcho,
+  parseIcmpv6,
   parseIPv4,
+  parseIPv6,
+  parseTcp,
+  parseUdp,
   parseVnetHeader,
+  pseudoHeaderSum,
+  TcpFlag,
+  updateChecksum,
+  updateUdpChecksum,
   VNET_HEADER_LENGTH,
+  verifyChecksums,
   writeArp,
   writeEthernet,
+  writeIcmp,
   writeIcmpEcho,
+  writeIcmpv6,
   writeIPv4,
+  writeIPv6,
+  writeTcp,
+  writeUdp,
   writeVnetHeader,
 } from "../../../src/packet/index";
 
@@ -115,6 +147,57 @@ function lengths(): string {
   ].join(" ");
 }
 
+/** A packet of each upper layer, over IPv4 and IPv6, as `describe` words it. */
+function lines(): string {
+  const [four, six] = [
+    { source: "192.0.2.1", destination: "192.0.2.2" },
+    { source: "2001:db8::1", destination: "2001:db8::2" },
+  ];
+  const ports = { sourcePort: 4321, destinationPort: 33434 };
+  const payload = new Uint8Array(4);
+  const segment = { ...ports, sequence: 1, flags: TcpFlag.SYN };
+  const udp = buildIPv4({ ...four, protocol: IpProtocol.UDP, payload: buildUdp({ ...four, ...ports, payload }) });
+  const tcp = buildIPv6({ ...six, nextHeader: IpProtocol.TCP, payload: buildTcp({ ...six, ...segment }) });
+  const over4 = (message: Uint8Array) => buildIPv4({ ...four, protocol: IpProtocol.ICMP, payload: message });
+  const over6 = (message: Uint8Array) => buildIPv6({ ...six, nextHeader: IpProtocol.ICMPV6, payload: message });
+  const echo = { type: Icmpv6Type.ECHO_REQUEST, identifier: 1, sequenceNumber: 2, payload };
+  const unreachable = { type: Icmpv6Type.DESTINATION_UNREACHABLE, code: Icmpv6Unreachable.PORT, original: tcp };
+  const packets = [
+    udp,
+    tcp,
+    over4(buildIcmp({ type: IcmpType.ECHO_REQUEST, body: payload })),
+    over4(buildIcmpError({ type: 3, code: IcmpUnreachable.PORT, original: udp })),
+    over6(buildIcmpv6({ ...six, type: Icmpv6Type.ECHO_REPLY, body: payload })),
+    over6(buildIcmpv6Echo({ ...six, ...echo })),
+    over6(buildIcmpv6Error({ ...six, ...unreachable })),
+    over6(buildNeighborSolicitation({ ...six, target: "2001:db8::2" })),
+    over6(buildNeighborAdvertisement({ ...six, target: "2001:db8::2" })),
+    over6(buildRouterSolicitation(six)),
+    over6(buildRouterAdvertisement(six)),
+  ];
+  for (const packet of packets) fillChecksums(packet);
+  const right = packets.every((packet) => verifyChecksums(packet, "tun").valid);
+  return [right, ...packets.map((packet) => describe(packet).length)].join(" ");
+}
+
+/** What the other write functions wrote, and what is read of it. */
+function upperLayers(): string {
+  const six = { source: "2001:db8::1", destination: "2001:db8::2" };
+  const ports = { sourcePort: 4321, destinationPort: 33434 };
+  const target = new Uint8Array(64);
+  const body = new Uint8Array(4);
+  return [
+    parseIPv6(target.subarray(0, writeIPv6(target, { ...six, nextHeader: 59, payloadLength: 0 }))).source,
+    parseUdp(target.subarray(0, writeUdp(target, { ...six, ...ports, payload: body }))).length,
+    parseTcp(target.subarray(0, writeTcp(target, { ...six, ...ports, sequence: 5, flags: TcpFlag.ACK }))).sequence,
+    parseIcmp(target.subarray(0, writeIcmp(target, { type: IcmpType.ECHO_REPLY, body }))).type,
+    parseIcmpv6(target.subarray(0, writeIcmpv6(target, { ...six, type: 128, body }))).type,
+    pseudoHeaderSum("192.0.2.1", "192.0.2.2", IpProtocol.TCP, 20),
+    updateChecksum(0xdd2f, 0x5555, 0x3285),
+    updateUdpChecksum(0xdd2f, 0x5555, 0x3285),
+  ].join(" ");
+}
+
 function refusal(): string {
   try {
     parseArp(new Uint8Array(3));
@@ -134,4 +217,6 @@ console.log(`probe: ${probe().ok}`);
 }
 console.log(roundTrip());
 console.log(lengths());
+console.log(lines());
+console.log(upperLayers());
 console.log(refusal());

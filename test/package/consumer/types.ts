@@ -57,23 +57,56 @@ import {
 import {
   type ArpFields,
   type ArpMessage,
+  type Checksums,
   type EthernetFields,
   type EthernetFrame,
   type EthernetHeader,
+  type FrameKind,
   type GsoType,
   type IcmpEchoFields,
   type IcmpEchoMessage,
+  type IcmpErrorFields,
+  type IcmpFields,
+  type IcmpMessage,
+  type Icmpv6EchoFields,
+  type Icmpv6ErrorFields,
+  type Icmpv6Fields,
+  type Icmpv6Message,
   type IPv4Fields,
   type IPv4Header,
   type IPv4Packet,
+  type IPv6ExtensionHeader,
+  type IPv6Fields,
+  type IPv6Fragment,
+  type IPv6Header,
+  type IPv6Packet,
+  type IpEnds,
+  type NdFields,
+  type NdOption,
+  type NeighborAdvertisementFields,
+  type NeighborSolicitationFields,
+  type ParseOptions,
   parseArp,
   parseEthernet,
+  parseIcmp,
   parseIcmpEcho,
+  parseIcmpv6,
   parseIPv4,
+  parseIPv6,
+  parseTcp,
+  parseUdp,
   parseVnetHeader,
+  type RouterAdvertisementFields,
+  type RouterFields,
+  type TcpFields,
+  type TcpOption,
+  type TcpSegment,
+  type UdpDatagram,
+  type UdpFields,
   type VlanTag,
   type VnetHeader,
   type VnetHeaderFields,
+  verifyChecksums,
 } from "../../../src/packet/index";
 
 /** Does not compile unless T is exactly W: `any` is not exactly anything. */
@@ -185,7 +218,23 @@ exactly<IPv4Packet>()(parseIPv4(new Uint8Array(20)));
 exactly<IcmpEchoMessage>()(parseIcmpEcho(new Uint8Array(8)));
 exactly<VnetHeader>()(parseVnetHeader(new Uint8Array(10)));
 export const gsoType: GsoType = "tcp4";
+export const kind: FrameKind = "tun";
+exactly<IPv6Packet>()(parseIPv6(new Uint8Array(40)));
+exactly<readonly IPv6ExtensionHeader[]>()(parseIPv6(new Uint8Array(40)).extensionHeaders);
+exactly<IPv6Fragment | null>()(parseIPv6(new Uint8Array(40)).fragment);
+exactly<UdpDatagram>()(parseUdp(new Uint8Array(8), { truncated: true }));
+exactly<TcpSegment>()(parseTcp(new Uint8Array(20)));
+exactly<TcpOption[]>()(parseTcp(new Uint8Array(20)).options);
+exactly<IcmpMessage>()(parseIcmp(new Uint8Array(8)));
+exactly<Icmpv6Message>()(parseIcmpv6(new Uint8Array(8)));
+exactly<NdOption[]>()(parseIcmpv6(new Uint8Array(8)).options);
+exactly<RouterFields | null>()(parseIcmpv6(new Uint8Array(8)).routerAdvertisement);
+exactly<Checksums>()(verifyChecksums(new Uint8Array(20), "tun"));
+export const truncated: ParseOptions = { truncated: true };
 export type Fields = VnetHeaderFields | EthernetFields | ArpFields | IPv4Fields | IPv4Header | IcmpEchoFields;
+export type Fields6 = IPv6Fields | IPv6Header | IpEnds | UdpFields | TcpFields;
+export type IcmpKinds = IcmpFields | IcmpErrorFields | Icmpv6Fields | Icmpv6EchoFields | Icmpv6ErrorFields;
+export type NdKinds = NdFields | NeighborSolicitationFields | NeighborAdvertisementFields | RouterAdvertisementFields;
 
 /** Each of these is a mistake; one that is no longer found fails the check. */
 export function misuse(tun: Tun, tap: Tap): void {
