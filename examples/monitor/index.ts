@@ -1,127 +1,142 @@
 /**
- * sudo bun run examples/monitor                                      two interfaces, and a page at http://127.0.0.1:8080/
- * sudo bun run examples/monitor --left-netns a --right-netns b       each in a network namespace that exists
- * sudo bun run examples/monitor --listen 127.0.0.1:9000 --offload    another port, and super-packets
+ * sudo bun run examples/monitor                          a host to talk to, and a page that shows its packets
+ * sudo bun run examples/monitor --listen 127.0.0.1:9000  at another port than 8080
+ * sudo bun run examples/monitor --relay NETNS            a relay into that network namespace, and a page to watch it
  * bun build --compile examples/monitor/index.ts --outfile monitor && sudo ./monitor
  *
- * A relay between two TUN interfaces, and a page to watch the left one:
- * throughput, protocols, talkers, the latest packets, and a download for
- * Wireshark. Ctrl-C ends it, and the interfaces with it.
+ * A page to watch a device: throughput, protocols, talkers, the latest packets
+ * in words, and a download for Wireshark. What there is to watch is the host of
+ * examples/userspace-host, or a relay between two network namespaces. Ctrl-C
+ * ends it, and the interfaces with it.
  */
 import { parseArgs } from "node:util";
 import { type Device, openTun, TunTapError } from "../../src";
+import { attach } from "../userspace-host/attach";
+import { Host } from "../userspace-host/host";
 import { serveMonitor } from "./server";
 
-const usage = `bun run examples/monitor [options]
+const usage = `Usage: sudo bun run examples/monitor [options]
 
-A relay between two TUN interfaces, and a page to watch the left one.
+A page to watch a device.
 
-  --listen ADDRESS:PORT   where the page is; default 127.0.0.1:8080. Whoever
-                          reaches it sees the traffic: there is no password.
-  --left-netns NETNS      network namespace of the left interface, a name or a
-                          path; default: this one
-  --right-netns NETNS     and of the right one
-  --left-address CIDR     default 192.0.2.1/24 (may be given again, for IPv6)
-  --right-address CIDR    default 198.51.100.1/24
-  --left-route CIDR       what is reached through the left one; default: the right one's networks
-  --right-route CIDR      default: the left one's networks
-  --offload               segmentation offload: several times as fast
-  --help
-`;
+  --listen ADDRESS:PORT  where the page is; default 127.0.0.1:8080. Whoever can
+                         reach it sees the traffic: there is no password.
+  --relay NETNS          relay into that network namespace, a name or a path,
+                         and watch the end that is here; without it, there is a
+                         host behind the interface that exists in TypeScript only
+  --left CIDR            the relay's address here; default 192.0.2.1/24
+  --right CIDR           and there; default 198.51.100.1/24
+  --offload              the relay moves super-packets: several times as fast
+  --help`;
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  let settings: Settings;
   try {
-    settings = parseSettings();
-  } catch (error) {
-    console.error(`${(error as Error).message}\n\n${usage}`);
-    return 2;
-  }
-  if (settings.help) {
-    console.log(usage);
-    return 0;
-  }
-  try {
-    await watchRelay(settings);
+    const settings = parseSettings();
+    if (settings === "help") console.log(usage);
+    else await watch(settings);
     return 0;
   } catch (error) {
-    if (!(error instanceof TunTapError) && (error as { code?: string }).code !== "EADDRINUSE") throw error;
-    console.error((error as Error).message);
-    return 1;
+    const { code = "", message } = error as Partial<TunTapError>;
+    const isUsage = code.startsWith("ERR_PARSE_ARGS") || error instanceof RangeError;
+    if (!isUsage && !(error instanceof TunTapError) && code !== "EADDRINUSE" && code !== "EADDRNOTAVAIL") throw error;
+    console.error(isUsage ? `${message}\n\n${usage}` : message);
+    return isUsage ? 2 : 1;
   }
 }
 
-async function watchRelay({ hostname, port, left, right, offload }: Settings): Promise<void> {
-  const common = { offload, reuseBuffers: true } as const;
-  using rightTun = openTun({
-    ...common,
-    ...right,
-    name: "right%d",
-    data: (_, frames) => void leftTun.sendMany(frames),
-  });
-  using leftTun: Device = openTun({
-    ...common,
-    ...left,
-    name: "left%d",
-    // What it does not take is dropped, as a router does: the page counts it.
-    data: (_, frames) => void rightTun.sendMany(frames),
-  });
-  await using server = serveMonitor(leftTun, { hostname, port });
-  console.log(`${leftTun.name} and ${rightTun.name} are joined; watch ${leftTun.name} at ${server.url}`);
+async function watch({ hostname, port, relay, left, right, offload }: Settings): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const there = relay === undefined ? openHost(stack) : openRelay(stack, { netns: relay, left, right, offload });
+  const { url } = stack.use(serveMonitor(there.device, { hostname, port }));
+  console.log(`${there.description}\n\nWatch ${there.device.name} at ${url}; Ctrl-C ends it.`);
+  await Promise.race([there.ended, signalled()]);
+}
+
+/** What there is to watch. */
+interface Watched {
+  device: Device;
+  description: string;
+  ended: Promise<void>;
+}
+
+function openHost(stack: AsyncDisposableStack): Watched {
+  const [ipv4, ipv6] = ["198.51.100.2", "2001:db8::2"];
+  const addresses = [
+    { address: "198.51.100.1", peer: ipv4 },
+    { address: "2001:db8::1", peer: ipv6, noDad: true },
+  ];
+  const tun = stack.use(openTun({ addresses, ipv6: false }));
+  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const ended = attach(tun, new Host({ ipv4, ipv6, mtu: tun.mtu, secret }));
+  const tries = [`ping ${ipv4}`, `curl http://${ipv4}/`, `curl -o /dev/null 'http://[${ipv6}]/big?bytes=100000000'`];
+  const description = `Behind ${tun.name} there is a host. In another shell:\n\n  ${tries.join("\n  ")}`;
+  return { device: tun, description, ended };
+}
+
+function openRelay(
+  stack: AsyncDisposableStack,
+  { netns, left, right, offload }: { netns: string; left: string; right: string; offload: boolean },
+): Watched {
+  const ended = Promise.withResolvers<void>();
+  const common = { offload, reuseBuffers: true, ipv6: false, close: () => ended.resolve() } as const;
+  // What the other one does not take is dropped, as a router does.
+  const here = stack.use(
+    openTun({
+      ...common,
+      name: "left%d",
+      addresses: [left],
+      routes: [bare(right)],
+      data: (_, packets) => void there.sendMany(packets),
+    }),
+  );
+  const there = stack.use(
+    openTun({
+      ...common,
+      name: "right%d",
+      netns,
+      addresses: [right],
+      routes: [bare(left)],
+      data: (_, packets) => void here.sendMany(packets),
+    }),
+  );
+  const description = `${here.name} is joined to ${there.name} in ${netns}. In another shell:\n\n  ping ${bare(right)}`;
+  return { device: here, description, ended: ended.promise };
+}
+
+const bare = (cidr: string): string => cidr.replace(/\/.*/, "");
+
+async function signalled(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
   for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
   await promise;
 }
 
-interface Side {
-  addresses: string[];
-  routes: string[];
-  netns?: string;
-}
-
 interface Settings {
-  help: boolean;
   hostname: string;
   port: number;
-  left: Side;
-  right: Side;
+  relay: string | undefined;
+  left: string;
+  right: string;
   offload: boolean;
 }
 
-function parseSettings(): Settings {
-  const many = { type: "string", multiple: true } as const;
+function parseSettings(): Settings | "help" {
   const { values } = parseArgs({
     options: {
       listen: { type: "string", default: "127.0.0.1:8080" },
-      "left-netns": { type: "string" },
-      "right-netns": { type: "string" },
-      "left-address": { ...many, default: ["192.0.2.1/24"] },
-      "right-address": { ...many, default: ["198.51.100.1/24"] },
-      "left-route": many,
-      "right-route": many,
+      relay: { type: "string" },
+      left: { type: "string", default: "192.0.2.1/24" },
+      right: { type: "string", default: "198.51.100.1/24" },
       offload: { type: "boolean", default: false },
       help: { type: "boolean", default: false },
     },
   });
-  const listen = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(values.listen);
-  const port = Number(listen?.[2]);
-  if (listen?.[1] === undefined || port > 65_535) {
-    throw new RangeError(`--listen is "${values.listen}", wanted ADDRESS:PORT, such as 127.0.0.1:8080`);
-  }
-  const side = (addresses: string[], routes: string[], netns: string | undefined): Side => ({
-    addresses,
-    routes,
-    ...(netns !== undefined && { netns }),
-  });
-  const [lefts, rights] = [values["left-address"], values["right-address"]];
-  return {
-    help: values.help,
-    hostname: listen[1],
-    port,
-    left: side(lefts, values["left-route"] ?? rights.map(network), values["left-netns"]),
-    right: side(rights, values["right-route"] ?? lefts.map(network), values["right-netns"]),
-    offload: values.offload,
-  };
+  if (values.help) return "help";
+  const { listen, relay, left, right, offload } = values;
+  const [, hostname, digits] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(listen) ?? [];
+  const port = Number(digits);
+  if (hostname !== undefined && port <= 65_535) return { hostname, port, relay, left, right, offload };
+  throw new RangeError(`--listen is "${listen}", wanted ADDRESS:PORT, such as 127.0.0.1:8080`);
 }

@@ -16,6 +16,7 @@
  */
 import { openTun, type Tun, TunTapError } from "../../src";
 import { describe } from "../../src/packet";
+import { attach, type Gate } from "./attach";
 import { Host } from "./host";
 import { type Options, readOptions, USAGE } from "./options";
 
@@ -54,7 +55,7 @@ async function serve(options: Options): Promise<number> {
     });
     const secret = crypto.getRandomValues(new Uint8Array(32));
     const host = new Host({ ipv4, ipv6, mtu: tun.mtu, secret });
-    const running = run(tun, host, options);
+    const running = attach(tun, host, gateFor(options));
     process.once("SIGINT", () => ended.resolve(130));
     process.once("SIGTERM", () => ended.resolve(0));
     introduce(tun, ipv4, ipv6);
@@ -69,36 +70,14 @@ async function serve(options: Options): Promise<number> {
   }
 }
 
-/** Carries packets between the interface and the host, and wakes the host when something is due. */
-async function run(tun: Tun, host: Host, { lose, show }: Options): Promise<void> {
-  let timer: Timer | undefined;
+/** Loses every `lose`th packet, and prints the others. */
+function gateFor({ lose, show }: Options): Gate {
   let passed = 0;
-  const survivors = (direction: string, packets: Uint8Array[]): Uint8Array[] => {
+  return (packets, direction) => {
     const passing = lose === 0 ? packets : packets.filter(() => ++passed % lose !== 0);
-    if (show) for (const packet of passing) console.log(`${direction}  ${describe(packet, "tun")}`);
+    if (show) for (const packet of passing) console.log(`${direction.padEnd(13)}  ${describe(packet, "tun")}`);
     return passing;
   };
-  const send = (packets: Uint8Array[]): void => {
-    sendOrLose(tun, survivors("from the host", packets));
-    clearTimeout(timer);
-    const { deadline } = host;
-    if (deadline === Number.POSITIVE_INFINITY) return;
-    const wait = Math.max(1, Math.ceil(deadline - performance.now()));
-    timer = setTimeout(() => send(host.tick(performance.now())), wait);
-  };
-  for await (const packets of tun.batches()) {
-    send(host.receive(survivors("to the host  ", packets), performance.now()));
-  }
-  clearTimeout(timer);
-}
-
-/** What the kernel has no room for is lost, as on any link: whoever minds sends again. So it is while the interface is down. */
-function sendOrLose(tun: Tun, packets: Uint8Array[]): void {
-  try {
-    tun.sendMany(packets);
-  } catch (error) {
-    if (!(error instanceof TunTapError) || (error.code !== "EIO" && error.code !== "ERR_TUNTAP_CLOSED")) throw error;
-  }
 }
 
 function introduce(tun: Tun, ipv4: string, ipv6: string): void {

@@ -67,7 +67,9 @@ describePrivileged("tap()", () => {
       using device = quiet({
         reuseBuffers,
         txQueueLength: 5000,
-        data: (_, frames) => void (delivered += frames.length),
+        data: (_, frames) => {
+          delivered += frames.length;
+        },
       });
       const seen = look(device);
       await flood(device.index, 2000, 60, 60);
@@ -110,7 +112,9 @@ describePrivileged("tap()", () => {
     let delivered = 0;
     using device = quiet({
       error: (_, error) => void errors.push(error),
-      data: (_, frames) => void (delivered += frames.length),
+      data: (_, frames) => {
+        delivered += frames.length;
+      },
     });
     const cause = new Error("looked too long");
     device.tap({

@@ -32,7 +32,7 @@ describeWithTools("the example that shows a device", tools, () => {
   beforeAll(async () => {
     run("ip", "link", "set", "lo", "up");
     other = await otherNamespace();
-    const options = ["--listen", "127.0.0.1:0", "--right-netns", `/proc/${other.pid}/ns/net`];
+    const options = ["--listen", "127.0.0.1:0", "--relay", `/proc/${other.pid}/ns/net`];
     monitor = Bun.spawn([process.execPath, example, ...options], { stdout: "pipe", stderr: "inherit" });
     const { value } = await monitor.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
     url = /http:\S+/.exec(value ?? "")?.[0] as string;
