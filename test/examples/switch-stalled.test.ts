@@ -41,11 +41,12 @@ describeWithTools("a client that stalls", [...tools, "iperf3", "python3"], () =>
     floodUntil(() => lan.port(2).framesOut > ROUND);
     const rssBefore = lan.status().rssBytes;
     stalled.signal("SIGSTOP");
-    floodUntil(() => lan.port(3).dropped.backPressure > 2 * ROUND);
+    // The kernel takes some tens of megabytes before it is the switch's queue that is full, and stays so.
+    floodUntil(() => lan.port(3).dropped.backPressure > 2 * ROUND && lan.port(3).queuedBytes > QUEUE / 2);
 
     const { dropped, queuedBytes } = lan.port(3);
     expect(dropped.backPressure).toBeGreaterThan(2 * ROUND);
-    expect(queuedBytes).toBeGreaterThan(0);
+    expect(queuedBytes).toBeGreaterThan(QUEUE / 2);
     expect(queuedBytes).toBeLessThanOrEqual(QUEUE);
     // Some 56 MB were dropped by then.
     const rssGrowth = lan.status().rssBytes - rssBefore;
@@ -55,7 +56,8 @@ describeWithTools("a client that stalls", [...tools, "iperf3", "python3"], () =>
     using listener = lan.site(2).start("iperf3", "-s", "-1", "--forceflush");
     await listener.line();
     const report = lan.site(1).run("iperf3", "-c", "198.51.100.2", "-n", "20M", "-J");
-    expect(JSON.parse(report).end.sum_received.bytes).toBeGreaterThan(19 * 2 ** 20);
+    // It counts until the sender is done, so not what is still on its way then.
+    expect(JSON.parse(report).end.sum_received.bytes).toBeGreaterThan(10 * 2 ** 20);
     expect(lan.ping(2, "198.51.100.1")).toContain(" 0% packet loss");
 
     // Long enough for the switch to give it up, after which it comes back by itself.
