@@ -25,6 +25,9 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
 }
 
+/** The connection ended without a word (RFC 6455 section 7.1.5). */
+const LOST = 1006;
+const RUN = crypto.randomUUID();
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 10_000;
 
@@ -103,7 +106,8 @@ function connect(options: JoinOptions, lan: LanInterface, stop: AbortSignal): Pr
     stop.removeEventListener("abort", end);
     lan.unplug();
     const refused = / 401$/.test(failure) ? "The switch does not know this token" : undefined;
-    const why = refused ?? (failure || `The switch has closed the connection: ${reason || code}`);
+    const closed = code === LOST ? "The connection to the switch is lost" : `The switch says: ${reason || code}`;
+    const why = refused ?? (failure || closed);
     resolve({ why, advice: refused ? "use the token that the switch has" : FINAL.get(code), welcomed });
   };
   return promise;
@@ -111,7 +115,7 @@ function connect(options: JoinOptions, lan: LanInterface, stop: AbortSignal): Pr
 
 function open({ url, token, id, addresses, tlsCa }: JoinOptions, wish: string | undefined): WebSocket {
   const claim = addresses.find((address) => !address.includes(":"));
-  const socket = new WebSocket(`${url}${JOIN_PATH}?${helloQuery({ id, claim, wish })}`, {
+  const socket = new WebSocket(`${url}${JOIN_PATH}?${helloQuery({ id, run: RUN, claim, wish })}`, {
     headers: { authorization: bearer(token) },
     perMessageDeflate: false,
     ...(tlsCa && { tls: { ca: tlsCa } }),
@@ -131,6 +135,6 @@ function watch(socket: WebSocket, timeoutMs: number): Disposable & { heard(): vo
   const timer = setInterval(() => {
     if (performance.now() - heardAt > timeoutMs) socket.terminate();
     else if (socket.readyState === WebSocket.OPEN) socket.ping();
-  }, timeoutMs / 3);
+  }, timeoutMs / 4);
   return { heard, [Symbol.dispose]: () => clearInterval(timer) };
 }

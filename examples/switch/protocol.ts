@@ -4,6 +4,8 @@
 export interface Hello {
   /** Names the client, from one connection to the next. */
   readonly id: string;
+  /** Tells another process with the same id from the same one that connects again. */
+  readonly run: string;
   /** An address it has by other means. */
   readonly claim: string | undefined;
   /** The address it was given earlier. */
@@ -27,13 +29,14 @@ export const Close = {
   REPLACED: 4001,
   ADDRESS_TAKEN: 4002,
   FULL: 4003,
+  SUPERSEDED: 4004,
 } as const;
 
 /** Ids are printed and logged, so nothing but plain characters. */
 export const ID_PATTERN: RegExp = /^[\w.:/@-]{1,64}$/;
 
-export function helloQuery({ id, claim, wish }: Hello): string {
-  const query = new URLSearchParams({ id });
+export function helloQuery({ id, run, claim, wish }: Hello): string {
+  const query = new URLSearchParams({ id, run });
   if (claim !== undefined) query.set("claim", claim);
   if (wish !== undefined) query.set("wish", wish);
   return query.toString();
@@ -43,5 +46,10 @@ export function helloQuery({ id, claim, wish }: Hello): string {
 export function parseHello(query: URLSearchParams): Hello | null {
   const id = query.get("id") ?? "";
   if (!ID_PATTERN.test(id)) return null;
-  return { id, claim: query.get("claim") ?? undefined, wish: query.get("wish") ?? undefined };
+  return {
+    id,
+    run: query.get("run") ?? "",
+    claim: query.get("claim") ?? undefined,
+    wish: query.get("wish") ?? undefined,
+  };
 }

@@ -49,6 +49,7 @@ export function serve(options: ServeOptions): Bun.Server<Connection> {
     hostname: options.hostname,
     port: options.port,
     development: false,
+    maxRequestBodySize: 1024,
     ...(options.tls && { tls: options.tls }),
     fetch(request, server) {
       if (!knowsToken(request)) {
@@ -99,7 +100,10 @@ class Members {
   join(socket: Socket): void {
     const { hello, from } = socket.data;
     const before = this.#sockets.get(hello.id);
-    if (before !== undefined) this.#evict(before, Close.REPLACED, "another connection with this id");
+    if (before !== undefined) {
+      const code = before.data.hello.run === hello.run ? Close.SUPERSEDED : Close.REPLACED;
+      this.#evict(before, code, "another connection with this id");
+    }
     if (this.#sockets.size >= this.#options.portsMax) {
       socket.close(Close.FULL, `all ${this.#options.portsMax} ports are in use`);
       return;

@@ -6,7 +6,7 @@ import { MESSAGE_MAX } from "../../examples/switch/framing";
 import { serve } from "../../examples/switch/serve";
 import { describeWithTools } from "../support/privilege";
 import { run, until } from "../support/system";
-import { Lan, type Status, tools, URL_OF_SWITCH } from "./switch-lan";
+import { Lan, type Running, type Status, tools, URL_OF_SWITCH } from "./switch-lan";
 
 const TOKEN = "a-token-for-tests-only";
 const right = `Bearer ${TOKEN}`;
@@ -116,12 +116,18 @@ describeWithTools("the switch", ["ip", "curl"], () => {
   test("welcomes with MTU and address, and takes the place of an older connection with the same id", async () => {
     const first = await client("id=a");
     expect(first.messages).toEqual([JSON.stringify({ mtu: 1500, address: "198.51.100.1/30" })]);
-    const second = await client("id=a");
-    expect(second.messages).toEqual(first.messages);
-    await until(() => first.closed !== undefined, "the first is closed");
-    expect(first.closed).toEqual({ code: 4001, reason: "another connection with this id" });
+    const second = await client("id=a&run=2");
+    const third = await client("id=a&run=2");
+    expect([second.messages, third.messages]).toEqual([first.messages, first.messages]);
+    await until(() => first.closed !== undefined && second.closed !== undefined, "those before are closed");
+    const reason = "another connection with this id";
+    // The second is told that it was itself: it may try again.
+    expect([first.closed, second.closed]).toEqual([
+      { code: 4001, reason },
+      { code: 4004, reason },
+    ]);
     expect((await status()).ports.map(({ id }) => id)).toEqual(["a"]);
-    second.socket.close();
+    third.socket.close();
   });
 
   test("refuses an address that another has, and whoever comes when all ports are in use", async () => {
@@ -190,9 +196,10 @@ interface Client {
 
 describeWithTools("the client's command", tools, () => {
   let lan: Lan;
+  let switching: Running;
   beforeAll(async () => {
     lan = await Lan.open(2);
-    await lan.serve();
+    switching = await lan.serve();
   }, 30_000);
   afterAll(async () => expect(await lan.end()).toEqual([]), 30_000);
 
@@ -237,5 +244,34 @@ describeWithTools("the client's command", tools, () => {
     expect(shown).toEqual(expect.arrayContaining(["203.0.113.7", "2001:db8::7"]));
     expect(shown?.some((local) => local.startsWith("198.51.100."))).toBe(false);
     for (const client of [first, third]) expect(await client.end()).toBe(0);
+  });
+
+  test("follows what another switch says: the address and MTU of the same interface change", async () => {
+    const client = await lan.join(1);
+    const before = lan.interfaceOf(1);
+    expect(before.addr_info?.some(({ local }) => local.startsWith("198.51.100."))).toBe(true);
+    await switching.end();
+    switching = await lan.serve("--pool", "203.0.113.0/24", "--mtu", "1400");
+    await until(() => lan.status().ports.length === 1, "it is back", 10_000);
+    await until(() => lan.interfaceOf(1).mtu === 1400, "the interface has changed");
+    const { ifindex, address, addr_info } = lan.interfaceOf(1);
+    expect([ifindex, address]).toEqual([before.ifindex, before.address]);
+    const shown = addr_info?.filter(({ family }) => family === "inet");
+    expect(shown?.map(({ local, prefixlen }) => `${local}/${prefixlen}`)).toEqual(["203.0.113.1/24"]);
+    expect(await client.end()).toBe(0);
+  }, 30_000);
+
+  test.each([
+    { wrong: "--address 198.51.100.300/24", says: "198.51.100.300" },
+    { wrong: "--mac 03:00:00:00:00:01", says: "option mac" },
+    { wrong: "--mac zz", says: '"zz"' },
+    { wrong: "--name a/b", says: '"a/b"' },
+    { wrong: "--name lo", says: '"lo"' },
+  ])("says what is wrong with $wrong in a line", async ({ wrong, says }) => {
+    const own = [URL_OF_SWITCH, "--token-file", lan.tokenFile, "--id", "wrong"];
+    const client = lan.startJoin(1, [...own, ...wrong.split(" ")]);
+    expect(await client.exited).toBe(1);
+    expect(client.log).toContain(says);
+    expect(client.log.trim().split("\n")).toHaveLength(1);
   });
 });

@@ -55,7 +55,7 @@ describeWithTools("a client that stalls", [...tools, "iperf3", "python3"], () =>
 
     using listener = lan.site(2).start("iperf3", "-s", "-1", "--forceflush");
     await listener.line();
-    const report = lan.site(1).run("iperf3", "-c", "198.51.100.2", "-n", "20M", "-J");
+    const report = lan.site(1).run("iperf3", "-c", "198.51.100.2", "--connect-timeout", "5000", "-n", "20M", "-J");
     // It counts until the sender is done, so not what is still on its way then.
     expect(JSON.parse(report).end.sum_received.bytes).toBeGreaterThan(10 * 2 ** 20);
     expect(lan.ping(2, "198.51.100.1")).toContain(" 0% packet loss");

@@ -65,7 +65,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
     const iperf = async (...options: string[]) => {
       using listener = lan.site(2).start("iperf3", "-s", "-1", "--forceflush");
       await listener.line();
-      const output = lan.site(1).run("iperf3", "-c", addressOf(2), "-J", ...options);
+      const output = lan.site(1).run("iperf3", "-c", addressOf(2), "--connect-timeout", "5000", "-J", ...options);
       return JSON.parse(output).end;
     };
     const tcp = await iperf("-n", "100M");
