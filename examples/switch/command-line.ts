@@ -31,7 +31,7 @@ switch join URL [options]             a client; root, or CAP_NET_ADMIN
   --id ID                 what the switch knows this client by, and keeps its address for; default host name/interface
   --mac MAC               default: one that follows from the id, so it stays the same
   --queue BYTES           that wait for the switch; more are dropped and counted; default 1048576
-  --timeout SECONDS       without a sign of life, after which to connect again; 8 to 960, default 30
+  --timeout SECONDS       without a sign of life, after which to connect again; 2 to 960, default 30
   --tls-ca FILE           the certificate authority to trust, PEM, for a certificate of your own
 
 The token is never an argument, as everybody sees those in ps: it is in the file, or in the
@@ -128,7 +128,7 @@ function parseJoin(args: string[]): Command {
     mac: values.mac ?? macOf(id),
     addresses: values.address,
     queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
-    timeout: integer("timeout", values.timeout, 30, 8, 960),
+    timeout: integer("timeout", values.timeout, 30, 2, 960),
     tlsCa: values["tls-ca"] === undefined ? undefined : Bun.file(values["tls-ca"]),
   };
   return { name: "join", options };
