@@ -1,5 +1,6 @@
 /** What the user types: options, their meaning and their checks. */
 import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { MESSAGE_MAX } from "./framing";
@@ -40,6 +41,34 @@ environment as ${TOKEN_VARIABLE}. A switch that is given neither makes one and p
 Status, as JSON:  curl -H "Authorization: Bearer $(cat token)" http://192.0.2.1:7000/status
 `;
 
+const string = { type: "string" } as const;
+
+const SERVE_OPTIONS = {
+  listen: { type: "string", default: "0.0.0.0:7000" },
+  "token-file": string,
+  pool: string,
+  lease: string,
+  mtu: string,
+  age: string,
+  macs: string,
+  ports: string,
+  queue: string,
+  timeout: string,
+  "tls-cert": string,
+  "tls-key": string,
+} as const;
+
+const JOIN_OPTIONS = {
+  "token-file": string,
+  name: { type: "string", default: "lan0" },
+  address: { type: "string", multiple: true, default: [] as string[] },
+  id: string,
+  mac: string,
+  queue: string,
+  timeout: string,
+  "tls-ca": string,
+} as const;
+
 /** The user has typed what cannot be. */
 export class UsageError extends Error {}
 
@@ -63,24 +92,7 @@ export function parseCommandLine(args: readonly string[]): Command {
 }
 
 function parseServe(args: string[]): Command {
-  const string = { type: "string" } as const;
-  const { values } = parseArgs({
-    args,
-    options: {
-      listen: { type: "string", default: "0.0.0.0:7000" },
-      "token-file": string,
-      pool: string,
-      lease: string,
-      mtu: string,
-      age: string,
-      macs: string,
-      ports: string,
-      queue: string,
-      timeout: string,
-      "tls-cert": string,
-      "tls-key": string,
-    },
-  });
+  const { values } = parseArgs({ args, options: SERVE_OPTIONS });
   const file = values["token-file"];
   const token = file === undefined ? givenToken(undefined) : tokenOfFile(file);
   const options = {
@@ -101,21 +113,7 @@ function parseServe(args: string[]): Command {
 }
 
 function parseJoin(args: string[]): Command {
-  const string = { type: "string" } as const;
-  const { values, positionals } = parseArgs({
-    args,
-    allowPositionals: true,
-    options: {
-      "token-file": string,
-      name: { type: "string", default: "lan0" },
-      address: { type: "string", multiple: true, default: [] },
-      id: string,
-      mac: string,
-      queue: string,
-      timeout: string,
-      "tls-ca": string,
-    },
-  });
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: JOIN_OPTIONS });
   const token = givenToken(values["token-file"]);
   if (token === undefined) throw new RangeError(`A token is needed: --token-file, or ${TOKEN_VARIABLE}`);
   const id = values.id ?? `${hostname()}/${values.name}`;
@@ -129,7 +127,7 @@ function parseJoin(args: string[]): Command {
     addresses: values.address,
     queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
     timeout: integer("timeout", values.timeout, 30, 2, 960),
-    tlsCa: values["tls-ca"] === undefined ? undefined : Bun.file(values["tls-ca"]),
+    tlsCa: values["tls-ca"] === undefined ? undefined : readFileSync(values["tls-ca"], "utf8"),
   };
   return { name: "join", options };
 }
@@ -153,7 +151,8 @@ function parseUrl(positionals: readonly string[]): string {
 
 function tlsFiles(cert: string | undefined, key: string | undefined): ServeOptions["tls"] {
   if (cert === undefined && key === undefined) return undefined;
-  if (cert !== undefined && key !== undefined) return { cert: Bun.file(cert), key: Bun.file(key) };
+  if (cert !== undefined && key !== undefined)
+    return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
   throw new RangeError("--tls-cert and --tls-key go together");
 }
 

@@ -11,7 +11,6 @@
  * needs no privilege. Who has the token may do what anybody on an Ethernet
  * may; use TLS where others listen.
  */
-import { TunTapError } from "../../src";
 import { type Command, HELP, parseCommandLine, UsageError } from "./command-line";
 import { join } from "./join";
 import { serve } from "./serve";
@@ -23,7 +22,7 @@ async function main(args: readonly string[]): Promise<number> {
     return await obey(parseCommandLine(args));
   } catch (error) {
     if (error instanceof UsageError) console.error(`${error.message}\nswitch --help tells more`);
-    else if (error instanceof TunTapError || error instanceof RangeError) console.error(error.message);
+    else if (error instanceof RangeError || hasCode(error)) console.error(error.message);
     else throw error;
     return error instanceof UsageError ? 2 : 1;
   }
@@ -45,4 +44,9 @@ async function obey(command: Command): Promise<number> {
   await new Promise((resolve) => stop.signal.addEventListener("abort", resolve));
   await server.stop(true);
   return 0;
+}
+
+/** A TunTapError, or one of the system's, such as an address that is in use: the message says it all. */
+function hasCode(error: unknown): error is Error {
+  return error instanceof Error && "code" in error;
 }

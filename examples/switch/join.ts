@@ -19,8 +19,8 @@ export interface JoinOptions {
   readonly queueMax: number;
   /** Seconds without a sign of life. */
   readonly timeout: number;
-  /** The certificate authority to trust. */
-  readonly tlsCa: Bun.BunFile | undefined;
+  /** The certificate authority to trust, PEM. */
+  readonly tlsCa: string | undefined;
   readonly log: (line: string) => void;
   readonly signal: AbortSignal;
 }

@@ -20,7 +20,7 @@ export interface ServeOptions {
   readonly timeout: number;
   readonly pool: string | undefined;
   readonly leaseMs: number;
-  readonly tls: { readonly cert: Bun.BunFile; readonly key: Bun.BunFile } | undefined;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
   /** Takes a line for each client that joins or leaves. */
   readonly log: (line: string) => void;
 }
@@ -49,25 +49,11 @@ export function serve(options: ServeOptions): Bun.Server<Connection> {
     hostname: options.hostname,
     port: options.port,
     development: false,
+    // Without this it follows from the line above that a second switch may listen here too, and clients find either.
+    reusePort: false,
     maxRequestBodySize: 1024,
     ...(options.tls && { tls: options.tls }),
-    fetch(request, server) {
-      if (!knowsToken(request)) {
-        return new Response("No token, or not the right one\n", {
-          status: 401,
-          headers: { "www-authenticate": "Bearer" },
-        });
-      }
-      const { pathname, searchParams } = new URL(request.url);
-      if (pathname === STATUS_PATH) return Response.json(members.status());
-      if (pathname !== JOIN_PATH) return new Response(`There are ${JOIN_PATH} and ${STATUS_PATH}\n`, { status: 404 });
-      const hello = parseHello(searchParams);
-      if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
-      const from = server.requestIP(request)?.address ?? "?";
-      const data = { hello, from, since: performance.now(), address: undefined, port: undefined };
-      if (server.upgrade(request, { data })) return undefined;
-      return new Response("This is for a WebSocket\n", { status: 426, headers: { upgrade: "websocket" } });
-    },
+    fetch: (request, server) => (knowsToken(request) ? answer(request, server, members) : unauthorized()),
     websocket: {
       perMessageDeflate: false,
       maxPayloadLength: MESSAGE_MAX,
@@ -81,6 +67,24 @@ export function serve(options: ServeOptions): Bun.Server<Connection> {
         members.leave(socket, reason || (code === LOST ? "connection lost" : `closed (${code})`)),
     },
   });
+}
+
+function unauthorized(): Response {
+  const headers = { "www-authenticate": "Bearer" };
+  return new Response("No token, or not the right one\n", { status: 401, headers });
+}
+
+/** What a request with the right token is answered; nothing, if it becomes a WebSocket. */
+function answer(request: Request, server: Bun.Server<Connection>, members: Members): Response | undefined {
+  const { pathname, searchParams } = new URL(request.url);
+  if (pathname === STATUS_PATH) return Response.json(members.status());
+  if (pathname !== JOIN_PATH) return new Response(`There are ${JOIN_PATH} and ${STATUS_PATH}\n`, { status: 404 });
+  const hello = parseHello(searchParams);
+  if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
+  const from = server.requestIP(request)?.address ?? "?";
+  const data = { hello, from, since: performance.now(), address: undefined, port: undefined };
+  if (server.upgrade(request, { data })) return undefined;
+  return new Response("This is for a WebSocket\n", { status: 426, headers: { upgrade: "websocket" } });
 }
 
 /** Who is at the switch. */

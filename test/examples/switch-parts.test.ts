@@ -315,6 +315,7 @@ describe("the command line", () => {
     { line: "serve --timeout 7", says: '--timeout must be a whole number from 8 to 960, got "7"' },
     { line: "serve --age -1", says: "--age" },
     { line: "serve --tls-cert x", says: "--tls-cert and --tls-key go together" },
+    { line: "serve --tls-cert /nowhere/cert --tls-key /nowhere/key", says: "/nowhere/cert" },
     { line: "serve --token-file /nowhere/token", says: "/nowhere/token" },
     { line: "join --token-file FILE", says: 'join needs one URL such as ws://192.0.2.1:7000, got ""' },
     { line: "join http://192.0.2.1 --token-file FILE", says: 'got "http://192.0.2.1"' },
@@ -334,6 +335,22 @@ describe("the command line", () => {
     expect([tokenOfFile(file), readFileSync(file, "utf8")]).toEqual(["0123456789abcdef", "0123456789abcdef\n"]);
     writeFileSync(`${folder}/short`, "short\n");
     expect(() => tokenOfFile(`${folder}/short`)).toThrow("must have 16 or more");
+  });
+
+  test("a switch that is given no token makes one", () => {
+    const before = process.env["SWITCH_TOKEN"];
+    delete process.env["SWITCH_TOKEN"];
+    try {
+      const tokens = [1, 2].map(() => {
+        const command = parseCommandLine(["serve"]);
+        return command.name === "serve" && command.madeToken ? command.options.token : "";
+      });
+      expect(tokens.map(({ length }) => length)).toEqual([43, 43]);
+      expect(tokens[0]).not.toBe(tokens[1]);
+      expect(() => parseCommandLine(["join", "ws://192.0.2.1"])).toThrow("--token-file, or SWITCH_TOKEN");
+    } finally {
+      if (before !== undefined) process.env["SWITCH_TOKEN"] = before;
+    }
   });
 
   test("help is there for whoever asks", () => {

@@ -261,6 +261,10 @@ describeWithTools("the client's command", tools, () => {
     expect(await client.end()).toBe(0);
   }, 30_000);
 
+  test("a second switch at the same address says that it is in use, in a line", async () => {
+    await expect(lan.serve()).rejects.toThrow(/It ended without "listening on ": Failed to start server[^\n]+\n$/);
+  });
+
   test.each([
     { wrong: "--address 198.51.100.300/24", says: "198.51.100.300" },
     { wrong: "--mac 03:00:00:00:00:01", says: "option mac" },
