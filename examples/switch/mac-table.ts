@@ -1,0 +1,93 @@
+/** Which port each MAC address was last seen on (IEEE 802.1D section 7.9, the filtering database). */
+
+interface Entry<Port> {
+  port: Port;
+  seenAt: number;
+}
+
+export interface MacTableOptions {
+  /** How long an address stays that is not seen again. */
+  readonly ageMs: number;
+  /** Addresses that one port may have; so many from one port never push out another's. */
+  readonly perPortMax: number;
+}
+
+/** Addresses are numbers of 48 bits: see {@link macAt}. Time is whatever the caller says it is. */
+export class MacTable<Port> {
+  readonly #options: MacTableOptions;
+  readonly #entries = new Map<number, Entry<Port>>();
+  readonly #perPort = new Map<Port, number>();
+
+  constructor(options: MacTableOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  /**
+   * A frame from `mac` has come in on `port`: an address moves to where it was seen last.
+   *
+   * @returns false if the port has as many as it may, so that the address stays unknown
+   */
+  learn(mac: number, port: Port, now: number): boolean {
+    const entry = this.#entries.get(mac);
+    if (entry?.port === port) {
+      entry.seenAt = now;
+      return true;
+    }
+    if ((this.#perPort.get(port) ?? 0) >= this.#options.perPortMax) return false;
+    if (entry !== undefined) this.#remove(mac, entry);
+    this.#entries.set(mac, { port, seenAt: now });
+    this.#perPort.set(port, (this.#perPort.get(port) ?? 0) + 1);
+    return true;
+  }
+
+  /** Where `mac` is; undefined if that is not known (any more). */
+  lookUp(mac: number, now: number): Port | undefined {
+    const entry = this.#entries.get(mac);
+    return entry === undefined || this.#isOld(entry, now) ? undefined : entry.port;
+  }
+
+  /** Removes what has not been seen for too long; makes room for others of the same port. */
+  sweep(now: number): void {
+    for (const [mac, entry] of this.#entries) if (this.#isOld(entry, now)) this.#remove(mac, entry);
+  }
+
+  /** The port is no more. */
+  forget(port: Port): void {
+    for (const [mac, entry] of this.#entries) if (entry.port === port) this.#remove(mac, entry);
+  }
+
+  addressesOf(port: Port): number[] {
+    return [...this.#entries].filter(([, entry]) => entry.port === port).map(([mac]) => mac);
+  }
+
+  #isOld({ seenAt }: Entry<Port>, now: number): boolean {
+    return now - seenAt >= this.#options.ageMs;
+  }
+
+  #remove(mac: number, { port }: Entry<Port>): void {
+    this.#entries.delete(mac);
+    const left = (this.#perPort.get(port) ?? 0) - 1;
+    if (left > 0) this.#perPort.set(port, left);
+    else this.#perPort.delete(port);
+  }
+}
+
+/** The six octets at `offset` as one number, which a Map finds faster than text. */
+export function macAt(bytes: Uint8Array, offset: number): number {
+  let mac = 0;
+  // Not shifts: those would stop at 32 bits.
+  for (let i = 0; i < 6; i++) mac = mac * 256 + (bytes[offset + i] as number);
+  return mac;
+}
+
+/** "02:00:5e:00:53:01" */
+export function macText(mac: number): string {
+  return mac
+    .toString(16)
+    .padStart(12, "0")
+    .replace(/..(?!$)/g, "$&:");
+}

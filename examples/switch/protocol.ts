@@ -1,0 +1,55 @@
+/** What both ends agree on, beside the frames. */
+
+/** What the client asks for in the URL of its WebSocket. */
+export interface Hello {
+  /** Names the client, from one connection to the next. */
+  readonly id: string;
+  /** Tells another process with the same id from the same one that connects again. */
+  readonly run: string;
+  /** An address it has by other means. */
+  readonly claim: string | undefined;
+  /** The address it was given earlier. */
+  readonly wish: string | undefined;
+}
+
+/** The switch's first message, as JSON in a text message; whatever follows is frames. */
+export interface Welcome {
+  readonly mtu: number;
+  /** With prefix length; absent if the switch has none to give. */
+  readonly address?: string;
+}
+
+export const JOIN_PATH = "/lan";
+export const STATUS_PATH = "/status";
+
+/** Why the switch closes a connection, as WebSocket close codes (RFC 6455 section 7.4: 4000 and above are free). */
+export const Close = {
+  UNSUPPORTED_DATA: 1003,
+  INVALID_DATA: 1007,
+  REPLACED: 4001,
+  ADDRESS_TAKEN: 4002,
+  FULL: 4003,
+  SUPERSEDED: 4004,
+} as const;
+
+/** Ids are printed and logged, so nothing but plain characters. */
+export const ID_PATTERN: RegExp = /^[\w.:/@-]{1,64}$/;
+
+export function helloQuery({ id, run, claim, wish }: Hello): string {
+  const query = new URLSearchParams({ id, run });
+  if (claim !== undefined) query.set("claim", claim);
+  if (wish !== undefined) query.set("wish", wish);
+  return query.toString();
+}
+
+/** Null if the id is none. */
+export function parseHello(query: URLSearchParams): Hello | null {
+  const id = query.get("id") ?? "";
+  if (!ID_PATTERN.test(id)) return null;
+  return {
+    id,
+    run: query.get("run") ?? "",
+    claim: query.get("claim") ?? undefined,
+    wish: query.get("wish") ?? undefined,
+  };
+}

@@ -1,0 +1,46 @@
+/** The secret that whoever joins must know. It is never an argument: `ps` shows those to everybody. */
+import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
+import { readFileSync, writeFileSync } from "node:fs";
+
+export const TOKEN_VARIABLE = "SWITCH_TOKEN";
+
+const LENGTH_MIN = 16;
+
+/** From the file, else from the environment; undefined if neither is given. */
+export function givenToken(file: string | undefined): string | undefined {
+  const token = file === undefined ? process.env[TOKEN_VARIABLE] : readFileSync(file, "utf8").trim();
+  if (token === undefined) return undefined;
+  // What a header can carry (RFC 6750 section 2.1).
+  if (token.length >= LENGTH_MIN && /^[A-Za-z0-9._~+/-]+=*$/.test(token)) return token;
+  throw new RangeError(
+    `The token in ${file ?? TOKEN_VARIABLE} must have ${LENGTH_MIN} or more of the characters A-Z a-z 0-9 . _ ~ + / -`,
+  );
+}
+
+export function newToken(): string {
+  return randomBytes(32).toString("base64url");
+}
+
+/** The token in `file`, which is made with a new one, for its owner alone, if it does not exist. */
+export function tokenOfFile(file: string): string {
+  try {
+    writeFileSync(file, `${newToken()}\n`, { flag: "wx", mode: 0o600 });
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
+  }
+  return givenToken(file) as string;
+}
+
+export function bearer(token: string): string {
+  return `Bearer ${token}`;
+}
+
+/** Tells whether a request carries `token`, in a time that says nothing about where it differs. */
+export function gatekeeper(token: string): (request: Request) => boolean {
+  const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
+  const wanted = digest(token);
+  return ({ headers }) => {
+    const [, given = ""] = /^Bearer +(\S+)$/i.exec(headers.get("authorization") ?? "") ?? [];
+    return timingSafeEqual(digest(given), wanted);
+  };
+}
