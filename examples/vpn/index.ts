@@ -36,9 +36,9 @@ async function run(options: Omit<TunnelOptions, "tell" | "ended">): Promise<void
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   using tunnel = await openTunnel({ ...options, tell: (event, peer) => print({ event, peer }), ended: reject });
   const { tun, port } = tunnel;
-  print({ event: "up", name: tun.name, mtu: tun.mtu, addresses: tun.addresses().map(({ address }) => address), port });
   process.on("SIGUSR1", () => printStats(tunnel));
   for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => resolve());
+  print({ event: "up", name: tun.name, mtu: tun.mtu, addresses: tun.addresses().map(({ address }) => address), port });
   try {
     await promise;
   } finally {
