@@ -7,6 +7,7 @@ import { memoryKind } from "./measure/memory.ts";
 import { rttKind } from "./measure/rtt.ts";
 import { startupKind } from "./measure/startup.ts";
 import { tcpKind } from "./measure/tcp.ts";
+import { vpnKind } from "./measure/vpn.ts";
 import type { Network } from "./rig.ts";
 
 export type CaseName =
@@ -21,6 +22,7 @@ export type CaseName =
   | "crossings"
   | "memory"
   | "startup"
+  | "vpn"
   | "trial-tcp";
 
 export interface Case {
@@ -58,6 +60,7 @@ export const offload: Contender = ours("ours, offload", through, "--offload");
 export const offloadKept: Contender = ours("ours, offload, frames kept", through, "--offload", "--keep");
 export const raw: Contender = ours("ours, raw", through, "--raw");
 export const rawKept: Contender = ours("ours, raw, frames kept", through, "--raw", "--keep");
+const copied: Contender = ours("plain UDP", undefined, "--copy");
 export const start: Contender = ours("ours", undefined);
 
 const inOneThread = [poll, plain, through, offload, raw];
@@ -178,6 +181,14 @@ export const cases: readonly Case[] = [
     network: {},
     contenders: [plain, offload, raw, plainKept],
     once: true,
+  },
+  {
+    name: "vpn",
+    title: "TCP through the VPN of examples/vpn, both ends in one thread",
+    kind: vpnKind,
+    network: {},
+    contenders: [copied, ours("AES-256-GCM", copied)],
+    slow: true,
   },
   { name: "startup", title: "Start", kind: startupKind, network: {}, contenders: [start] },
   {

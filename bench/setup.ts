@@ -65,6 +65,7 @@ export async function compile(directory: string, wanted: readonly Case[]): Promi
   return {
     relay: { c: inC("relay"), ours: inTypeScript("relay") },
     echo: { c: inC("echo"), ours: inTypeScript("echo") },
+    vpn: inTypeScript("vpn"),
     flood: inC("flood"),
     rtt: inC("rtt"),
     startup: inTypeScript("startup"),

@@ -66,6 +66,14 @@ export class Program implements Disposable {
     return value;
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
   /** Asks it to end, and waits until it has. */
   async end(): Promise<void> {
     this.#child.kill("SIGINT");
