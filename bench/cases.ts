@@ -23,6 +23,7 @@ export type CaseName =
   | "memory"
   | "startup"
   | "vpn"
+  | "watched"
   | "trial-tcp";
 
 export interface Case {
@@ -188,6 +189,18 @@ export const cases: readonly Case[] = [
     kind: vpnKind,
     network: {},
     contenders: [copied, ours("AES-256-GCM", copied)],
+    slow: true,
+  },
+  {
+    name: "watched",
+    title: "UDP flood of 64-byte packets, with something that looks at them",
+    kind: smallPacketsKind,
+    network: {},
+    contenders: [
+      plain,
+      ours("ours, captured", plain, "--watch=capture"),
+      ours("ours, on a page of examples/monitor", plain, "--watch=monitor"),
+    ],
     slow: true,
   },
   { name: "startup", title: "Start", kind: startupKind, network: {}, contenders: [start] },

@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { type Device, openTun, TunTapError } from "../../src";
 import { attach } from "../userspace-host/attach";
 import { Host } from "../userspace-host/host";
-import { serveMonitor } from "./server";
+import { type MonitorServer, serveMonitor } from "./server";
 
 const usage = `Usage: sudo bun run examples/monitor [options]
 
@@ -29,8 +29,6 @@ A page to watch a device.
   --offload              the relay moves super-packets: several times as fast
   --help`;
 
-process.exitCode = await main();
-
 async function main(): Promise<number> {
   try {
     const settings = parseSettings();
@@ -40,17 +38,35 @@ async function main(): Promise<number> {
   } catch (error) {
     const { code = "", message } = error as Partial<TunTapError>;
     const isUsage = code.startsWith("ERR_PARSE_ARGS") || error instanceof RangeError;
-    if (!isUsage && !(error instanceof TunTapError) && code !== "EADDRINUSE" && code !== "EADDRNOTAVAIL") throw error;
+    if (!isUsage && !(error instanceof TunTapError || error instanceof ListenError)) throw error;
     console.error(isUsage ? `${message}\n\n${usage}` : message);
     return isUsage ? 2 : 1;
+  }
+}
+
+class ListenError extends Error {}
+
+const listenProblems: Readonly<Record<string, string>> = {
+  EADDRINUSE: "is in use; choose another port, or 0 for any that is free",
+  EADDRNOTAVAIL: "is no address of this machine",
+  EACCES: "may not be used; choose a port from 1024 on",
+};
+
+function serve(device: Device, hostname: string, port: number): MonitorServer {
+  try {
+    return serveMonitor(device, { hostname, port });
+  } catch (error) {
+    const problem = listenProblems[(error as NodeJS.ErrnoException).code ?? ""];
+    if (problem === undefined) throw error;
+    throw new ListenError(`--listen ${hostname}:${port} ${problem}`, { cause: error });
   }
 }
 
 async function watch({ hostname, port, relay, left, right, offload }: Settings): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const there = relay === undefined ? openHost(stack) : openRelay(stack, { netns: relay, left, right, offload });
-  const { url } = stack.use(serveMonitor(there.device, { hostname, port }));
-  console.log(`${there.description}\n\nWatch ${there.device.name} at ${url}; Ctrl-C ends it.`);
+  const { url } = stack.use(serve(there.device, hostname, port));
+  console.log(`${there.description}\n\nWatch ${there.device.name} here; Ctrl-C ends it:\n\n  ${url}`);
   await Promise.race([there.ended, signalled()]);
 }
 
@@ -105,7 +121,9 @@ function openRelay(
   return { device: here, description, ended: ended.promise };
 }
 
-const bare = (cidr: string): string => cidr.replace(/\/.*/, "");
+function bare(cidr: string): string {
+  return cidr.replace(/\/.*/, "");
+}
 
 async function signalled(): Promise<void> {
   const { promise, resolve } = Promise.withResolvers<void>();
@@ -140,3 +158,5 @@ function parseSettings(): Settings | "help" {
   if (hostname !== undefined && port <= 65_535) return { hostname, port, relay, left, right, offload };
   throw new RangeError(`--listen is "${listen}", wanted ADDRESS:PORT, such as 127.0.0.1:8080`);
 }
+
+process.exitCode = await main();

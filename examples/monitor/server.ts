@@ -25,6 +25,8 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
   const server = Bun.serve({
     hostname,
     port,
+    // Bun 1.4.5 sets SO_REUSEPORT outside development: two servers would share the port.
+    reusePort: false,
     fetch(request, server) {
       const url = new URL(request.url);
       // A page of somebody else's may point its own name at this address, and read what it gets (DNS rebinding).

@@ -8,7 +8,7 @@ import { Ring } from "./ring";
 export const TICK_MS = 500;
 /** Frames that are looked at in one tick, at most: under a flood every n-th is. */
 const SAMPLES = 1000;
-/** And put into words: more than that nobody can read. */
+/** Of these so many are put into words, evenly: more than that nobody can read. */
 const LINES = 40;
 /** Senders that are told apart in one tick: somebody may make them up. */
 const SENDERS = 500;
@@ -35,8 +35,8 @@ export interface Update {
   protocols: { name: string; share: number }[];
   talkers: { address: string; bits: number; packets: number }[];
   packets: { time: number; direction: Direction; line: string }[];
-  /** Which part of the frames was looked at, 0 to 1. */
-  sampled: number;
+  /** Which part of the frames is among `packets`, 0 to 1. */
+  shown: number;
 }
 
 interface Amount {
@@ -62,6 +62,8 @@ export class Watch {
   /** Every so many frames one is looked at; how many come before the next one. */
   #stride = 1;
   #skip = 0;
+  /** And of those every so many one is put into words. */
+  #lineStride = 1;
   #before: Reading;
   readonly #first: Reading;
   #second: { reading: Reading; history: Rates[] };
@@ -85,7 +87,7 @@ export class Watch {
       add(sample.protocols, protocol, frame.length);
       if (sample.senders.size < SENDERS || sample.senders.has(sender)) add(sample.senders, sender, frame.length);
       const time = Date.now();
-      if (this.#lines.length < LINES) {
+      if (sample.taken % this.#lineStride === 0 && this.#lines.length < LINES) {
         this.#lines.push({ time, direction, line: describe(frame, this.#device.kind) });
       }
       this.recent.push(frame, direction, time);
@@ -115,9 +117,12 @@ export class Watch {
       protocols: shares(this.#ticks),
       talkers: talkers(this.#ticks),
       packets: this.#lines,
-      sampled: sample.seen === 0 ? 1 : sample.taken / sample.seen,
+      shown: sample.seen === 0 ? 1 : this.#lines.length / sample.seen,
     };
     this.#stride = Math.max(1, Math.ceil(sample.seen / SAMPLES));
+    this.#lineStride = Math.max(1, Math.ceil(sample.taken / LINES));
+    // What follows a flood need not wait for as many frames as that would have brought.
+    this.#skip = Math.min(this.#skip, this.#stride - 1);
     this.#lines = [];
     this.#ticks.unshift(new Sample());
     this.#ticks.length = Math.min(this.#ticks.length, WINDOW_TICKS);
