@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import * as library from "../../src";
 import * as packet from "../../src/packet";
 import { withKernelsIPv6 } from "../interface/support";
@@ -37,6 +37,15 @@ test("the README names every export", () => {
   for (const name of Object.keys(packet).filter((name) => /^parse|^checksum$|Error$/.test(name))) {
     expect(readme).toContain(name);
   }
+});
+
+test("the README's table has every example, and its link leads there", () => {
+  const linked = [...readme.matchAll(/^\| \[(examples\/[^\]]+)\]\(([^)]+)\)/gm)].map(([, name, path]) => {
+    expect(existsSync(`${root}/${path}`)).toBe(true);
+    return name;
+  });
+  const there = readdirSync(`${root}/examples`).filter((name) => name !== "support");
+  expect(linked.sort()).toEqual(there.map((name) => `examples/${name}`).sort());
 });
 
 test("the README pins the Bun version that CI installs and package.json asks for", () => {
