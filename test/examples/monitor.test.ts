@@ -1,6 +1,7 @@
 /** The page, in a browser, over real traffic: this namespace ── left0 ── the example ── right0 ── another namespace. */
 import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { withKernelsIPv6 } from "../interface/support";
 import { otherNamespace } from "../open/support";
 import { describeWithTools } from "../support/privilege";
 import { interfaceNames, run, until } from "../support/system";
@@ -29,6 +30,7 @@ describeWithTools("the example that shows a device", tools, () => {
   let view: Bun.WebView;
   const downloads = mkdtempSync("/tmp/bun-tuntap-monitor-");
   const before = interfaceNames();
+  withKernelsIPv6();
 
   beforeAll(async () => {
     run("ip", "link", "set", "lo", "up");

@@ -35,7 +35,10 @@ export async function statuses(
   path: string,
 ): Promise<{ packets: number; malformed: string[]; bad: string[]; good: Record<string, number> }> {
   const protocols = ["ip", "tcp", "udp"];
-  const options = protocols.flatMap((name) => ["-o", `${name}.check_checksum:TRUE`]);
+  const checked = protocols.flatMap((name) => ["-o", `${name}.check_checksum:TRUE`]);
+  // Not by port, as which protocol is tried on noise: an ephemeral one may be anything's.
+  const unread = ["tcp", "udp"].flatMap((name) => ["-d", `${name}.port==1-65535,data`]);
+  const options = [...checked, ...unread];
   const fields = ["frame.number", "_ws.malformed", ...protocols.map((name) => `${name}.checksum.status`)];
   const columns = fields.flatMap((name) => ["-e", name]);
   const tshark = Bun.spawn(["tshark", "-n", "-r", path, ...options, "-T", "fields", ...columns], { stderr: "pipe" });
