@@ -174,7 +174,8 @@ export function routesByIp(name: string, through: readonly string[] = []): Route
         family,
         table: shown.table === undefined ? 254 : Number(shown.table),
         scope: numbers(shown.scope ?? "global") as Scope,
-        protocol: numbers(shown.protocol) as Route["protocol"],
+        // What is not shown is boot, that of `ip` itself (iproute2, print_route()).
+        protocol: numbers(shown.protocol ?? "boot") as Route["protocol"],
         ...ifSet("via", shown.gateway ?? shown.via?.host),
         ...ifSet("metric", shown.metric || undefined),
         ...ifSet("source", shown.prefsrc),
