@@ -4,11 +4,11 @@ import type { Contender } from "./contender.ts";
 import { type Headline, headlines, type Limit } from "./headlines.ts";
 import { type CaseResults, ratios, type Spread, values } from "./statistics.ts";
 
-const WIDTH = 860;
+const WIDTH = 960;
 const MARGIN = 24;
 const ROW = 20;
 /** Where the names end. */
-const NAMES = 300;
+const NAMES = 400;
 const BARS_OF: Case["name"] = "tcp-tun-ipv4";
 
 /** Text that is legible on white and on dark pages; the two colours of the bars are on both. */
@@ -91,7 +91,7 @@ function targetsPanel(results: readonly CaseResults[]): Panel | undefined {
   });
   if (rows.length === 0) return undefined;
   const bottom = rowY(rows.length);
-  const marks = [0.25, 0.5, 1, 2, 4].map(
+  const marks = [0.125, 0.25, 0.5, 1, 2, 4, 8].map(
     (value) =>
       `<line class="axis" x1="${x(value)}" x2="${x(value)}" y1="${rowY(-0.5)}" y2="${bottom}" opacity="${value === 1 ? 1 : 0.35}"/>` +
       `<text class="faint" x="${x(value)}" y="${bottom + 14}" text-anchor="middle">${value}</text>`,
@@ -117,10 +117,10 @@ function targetRow({ section, label: what }: Headline, limit: Limit, ratio: Spre
   ].join("\n");
 }
 
-/** From a quarter to four times. */
+/** From an eighth to eight times. */
 function x(ratio: number): string {
-  const octaves = Math.log2(Math.min(4, Math.max(0.25, ratio)));
-  return (NAMES + 240 + octaves * 115).toFixed(1);
+  const octaves = Math.log2(Math.min(8, Math.max(0.125, ratio)));
+  return (NAMES + 240 + octaves * 77).toFixed(1);
 }
 
 function rowY(row: number): number {

@@ -53,8 +53,8 @@ export class FrameReader {
     this.#frameMax = frameMax;
     this.#reuse = reuseBuffers;
     this.batchMax = split === undefined ? BATCH_FRAMES : SPLIT_BATCH_FRAMES;
-    // Without reuse it would be touched for the first time each time.
-    const isBig = frameMax > BIG_FRAME || (split !== undefined && reuseBuffers);
+    // Reused, a small one stays in the processor's cache; big is for what is split, of which a read takes more, and for big frames that are kept.
+    const isBig = reuseBuffers ? split !== undefined : split === undefined && frameMax > BIG_FRAME;
     this.#slabBytes = isBig ? BIG_SLAB_BYTES : SLAB_BYTES;
     this.#splitter = split === undefined ? undefined : new Splitter(split === "tap");
     this.#failed = failed;
