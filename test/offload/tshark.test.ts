@@ -48,6 +48,7 @@ describeWithTools("a relayed iperf3 run", ["iperf3", "tshark", "tcpdump", "nsent
         },
       });
       for (const address of ["192.0.2.2", "2001:db8::2"]) await iperf(wire, address);
+      capture.end();
       const seen = await statuses(capture.path);
       expect(seen).toMatchObject({ packets: capture.frames, malformed: [], bad: [] });
       // As many as two times 12 MB are, or it has not looked.

@@ -5,10 +5,10 @@ import { appendFileSync, writeFileSync } from "node:fs";
 const LINKTYPE_ETHERNET = 1;
 const LINKTYPE_RAW = 101;
 
-/** A capture file of the frames that are added, up to `limit` of them. */
+/** A capture file of the frames that are added, up to `limit` of them, until it is ended. */
 export class Capture {
   readonly path: string;
-  readonly #limit: number;
+  #limit: number;
   frames = 0;
 
   constructor(path: string, ethernet: boolean, limit: number) {
@@ -27,6 +27,11 @@ export class Capture {
       frame,
     ]);
     appendFileSync(this.path, Buffer.concat(records));
+  }
+
+  /** Keeps out what the kernel sends while the file is read: neighbour solicitations, say. */
+  end(): void {
+    this.#limit = this.frames;
   }
 }
 
