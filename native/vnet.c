@@ -104,9 +104,11 @@ static int vnet_write(int fd, const u8 *frame, int length)
 static int write_singly(int fd, struct sending *tx)
 {
 	struct run *run = &tx->run;
-	int i, r = 0;
-	for (i = 0; i < run->count && r >= 0; i++)
-		r = vnet_write(fd, run->frame[i], run->length[i]);
+	int i, n, r = 0;
+	for (i = 0; i < run->count && r >= 0; i++) {
+		const u8 *frame = run_packet(run, i, &n);
+		r = vnet_write(fd, frame, n);
+	}
 	tx->pending = r < 0 ? run->count - i + 1 : 0;
 	run->count = 0;
 	return r < 0 ? r : 0;
@@ -117,17 +119,11 @@ static int vnet_flush(int fd, u8 *state)
 {
 	struct sending *tx = (struct sending *)state;
 	struct run *run = &tx->run;
-	struct iovec v[RUN_TCP + 1];
-	int i, r;
+	int r;
 	if (run->count < 2)
 		return write_singly(fd, tx);
-	v[0].base = run->header;
-	v[0].length = (size)run_headers(run);
-	for (i = 0; i < run->count; i++) {
-		v[i + 1].base = (void *)(run->frame[i] + run->p.payload);
-		v[i + 1].length = (size)(run->length[i] - run->p.payload);
-	}
-	r = transfer(NR_writev, fd, v, (size)run->count + 1);
+	run_finish(run);
+	r = transfer(NR_writev, fd, run->pieces, (size)run->count + 1);
 	if (r == -22) {
 		/* EINVAL: kernels of the 6.6.44 era refuse some super-packets that are in order. */
 		r = write_singly(fd, tx);
@@ -163,7 +159,7 @@ static int vnet_push(int fd, u8 *state, const u8 *frame, int length, int link)
 			tx->pending = 0;
 			return vnet_write(fd, frame, length);
 		}
-		run_begin(run, length, &p);
+		run_begin(run, frame, length, &p);
 	}
 	run_add(run, frame, length);
 	tx->pending = run->count;

@@ -13,7 +13,7 @@ import {
   plainFields,
   sum16,
 } from "./support/packets.ts";
-import { checksum, finish, split } from "./support/shim.ts";
+import { checksum, copyChecksum, finish, split } from "./support/shim.ts";
 import { faultOf } from "./support/soundness.ts";
 
 const isEthernet = ({ tags }: Fields): boolean => tags !== undefined;
@@ -135,6 +135,20 @@ describe("the sum", () => {
     for (const length of [65_535, 65_536, 65_590]) {
       expect(checksum(noise(length))).toBe(0xffff - sum16(noise(length)));
       expect(checksum(new Uint8Array(length).fill(0xff))).toBe(length % 2 === 0 ? 0 : 0x00ff);
+    }
+  });
+
+  test("is the same while the bytes are copied, all of them and no other is written", () => {
+    const lengths = [...Array.from({ length: 300 }, (_, length) => length), 1447, 1448, 9001, 65_535, 65_536];
+    for (const length of lengths) {
+      for (const skewed of [0, 1, 5]) {
+        const bytes = noise(length + skewed).subarray(skewed);
+        const to = new Uint8Array(length + 64).fill(0xa5);
+        const wanted = to.slice();
+        wanted.set(bytes, 32 - skewed);
+        expect(copyChecksum(bytes, to, 32 - skewed)).toBe(0xffff - sum16(bytes));
+        expect(Buffer.compare(to, wanted)).toBe(0);
+      }
     }
   });
 });

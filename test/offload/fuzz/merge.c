@@ -8,6 +8,8 @@
 /* Enough for more than one of the longest runs, and of the largest; not so much that one input takes long. */
 enum { FRAMES = 600, WRITES = 1500, BYTES = 100000 };
 
+static void put32(u8 *p, u32 v) { put16(p, v >> 16); put16(p + 2, v); }
+
 static const u8 *input;
 static int input_left;
 

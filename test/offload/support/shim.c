@@ -35,7 +35,18 @@ int shim_finish(u8 *frame, int n, const u8 *header)
 	return finish_checksum(frame, n, &h);
 }
 
-int shim_checksum(const u8 *p, int n) { return (int)word(~fold(add(0, p, n)) & 0xffff); }
+int shim_checksum(const u8 *p, int n)
+{
+	u32 sum = add(0, p, n);
+	return (int)SWAP16(~FOLD(sum));
+}
+
+/* Copies too. */
+int shim_copy_checksum(const u8 *p, int n, u8 *out, int offset)
+{
+	u32 sum = copy_add(0, out + offset, p, n);
+	return (int)SWAP16(~FOLD(sum));
+}
 
 /* What was written, one behind the other; and the errno (0: none) of each write, of which the last goes on for ever. */
 static u8 *written;

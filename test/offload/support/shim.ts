@@ -8,6 +8,7 @@ const { symbols } = cc({
     shim_split: { args: ["ptr", "i32", "ptr", "i32", "ptr", "i32", "ptr", "i32"], returns: "i32" },
     shim_finish: { args: ["ptr", "i32", "ptr"], returns: "i32" },
     shim_checksum: { args: ["ptr", "i32"], returns: "i32" },
+    shim_copy_checksum: { args: ["ptr", "i32", "ptr", "i32"], returns: "i32" },
     shim_send: { args: ["ptr", "ptr", "ptr", "i32", "i32", "ptr", "i32", "ptr", "i32", "ptr", "ptr"], returns: "i32" },
     shim_send_state: { args: [], returns: "i32" },
   },
@@ -41,6 +42,11 @@ export function finish(header: Uint8Array, frame: Uint8Array): Uint8Array | unde
 
 export function checksum(bytes: Uint8Array): number {
   return symbols.shim_checksum(bytes, bytes.length);
+}
+
+/** The same, and a copy goes to `to`. */
+export function copyChecksum(bytes: Uint8Array, to: Uint8Array, offset: number): number {
+  return symbols.shim_copy_checksum(bytes, bytes.length, to, offset);
 }
 
 /** Kinds of packets that are not merged: `off` of struct sending. */
