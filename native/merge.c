@@ -102,7 +102,7 @@ static int continues(const struct run *r, const u8 *f, int n)
 static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p)
 {
 	const u8 *ip = f + p->ip;
-	r->p = *p;
+	memcpy(&r->p, p, sizeof r->p);
 	r->first = f;
 	r->size = n - p->payload;
 	r->total = 0;
