@@ -338,7 +338,7 @@ export class TunTapDevice implements Device {
   }
 
   setTxFilter(addresses: readonly string[] | null, options?: TxFilterOptions): void {
-    const filter = filters().encodeTxFilter(addresses, options);
+    const filter = addresses === null ? null : filters().encodeTxFilter(addresses, options);
     this.#ask(() => tun.setTxFilter(this.fd, filter));
   }
 

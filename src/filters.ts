@@ -17,15 +17,14 @@ export interface TxFilterOptions {
 }
 
 /**
- * `struct tun_filter`; null is for none. The kernel matches the first eight addresses exactly
+ * `struct tun_filter`. The kernel matches the first eight addresses exactly
  * and the others by a hash, which it does for multicast alone: with a ninth
  * unicast address it switches the filter off and reports success
  * (drivers/net/tun.c update_filter()).
  *
  * @throws {RangeError} for a ninth unicast address
  */
-export function encodeTxFilter(macs: readonly string[] | null, options: TxFilterOptions = {}): Uint8Array {
-  if (macs === null) return everything;
+export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions = {}): Uint8Array {
   const { allMulticast = false, broadcast = true } = options;
   if (!Array.isArray(macs)) throw new TypeError(`The addresses must be a list, got ${Bun.inspect(macs)}`);
   const given = [...new Set(macs.map((mac) => parseMac(mac).toHex()))].map((hex) => Uint8Array.fromHex(hex));
@@ -48,9 +47,6 @@ export function encodeTxFilter(macs: readonly string[] | null, options: TxFilter
   for (const [i, mac] of all.entries()) bytes.set(mac, 4 + ETH_ALEN * i);
   return bytes;
 }
-
-/** `struct tun_filter` without addresses: everything passes. */
-const everything: Uint8Array = new Uint8Array(4);
 
 /**
  * Structs sock_filter, of 8 bytes each (include/uapi/linux/filter.h).

@@ -348,7 +348,8 @@ export interface Tap extends Device {
   setTxFilter(addresses: readonly string[] | null, options?: TxFilterOptions): void;
   /**
    * Has the kernel hand over only frames that a classic BPF program accepts,
-   * such as `tcpdump -ddd` compiles. It stays until detached, or the fd closes.
+   * such as `tcpdump -ddd` compiles. It stays until detached, or the fd closes;
+   * a queue that is opened later has none.
    *
    * @param program Instructions, each `[code, jt, jf, k]` (include/uapi/linux/filter.h), 4096 at most.
    * @throws {TunTapError} `EINVAL` if the kernel's check refuses the program.

@@ -167,10 +167,13 @@ export function setHwaddr(fd: number, mac: Uint8Array): void {
   check(native().tun_set_hwaddr(fd, mac), "ioctl(SIOCSIFHWADDR)");
 }
 
-/** The frames that the kernel hands to a TAP: `filter` is a `struct tun_filter`. */
-export function setTxFilter(fd: number, filter: Uint8Array): void {
-  check(native().tun_set_tx_filter(fd, filter), "ioctl(TUNSETTXFILTER)");
+/** The frames that the kernel hands to a TAP: `filter` is a `struct tun_filter`; null lets everything pass. */
+export function setTxFilter(fd: number, filter: Uint8Array | null): void {
+  check(native().tun_set_tx_filter(fd, filter ?? noTxFilter), "ioctl(TUNSETTXFILTER)");
 }
+
+/** `struct tun_filter` without addresses. */
+const noTxFilter = new Uint8Array(4);
 
 /** `instructions` are structs sock_filter, of 8 bytes each. */
 export function attachFilter(fd: number, instructions: Uint8Array): void {
