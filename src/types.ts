@@ -314,7 +314,11 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
    * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` without `multiQueue`; `E2BIG` for the 257th.
    */
   openQueue(options?: { path?: string }): Queue;
-  /** Whether the kernel hands frames to this device's queue; it can send all the same. @throws {TunTapError} `EINVAL` without `multiQueue`, or if it is so. */
+  /**
+   * Whether the kernel hands frames to this device's queue; it can send all the same.
+   *
+   * @throws {TunTapError} `EINVAL` without `multiQueue`, or if it is so; `EBUSY` on a TAP with a BPF filter.
+   */
   setQueue(on: boolean): void;
   /** The fd of an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER) whose result, modulo their number, chooses the queue; null for none. */
   setSteering(program: number | null): void;
@@ -348,8 +352,8 @@ export interface Tap extends Device {
   setTxFilter(addresses: readonly string[] | null, options?: TxFilterOptions): void;
   /**
    * Has the kernel hand over only frames that a classic BPF program accepts,
-   * such as `tcpdump -ddd` compiles. It stays until detached, or the fd closes;
-   * a queue that is opened later has none.
+   * such as `tcpdump -ddd` compiles. It stays until detached, or the fd closes.
+   * With `multiQueue` it is for the queues that are attached; while it is there no other can be.
    *
    * @param program Instructions, each `[code, jt, jf, k]` (include/uapi/linux/filter.h), 4096 at most.
    * @throws {TunTapError} `EINVAL` if the kernel's check refuses the program.
