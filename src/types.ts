@@ -250,7 +250,11 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
    * @throws `signal.reason`; the address stays.
    */
   addAddress(address: AddressLike, options: { untilUsable: true; signal?: AbortSignal }): Promise<Address>;
-  /** Adds an address, or changes lifetimes and flags of one that is there. */
+  /**
+   * Adds an address, or changes the lifetimes of one that is there, and of an IPv6 one `peer` and `noPrefixRoute`.
+   *
+   * @throws {TunTapError} `EEXIST` if something else is to be another.
+   */
   replaceAddress(address: AddressLike): void;
   /** An IPv4 address takes its secondary ones with it (net/ipv4/devinet.c). @throws {TunTapError} `EADDRNOTAVAIL` if there is none. */
   removeAddress(address: AddressLike): void;
