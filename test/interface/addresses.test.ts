@@ -251,6 +251,8 @@ describePrivileged("an address that cannot be meant", () => {
     ],
     [{ address: "2001:db8::1/64", broadcast: "192.0.2.255" }, RangeError, "IPv6 has no broadcast"],
     [{ address: "192.0.2.1/24", peer: "192.0.2.2/24" }, RangeError, "`peer`"],
+    [{ address: "0.0.0.0/0" }, RangeError, '"0.0.0.0/0" is no address'],
+    [{ address: "::" }, RangeError, '"::" is no address'],
   ];
 
   test.each(wrong)("%j is refused by every call, and nothing is done", async (like, error, says) => {
