@@ -1,6 +1,6 @@
 /** What a TAP's interface is asked to hand over: TUNSETTXFILTER and classic BPF, as bytes. Pure. */
 
-import { parseMac } from "./options.ts";
+import { checkCallOptions, parseMac } from "./options.ts";
 import { ETH_ALEN, TUN_FLT_ALLMULTI } from "./sys/constants.ts";
 
 /** drivers/net/tun.c */
@@ -25,6 +25,7 @@ export interface TxFilterOptions {
  * @throws {RangeError} for a ninth unicast address
  */
 export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions = {}): Uint8Array {
+  checkCallOptions(options, "allMulticast", "broadcast");
   const { allMulticast = false, broadcast = true } = options;
   if (!Array.isArray(macs)) throw new TypeError(`The addresses must be a list, got ${Bun.inspect(macs)}`);
   const given = [...new Set(macs.map((mac) => parseMac(mac).toHex()))].map((hex) => Uint8Array.fromHex(hex));
