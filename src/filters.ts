@@ -56,7 +56,8 @@ export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions
  */
 export function encodeBpf(program: readonly (readonly number[])[]): Uint8Array {
   if (!Array.isArray(program) || program.length === 0 || program.length > BPF_MAXINSNS) {
-    throw new RangeError(`A filter must be a list of 1 to ${BPF_MAXINSNS} instructions, got ${Bun.inspect(program)}`);
+    const given = Array.isArray(program) ? program.length : Bun.inspect(program);
+    throw new RangeError(`A filter must be a list of 1 to ${BPF_MAXINSNS} instructions, got ${given}`);
   }
   const bytes = new Uint8Array(8 * program.length);
   const view = new DataView(bytes.buffer);
