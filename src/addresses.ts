@@ -1,5 +1,14 @@
-import type { Address, AddressLike } from "./link-types.ts";
-import { addressAttributes, addressBody, addressDumpBody, decodeAddress, parseAddress } from "./netlink/address.ts";
+import { TunTapError } from "./errors.ts";
+import type { Address, AddressLike, AddressSettings } from "./link-types.ts";
+import {
+  addressAttributes,
+  addressBody,
+  addressDumpBody,
+  decodeAddress,
+  formatAddress,
+  parseAddress,
+} from "./netlink/address.ts";
+import { scopeName } from "./netlink/checks.ts";
 import { NLM_F_CREATE, NLM_F_EXCL, NLM_F_REPLACE, RTM_DELADDR, RTM_GETADDR, RTM_NEWADDR } from "./netlink/constants.ts";
 import type { Message } from "./netlink/message.ts";
 import type { Reach } from "./reach.ts";
@@ -18,6 +27,16 @@ export class Addresses {
 
   replace(like: AddressLike): void {
     this.#change("RTM_NEWADDR", RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, like);
+    // Some things the kernel leaves as they are, without a word (net/ipv4/devinet.c inet_rtm_newaddr(), net/ipv6/addrconf.c inet6_addr_modify()).
+    const kept = keptOf(like, this.list());
+    if (kept === undefined) return;
+    throw new TunTapError(
+      "EEXIST",
+      `the interface has ${textOf(like)} already, and the kernel does not change its ${kept}`,
+      {
+        hint: "removeAddress() the one that is there, then addAddress() this one",
+      },
+    );
   }
 
   remove(like: AddressLike): void {
@@ -52,16 +71,31 @@ export class Addresses {
 
   #change(call: string, type: number, flags: number, like: AddressLike): void {
     const address = parseAddress(like);
-    const what = typeof like === "string" ? like : like.address;
     this.#reach.request(
       call,
       type,
       flags,
       (index) => addressBody(index, address),
       () => addressAttributes(address),
-      what,
+      textOf(like),
     );
   }
+}
+
+function textOf(like: AddressLike): string {
+  return typeof like === "string" ? like : like.address;
+}
+
+/** What of `like` none of the addresses has, though it was set. */
+function keptOf(like: AddressLike, addresses: readonly Address[]): string | undefined {
+  const parsed = parseAddress(like);
+  const { address, peer } = formatAddress(parsed);
+  const now = addresses.find((each) => each.address === address && each.peer === peer);
+  if (now === undefined) return "prefix length or peer";
+  const { broadcast, scope, noPrefixRoute }: Partial<AddressSettings> = typeof like === "string" ? {} : like;
+  if (broadcast !== undefined && broadcast !== now.broadcast) return "broadcast address";
+  if (scope !== undefined && now.family === 4 && scopeName(parsed.scope) !== now.scope) return "scope";
+  return noPrefixRoute === undefined || noPrefixRoute === (now.noPrefixRoute ?? false) ? undefined : "noPrefixRoute";
 }
 
 /** What tells the addresses of an interface apart; one of IPv6 may be given another peer (net/ipv6/addrconf.c inet6_addr_modify()). */

@@ -18,6 +18,7 @@ import { checkNetns } from "./netns.ts";
 import {
   checkAlias,
   checkBoolean,
+  checkCallOptions,
   checkFd,
   checkId,
   checkMaster,
@@ -252,9 +253,10 @@ export class TunTapDevice implements Device {
   addAddress(address: AddressLike, options: { untilUsable: true; signal?: AbortSignal }): Promise<Address>;
   addAddress(
     address: AddressLike,
-    { untilUsable: wait, signal }: { untilUsable?: boolean; signal?: AbortSignal } = {},
+    options: { untilUsable?: boolean; signal?: AbortSignal } = {},
   ): Promise<Address> | undefined {
-    if (wait) return usable().untilUsable(this, address, signal);
+    checkCallOptions(options, "untilUsable", "signal");
+    if (options.untilUsable) return usable().untilUsable(this, address, options.signal);
     this.#ask((link) => link.addresses.add(address));
     return undefined;
   }
@@ -291,8 +293,9 @@ export class TunTapDevice implements Device {
     return this.#port.counters();
   }
 
-  changes(options?: { signal?: AbortSignal }): AsyncIterableIterator<LinkChange> {
-    return this.#ask(() => changes().changesOf(this.#port.monitor, this, options?.signal));
+  changes(options: { signal?: AbortSignal } = {}): AsyncIterableIterator<LinkChange> {
+    checkCallOptions(options, "signal");
+    return this.#ask(() => changes().changesOf(this.#port.monitor, this, options.signal));
   }
 
   moveToNetns(netns: NetnsLike): void {
@@ -300,10 +303,11 @@ export class TunTapDevice implements Device {
     this.#ask(() => this.#port.moveTo(netns));
   }
 
-  setPersist(on: boolean, options?: { ownerless?: boolean }): void {
+  setPersist(on: boolean, options: { ownerless?: boolean } = {}): void {
     checkBoolean(on, "persist");
+    checkCallOptions(options, "ownerless");
     this.#ask((link) => {
-      if (on) assertOwned(link, options?.ownerless);
+      if (on) assertOwned(link, options.ownerless);
       tun.setPersist(this.fd, on);
     });
   }
@@ -318,8 +322,9 @@ export class TunTapDevice implements Device {
     this.#ask(() => tun.setGroup(this.fd, gid));
   }
 
-  openQueue({ path = DEFAULT_PATH }: { path?: string } = {}): Queue {
-    return this.#ask(({ reach }) => queues().openQueue(reach, path));
+  openQueue(options: { path?: string } = {}): Queue {
+    checkCallOptions(options, "path");
+    return this.#ask(({ reach }) => queues().openQueue(reach, options.path ?? DEFAULT_PATH));
   }
 
   setQueue(on: boolean): void {
@@ -338,7 +343,7 @@ export class TunTapDevice implements Device {
   }
 
   setTxFilter(addresses: readonly string[] | null, options?: TxFilterOptions): void {
-    const filter = filters().encodeTxFilter(addresses, options);
+    const filter = addresses === null ? null : filters().encodeTxFilter(addresses, options);
     this.#ask(() => tun.setTxFilter(this.fd, filter));
   }
 

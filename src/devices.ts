@@ -4,8 +4,8 @@ import type { InterfaceInfo, NetnsLike } from "./link-types.ts";
 import { RTM_DELLINK, RTM_GETLINK } from "./netlink/constants.ts";
 import { decodeLink, interfaceInfo, linkBody } from "./netlink/link.ts";
 import { RouteSocket } from "./netlink/socket.ts";
-import { checkNetns, withNetns } from "./netns.ts";
-import { checkName } from "./options.ts";
+import { withNetns } from "./netns.ts";
+import { checkCallOptions, checkName } from "./options.ts";
 import { findLink } from "./reach.ts";
 import { ENODEV } from "./sys/constants.ts";
 
@@ -16,7 +16,7 @@ import { ENODEV } from "./sys/constants.ts";
  * @throws {TunTapError} `ENOENT`, `EPERM` if the namespace cannot be entered
  */
 export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[] {
-  return withRouteSocket(options.netns, (socket) =>
+  return withRouteSocket(options, (socket) =>
     socket
       .dump("RTM_GETLINK", RTM_GETLINK, linkBody(0))
       .map(({ body }) => decodeLink(body))
@@ -33,7 +33,7 @@ export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[
  */
 export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}): void {
   checkName(name, false);
-  withRouteSocket(options.netns, (socket) => {
+  withRouteSocket(options, (socket) => {
     const link = findLink(socket, name);
     if (link === undefined) {
       throw systemError(-ENODEV, "netlink(RTM_GETLINK)", {
@@ -50,10 +50,10 @@ export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}):
   });
 }
 
-function withRouteSocket<T>(netns: NetnsLike | undefined, use: (socket: RouteSocket) => T): T {
-  if (netns !== undefined) checkNetns(netns);
+function withRouteSocket<T>(options: { netns?: NetnsLike }, use: (socket: RouteSocket) => T): T {
+  checkCallOptions(options, "netns");
   try {
-    return withNetns(netns, (fd) => {
+    return withNetns(options.netns, (fd) => {
       const socket = new RouteSocket(fd);
       try {
         return use(socket);

@@ -79,6 +79,8 @@ const controlHints: Readonly<Record<string, string>> = {
   "ioctl(TUNSETTXFILTER) EINVAL": "a TUN has no MAC addresses to filter by: open a TAP",
   "ioctl(TUNATTACHFILTER) EINVAL":
     "a TAP takes a classic BPF program of 1 to 4096 instructions whose every path ends in a return; a TUN takes none",
+  "ioctl(TUNSETQUEUE) EBUSY":
+    "while a TAP has a BPF filter the kernel attaches no queue: detachFilter() first, and attach it again when all queues are",
   "ioctl(TUNDETACHFILTER) EINVAL": "a TUN has no filter: open a TAP",
   "ioctl(TUNSETOWNER) EINVAL": unmappedHint,
   "ioctl(TUNSETGROUP) EINVAL": unmappedHint,

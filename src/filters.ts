@@ -1,6 +1,6 @@
 /** What a TAP's interface is asked to hand over: TUNSETTXFILTER and classic BPF, as bytes. Pure. */
 
-import { parseMac } from "./options.ts";
+import { checkCallOptions, parseMac } from "./options.ts";
 import { ETH_ALEN, TUN_FLT_ALLMULTI } from "./sys/constants.ts";
 
 /** drivers/net/tun.c */
@@ -17,15 +17,15 @@ export interface TxFilterOptions {
 }
 
 /**
- * `struct tun_filter`; null is for none. The kernel matches the first eight addresses exactly
+ * `struct tun_filter`. The kernel matches the first eight addresses exactly
  * and the others by a hash, which it does for multicast alone: with a ninth
  * unicast address it switches the filter off and reports success
  * (drivers/net/tun.c update_filter()).
  *
  * @throws {RangeError} for a ninth unicast address
  */
-export function encodeTxFilter(macs: readonly string[] | null, options: TxFilterOptions = {}): Uint8Array {
-  if (macs === null) return everything;
+export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions = {}): Uint8Array {
+  checkCallOptions(options, "allMulticast", "broadcast");
   const { allMulticast = false, broadcast = true } = options;
   if (!Array.isArray(macs)) throw new TypeError(`The addresses must be a list, got ${Bun.inspect(macs)}`);
   const given = [...new Set(macs.map((mac) => parseMac(mac).toHex()))].map((hex) => Uint8Array.fromHex(hex));
@@ -49,9 +49,6 @@ export function encodeTxFilter(macs: readonly string[] | null, options: TxFilter
   return bytes;
 }
 
-/** `struct tun_filter` without addresses: everything passes. */
-const everything: Uint8Array = new Uint8Array(4);
-
 /**
  * Structs sock_filter, of 8 bytes each (include/uapi/linux/filter.h).
  *
@@ -59,7 +56,8 @@ const everything: Uint8Array = new Uint8Array(4);
  */
 export function encodeBpf(program: readonly (readonly number[])[]): Uint8Array {
   if (!Array.isArray(program) || program.length === 0 || program.length > BPF_MAXINSNS) {
-    throw new RangeError(`A filter must be a list of 1 to ${BPF_MAXINSNS} instructions, got ${Bun.inspect(program)}`);
+    const given = Array.isArray(program) ? program.length : Bun.inspect(program);
+    throw new RangeError(`A filter must be a list of 1 to ${BPF_MAXINSNS} instructions, got ${given}`);
   }
   const bytes = new Uint8Array(8 * program.length);
   const view = new DataView(bytes.buffer);

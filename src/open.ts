@@ -126,7 +126,7 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         assertFeatures(fd, flags);
         if (isShared && before?.tun?.kind === kind) assertSameFrames(before, flags);
         const name = tun.setIff(fd, wanted, flags | (exclusive ? IFF_TUN_EXCL : 0));
-        if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0 && !isShared) forgetUsers(fd);
+        if ((tun.getIff(fd).flags & IFF_PERSIST) !== 0 && !isShared) forgetUsers(fd, kind);
         return finish({ kind, fd, closeFd: true, name, reach: new Reach(fd, socket), wanted: offload }, options, undo);
       });
     } catch (error) {
@@ -145,10 +145,16 @@ function assertSameFrames({ name, tun: before }: LinkInfo, flags: number): void 
   });
 }
 
-/** A persistent interface keeps the offloads of its last user, who may have asked for super-packets, and the header that they have. */
-function forgetUsers(fd: number): void {
+/**
+ * A persistent interface keeps the offloads of its last user, who may have
+ * asked for super-packets, the header that they have, and the filters of a TAP.
+ */
+function forgetUsers(fd: number, kind: Kind): void {
   tun.setOffload(fd, 0);
   tun.setVnetHeaderSize(fd, VNET_HDR_LEN);
+  if (kind === "tun") return;
+  tun.setTxFilter(fd, null);
+  tun.detachFilter(fd);
 }
 
 function openSocket(undo: Undo, netns?: number): RouteSocket {

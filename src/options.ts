@@ -88,6 +88,12 @@ const adoptChecks: { readonly [K in keyof Required<AdoptOptions>]: Check } = {
   closeFd: boolean,
 };
 
+const callChecks: Readonly<Record<keyof OpenOptions | "untilUsable" | "broadcast", Check>> = {
+  ...openChecks,
+  untilUsable: boolean,
+  broadcast: boolean,
+};
+
 /** @throws {TypeError | RangeError} if it cannot be a file descriptor: bun:ffi would cut it to 32 bits without a word */
 export function checkFd(fd: unknown, name = "fd"): void {
   if (typeof fd !== "number" || !Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
@@ -105,6 +111,11 @@ export function checkOpenOptions(options: unknown, kind: Kind): void {
 /** As {@link checkOpenOptions}. */
 export function checkAdoptOptions(options: unknown, kind: MaybeKind): void {
   checkOptions(options, adoptChecks, kind);
+}
+
+/** As {@link checkOpenOptions}, for a call that has the options `names` alone. */
+export function checkCallOptions(options: unknown, ...names: (keyof typeof callChecks)[]): void {
+  checkOptions(options, Object.fromEntries(names.map((name) => [name, callChecks[name]])), undefined);
 }
 
 function checkOptions(options: unknown, checks: Readonly<Record<string, Check>>, kind: MaybeKind): void {

@@ -17,6 +17,8 @@ import {
   routeDumpAttributes,
   routeDumpBody,
   routeRemovalBody,
+  routeRestoreAttributes,
+  routeRestoreBody,
 } from "./netlink/route.ts";
 import type { Reach } from "./reach.ts";
 
@@ -76,8 +78,8 @@ export class Routes {
       "RTM_NEWROUTE",
       RTM_NEWROUTE,
       NLM_F_CREATE | NLM_F_EXCL,
-      () => body,
-      () => [],
+      () => routeRestoreBody(body),
+      () => routeRestoreAttributes(body),
     );
   }
 }

@@ -250,7 +250,11 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
    * @throws `signal.reason`; the address stays.
    */
   addAddress(address: AddressLike, options: { untilUsable: true; signal?: AbortSignal }): Promise<Address>;
-  /** Adds an address, or changes lifetimes and flags of one that is there. */
+  /**
+   * Adds an address, or changes the lifetimes of one that is there, and of an IPv6 one `peer` and `noPrefixRoute`.
+   *
+   * @throws {TunTapError} `EEXIST` if something else is to be another.
+   */
   replaceAddress(address: AddressLike): void;
   /** An IPv4 address takes its secondary ones with it (net/ipv4/devinet.c). @throws {TunTapError} `EADDRNOTAVAIL` if there is none. */
   removeAddress(address: AddressLike): void;
@@ -314,7 +318,11 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
    * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` without `multiQueue`; `E2BIG` for the 257th.
    */
   openQueue(options?: { path?: string }): Queue;
-  /** Whether the kernel hands frames to this device's queue; it can send all the same. @throws {TunTapError} `EINVAL` without `multiQueue`, or if it is so. */
+  /**
+   * Whether the kernel hands frames to this device's queue; it can send all the same.
+   *
+   * @throws {TunTapError} `EINVAL` without `multiQueue`, or if it is so; `EBUSY` on a TAP with a BPF filter.
+   */
   setQueue(on: boolean): void;
   /** The fd of an eBPF program (BPF_PROG_TYPE_SOCKET_FILTER) whose result, modulo their number, chooses the queue; null for none. */
   setSteering(program: number | null): void;
@@ -349,6 +357,7 @@ export interface Tap extends Device {
   /**
    * Has the kernel hand over only frames that a classic BPF program accepts,
    * such as `tcpdump -ddd` compiles. It stays until detached, or the fd closes.
+   * With `multiQueue` it is for the queues that are attached; while it is there no other can be.
    *
    * @param program Instructions, each `[code, jt, jf, k]` (include/uapi/linux/filter.h), 4096 at most.
    * @throws {TunTapError} `EINVAL` if the kernel's check refuses the program.

@@ -67,6 +67,10 @@ export function parseAddress(like: AddressLike): ParsedAddress {
   }
   checkMembers(given, members, "An address");
   const { bytes: local, length: prefixLength } = checkPrefix(given.address);
+  // The kernel takes IPv4's and does nothing (net/ipv4/devinet.c __inet_insert_ifa()).
+  if (local.every((byte) => byte === 0)) {
+    throw new RangeError(`"${given.address}" is no address of an interface: it stands for all of them, or for none`);
+  }
   const valid = checkLifetime(given.validLifetime, "validLifetime", FOREVER, 1);
   const preferred = checkLifetime(given.preferredLifetime, "preferredLifetime", valid, 0);
   if (preferred > valid) {

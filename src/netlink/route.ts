@@ -18,7 +18,9 @@ import {
   RT_SCOPE_NOWHERE,
   RT_SCOPE_UNIVERSE,
   RT_TABLE_MAIN,
+  RTA_CACHEINFO,
   RTA_DST,
+  RTA_EXPIRES,
   RTA_GATEWAY,
   RTA_METRICS,
   RTA_OIF,
@@ -29,6 +31,8 @@ import {
   RTAX_ADVMSS,
   RTAX_MTU,
   RTN_UNICAST,
+  RTNH_F_DEAD,
+  RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
   RTPROT_STATIC,
 } from "./constants.ts";
@@ -43,6 +47,9 @@ import {
 } from "./message.ts";
 
 const RTMSG_LEN = 12;
+/** Where `struct rta_cacheinfo` has `rta_expires`, in ticks of USER_HZ. */
+const CACHEINFO_EXPIRES = 8;
+const TICKS_PER_SECOND = 100;
 
 /** A route taken apart. */
 export interface ParsedRoute {
@@ -230,6 +237,21 @@ export function decodeRoute(bytes: Uint8Array): { index: number; route: Route } 
       ...(Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as Partial<Route>),
     },
   };
+}
+
+/** What a dump says of a route, as the kernel takes it back: it refuses the state of the moment (net/ipv4/fib_semantics.c fib_create_info()). */
+export function routeRestoreBody(dumped: Uint8Array): Uint8Array {
+  const bytes = dumped.slice();
+  const view = new DataView(bytes.buffer);
+  view.setUint32(8, view.getUint32(8, true) & ~(RTNH_F_DEAD | RTNH_F_LINKDOWN), true);
+  return bytes;
+}
+
+/** What is left of a temporary route's time: told in one attribute, it is set by another. */
+export function routeRestoreAttributes(dumped: Uint8Array): Attribute[] {
+  const cacheInfo = decodeAttributes(dumped, RTMSG_LEN).get(RTA_CACHEINFO);
+  const ticks = cacheInfo && decodeU32(cacheInfo.subarray(CACHEINFO_EXPIRES, CACHEINFO_EXPIRES + 4));
+  return u32(RTA_EXPIRES, ticks ? Math.ceil(ticks / TICKS_PER_SECOND) : undefined);
 }
 
 /** `struct rtvia`: a family of 16 bits and an address. */

@@ -1,5 +1,6 @@
-import { check } from "../errors.ts";
+import { check, systemError } from "../errors.ts";
 import {
+  EBUSY,
   EPERM,
   ETH_ALEN,
   F_GETFD,
@@ -139,7 +140,10 @@ export function setVnetHeaderSize(fd: number, bytes: number): void {
 
 /** Whether the kernel hands frames to this queue of a multi-queue interface. */
 export function setQueue(fd: number, on: boolean): void {
-  check(native().tun_set_queue(fd, on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE), "ioctl(TUNSETQUEUE)");
+  const syscall = "ioctl(TUNSETQUEUE)";
+  check(native().tun_set_queue(fd, on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE), syscall);
+  // Where the interface has a BPF filter, the kernel gives it to the queue, and stops there (drivers/net/tun.c tun_attach()).
+  if (on && (getIff(fd).flags & IFF_DETACH_QUEUE) !== 0) throw systemError(-EBUSY, syscall);
 }
 
 /** @param program fd of an eBPF program, or -1 */
@@ -167,10 +171,13 @@ export function setHwaddr(fd: number, mac: Uint8Array): void {
   check(native().tun_set_hwaddr(fd, mac), "ioctl(SIOCSIFHWADDR)");
 }
 
-/** The frames that the kernel hands to a TAP: `filter` is a `struct tun_filter`. */
-export function setTxFilter(fd: number, filter: Uint8Array): void {
-  check(native().tun_set_tx_filter(fd, filter), "ioctl(TUNSETTXFILTER)");
+/** The frames that the kernel hands to a TAP: `filter` is a `struct tun_filter`; null lets everything pass. */
+export function setTxFilter(fd: number, filter: Uint8Array | null): void {
+  check(native().tun_set_tx_filter(fd, filter ?? noTxFilter), "ioctl(TUNSETTXFILTER)");
 }
+
+/** `struct tun_filter` without addresses. */
+const noTxFilter = new Uint8Array(4);
 
 /** `instructions` are structs sock_filter, of 8 bytes each. */
 export function attachFilter(fd: number, instructions: Uint8Array): void {

@@ -190,6 +190,34 @@ describePrivileged("replaceAddress()", () => {
     expect(routes()).toHaveLength(1);
   });
 
+  test.each<[before: AddressSettings, after: AddressSettings, kept: string]>([
+    [
+      { address: "192.0.2.1/24", broadcast: "192.0.2.255" },
+      { address: "192.0.2.1/24", broadcast: "192.0.2.127" },
+      "broadcast",
+    ],
+    [{ address: "192.0.2.1/24" }, { address: "192.0.2.1/24", scope: "link" }, "scope"],
+    [{ address: "192.0.2.1/24", scope: 253 }, { address: "192.0.2.1/24", scope: "global" }, "scope"],
+    [{ address: "192.0.2.1/24" }, { address: "192.0.2.1/24", noPrefixRoute: true }, "noPrefixRoute"],
+    [{ address: "192.0.2.1/24", peer: "192.0.2.2" }, { address: "192.0.2.1/24", peer: "192.0.2.3" }, "peer"],
+    [{ address: "2001:db8::1/64" }, { address: "2001:db8::1/128" }, "prefix length"],
+  ])("what the kernel leaves as it is, without a word, is an error: %j to %j", async (before, after, kept) => {
+    using tun = openTun({ addresses: [before] });
+    const addresses = await addressesAgree(tun);
+    const error = refusal(() => tun.replaceAddress(after));
+    expect(error).toMatchObject({ code: "EEXIST", hint: expect.stringContaining("removeAddress()") });
+    expect(error.message).toContain(kept);
+    expect(await addressesAgree(tun)).toEqual(addresses);
+    // One that is not to change may be given.
+    tun.replaceAddress(before);
+  });
+
+  test("2001:db8::1: gets another peer in place", async () => {
+    using tun = openTun({ addresses: [{ address: "2001:db8::1", peer: "2001:db8::2" }] });
+    tun.replaceAddress({ address: "2001:db8::1", peer: "2001:db8::3" });
+    expect(await addressesAgree(tun)).toMatchObject([{ address: "2001:db8::1/128", peer: "2001:db8::3" }]);
+  });
+
   test("of what addresses() has changes nothing", async () => {
     using _made = persistentInterface("repl0", "tun");
     for (const { ip } of rows.filter(({ ip }) => /valid_lft|noprefix/.test(ip))) {
@@ -223,6 +251,8 @@ describePrivileged("an address that cannot be meant", () => {
     ],
     [{ address: "2001:db8::1/64", broadcast: "192.0.2.255" }, RangeError, "IPv6 has no broadcast"],
     [{ address: "192.0.2.1/24", peer: "192.0.2.2/24" }, RangeError, "`peer`"],
+    [{ address: "0.0.0.0/0" }, RangeError, '"0.0.0.0/0" is no address'],
+    [{ address: "::" }, RangeError, '"::" is no address'],
   ];
 
   test.each(wrong)("%j is refused by every call, and nothing is done", async (like, error, says) => {

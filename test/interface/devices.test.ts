@@ -123,6 +123,16 @@ describeWithTools("deleteDevice()", ["ip"], () => {
     expect(refusal(() => there.mtu).code).toBe("ERR_TUNTAP_CLOSED");
   });
 
+  test("refuses an option that is not known, and deletes nothing: it would be here, and not where it was meant", () => {
+    using tun = openTun({ name: "dele3" });
+    const misspelt = { netnss: process.pid } as { netns?: number };
+    for (const call of [() => deleteDevice("dele3", misspelt), () => listDevices(misspelt)]) {
+      expect(call).toThrow(new TypeError('Unknown option "netnss": known are netns'));
+    }
+    expect(tun.isUp).toBe(false);
+    expect(tun.closed).toBe(false);
+  });
+
   test("refuses what is no TUN or TAP, and what is not there, with a hint", async () => {
     run("ip", "link", "add", "bridge0", "type", "bridge");
     try {

@@ -187,10 +187,11 @@ describeWithTools("attachFilter()", ["ip", "tcpdump"], () => {
     using tap = tapWithHosts();
     tap.attachFilter([[6, 0, 0, 0]]);
     expect(await passing(tap, toAll)).toEqual([]);
+    const tooLong = "A filter must be a list of 1 to 4096 instructions";
     const long = [...Array.from({ length: 4095 }, () => [0, 0, 0, 0]), [6, 0, 0, 0xffff]];
     tap.attachFilter(long);
     expect(await passing(tap, toAll)).toEqual(hosts.map(({ ip }) => ip));
-    expect(() => tap.attachFilter([[0, 0, 0, 0], ...long])).toThrow(RangeError);
+    expect(() => tap.attachFilter([[0, 0, 0, 0], ...long])).toThrow(new RangeError(`${tooLong}, got 4097`));
   });
 });
 

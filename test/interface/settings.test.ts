@@ -1,5 +1,5 @@
 import { beforeAll, expect, test } from "bun:test";
-import { openTap, openTun } from "../../src/index";
+import { openTap, openTun, type Tap } from "../../src/index";
 import { leavingNothing, persistentInterface, refusal, someIds, warmUp, withQuietIPv6 } from "../open/support";
 import { describePrivileged } from "../support/privilege";
 import { run } from "../support/system";
@@ -204,6 +204,19 @@ describePrivileged("a setting of an interface is what ip shows, and what ip set 
     { call: (device: AnyDevice) => device.setMaster(""), error: RangeError, says: '"master"' },
     { call: (device: AnyDevice) => device.setMaster(0), error: RangeError, says: '"master"' },
     { call: (device: AnyDevice) => device.setMaster(undefined as never), error: TypeError, says: '"master"' },
+    {
+      call: (device: AnyDevice) => device.addAddress("192.0.2.1/24", { untilUsabel: true } as never),
+      error: TypeError,
+      says: 'Unknown option "untilUsabel": known are signal, untilUsable',
+    },
+    { call: (device: AnyDevice) => device.changes({ signal: 5 as never }), error: TypeError, says: "an AbortSignal" },
+    { call: (device: AnyDevice) => device.setPersist(true, { owner: 5 } as never), error: TypeError, says: '"owner"' },
+    { call: (device: AnyDevice) => device.openQueue({ name: "q" } as never), error: TypeError, says: '"name"' },
+    {
+      call: (device: AnyDevice) => (device as Tap).setTxFilter([], { multicast: true } as never),
+      error: TypeError,
+      says: '"multicast"',
+    },
   ])("what cannot be meant is refused, and says $says", ({ call, error, says }) => {
     using tap = openTap({ name: "set5" });
     const before = tap.info();

@@ -6,7 +6,7 @@ import { IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_VNET_HDR } from "../../src/sys/constan
 import { openClone } from "../../src/sys/netns";
 import { closeFd, getIff, setIff } from "../../src/sys/tun";
 import { describePrivileged, describeWithTools } from "../support/privilege";
-import { interfaceNames, ipLink, openFds, run } from "../support/system";
+import { interfaceNames, ipLink, openFds, run, until } from "../support/system";
 import { inChild } from "./in-child";
 import {
   echoRequest,
@@ -267,6 +267,19 @@ describeWithTools("adopt() of what comes from elsewhere", ["unshare"], () => {
     const error = await leavingNothing(() => refusal(() => adopt(raw.fd, { mtu: 1300, up: true, addresses })));
     expect(error).toMatchObject({ code: "EEXIST", option: "addresses[1]" });
     expect(state()).toBe(before);
+  });
+
+  test("that fails where there is no carrier: the routes that went are back", async () => {
+    using raw = attached("unplugged0", IFF_TUN | IFF_NO_PI);
+    const routes = (): string => run("ip", "route", "show", "dev", "unplugged0");
+    run("ip", "address", "add", "192.0.2.1/24", "dev", "unplugged0");
+    run("ip", "link", "set", "unplugged0", "carrier", "off", "up");
+    run("ip", "route", "add", "198.51.100.0/24", "dev", "unplugged0");
+    await until(() => /198.* linkdown/.test(routes()), "the route's link is down");
+    const before = routes();
+    const error = refusal(() => adopt(raw.fd, { up: false, routes: ["203.0.113.0/24"] }));
+    expect(error).toMatchObject({ code: "ENETDOWN", option: "routes[0]" });
+    expect(routes()).toBe(before);
   });
 
   test("an fd of a persistent interface made by ip", () => {

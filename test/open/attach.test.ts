@@ -98,6 +98,21 @@ describePrivileged("opening a persistent interface", () => {
     }
   });
 
+  test("the filter that its predecessor set lets everything pass again", async () => {
+    using _made = persistentInterface("kept8", "tap");
+    run("ip", "address", "add", "192.0.2.1/24", "dev", "kept8");
+    {
+      using tap = openTap({ name: "kept8", up: true });
+      tap.setTxFilter(["02:00:5e:00:53:01"], { broadcast: false });
+    }
+    using tap = openTap({ name: "kept8" });
+    run("ip", "neighbour", "add", "192.0.2.2", "lladdr", "02:00:5e:00:53:02", "dev", "kept8");
+    const sender = await Bun.udpSocket({});
+    sender.send("unfiltered", 9, "192.0.2.2");
+    sender.close();
+    expect(tap.tryReceive()?.subarray(0, 6).toHex()).toBe("02005e005302");
+  });
+
   test("the offloads that its predecessor asked for are off: packets arrive with their checksums", async () => {
     const fd = openClone("/dev/net/tun");
     setIff(fd, "kept7", IFF_TUN | IFF_NO_PI | IFF_VNET_HDR);

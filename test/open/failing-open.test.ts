@@ -168,6 +168,15 @@ describePrivileged("an opening that fails leaves a persistent interface as it wa
     expect(error.code).toBe("EEXIST");
   });
 
+  test("a temporary route of its stays one, with the time that it has left", () => {
+    using _made = configured("held7", "tun", "up");
+    run("ip", "-6", "route", "add", "2001:db8:8::/48", "dev", "held7", "expires", "1000");
+    const error = refusal(() => openTun({ name: "held7", up: false, routes: ["203.0.113.0/24"] }));
+    expect(error).toMatchObject({ code: "ENETDOWN", option: "routes[0]" });
+    const expires = /expires (\d+)sec/.exec(run("ip", "-6", "route", "show", "2001:db8:8::/48"))?.[1];
+    expect(Number(expires)).toBeWithin(980, 1001);
+  });
+
   test("persist, where it has no owner: refused, but not where it has one already", async () => {
     using _ownerless = configured("held5", "tun", "up");
     const error = await leavingNothing(() =>

@@ -76,6 +76,19 @@ describePrivileged("queues", () => {
     expect([first.texts.length > 0, second.texts.length > 0]).toEqual([true, true]);
   });
 
+  test("while there is a BPF filter a queue cannot be attached: EBUSY, and not silence", () => {
+    using tap = openTap({ multiQueue: true });
+    tap.attachFilter([[6, 0, 0, 0xffff]]);
+    tap.setQueue(false);
+    expect(refusal(() => tap.setQueue(true))).toMatchObject({
+      code: "EBUSY",
+      hint: expect.stringContaining("detachFilter()"),
+    });
+    tap.detachFilter();
+    tap.setQueue(true);
+    expect(tap.info()).toMatchObject({ queues: 1, disabledQueues: 0 });
+  });
+
   test("a queue that is detached gets no frame, can send, and gets frames again once attached", async () => {
     const first = collector();
     const second = collector();

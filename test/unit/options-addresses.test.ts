@@ -24,7 +24,7 @@ describe("parseAddress()", () => {
     ["192.0.2.1/32", [192, 0, 2, 1], 32],
     ["2001:db8::1/64", [0x20, 1, 0x0d, 0xb8, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 64],
     ["::1", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 128],
-    ["::/0", new Array(16).fill(0), 0],
+    ["::1/0", [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1], 0],
   ])("reads %s, a host address where no prefix length is given", (text, local, prefixLength) => {
     for (const like of [text, { address: text }, { address: text, peer: undefined }] as { address: string }[]) {
       expect(parseAddress(like)).toEqual({ ...plain, local: Uint8Array.from(local), prefixLength });
