@@ -75,6 +75,10 @@ describeWithTools("the example that shows a device", tools, () => {
     await eventually(view, `${packets} >= 40 && ${text("protocols")}.includes("ICMP")`);
     await eventually(view, `${text("talkers")}.includes("192.0.2.1") && ${text("talkers")}.includes("198.51.100.1")`);
     await eventually(view, `document.querySelectorAll("#chart polyline").length === 2`);
+    // Rates of three digits and a fraction are the longest.
+    const longest = `history = [{ inBits: 1.875e7, outBits: 0 }, { inBits: 1.875e7, outBits: 0 }]; chart();`;
+    const cut = `[...document.querySelectorAll("#chart text")].filter((text) => text.getBBox().x < 0).length`;
+    expect(await view.evaluate<number>(`(() => { ${longest} return ${cut}; })()`)).toBe(0);
   });
 
   test("pause keeps the packets that are shown, while the numbers go on; then it goes on", async () => {
