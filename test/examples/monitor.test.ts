@@ -161,8 +161,13 @@ describeWithTools("the example that shows a device", tools, () => {
       "Sec-WebSocket-Version: 13",
       "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
     ];
-    const headers = [...upgrade, "Origin: http://evil.example"].flatMap((header) => ["-H", header]);
-    expect(status("--http1.1", ...headers, `${url}updates`)).toBe("403");
+    // A page in a sandbox, or out of a file, has the origin "null".
+    for (const origin of ["http://evil.example", "null"]) {
+      const headers = [...upgrade, `Origin: ${origin}`].flatMap((header) => ["-H", header]);
+      expect(status("--http1.1", ...headers, `${url}updates`)).toBe("403");
+    }
+    // None at all, as HTTP/1.0 allows.
+    expect(status("--http1.0", "-H", "Host:", url)).toBe("421");
     expect(run("ss", "-Htln", `sport = :${port}`)).toContain(`127.0.0.1:${port}`);
   });
 
