@@ -171,6 +171,26 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(run("ss", "-Htln", `sport = :${port}`)).toContain(`127.0.0.1:${port}`);
   });
 
+  test("what it says to try without a relay works as it stands", async () => {
+    const alone = Bun.spawn([process.execPath, example, "--listen", "127.0.0.1:0"], { stdout: "pipe" });
+    const { value } = await alone.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    const commands = [...(value ?? "").matchAll(/^ {2}((ping|curl) .*)$/gm)].map(([, command = ""]) => command);
+    expect(commands.length).toBeGreaterThan(2);
+    for (const command of commands)
+      run("sh", "-c", command.replace(/^ping/, "ping -c 1").replace(/^curl/, "curl -sSf"));
+    alone.kill("SIGINT");
+    expect(await alone.exited).toBe(0);
+  });
+
+  test("a name to listen at that there is not is said in a line", () => {
+    const listen = ["--listen", "no-such-name.invalid:0"];
+    const { exitCode, stderr } = Bun.spawnSync([process.execPath, example, ...listen]);
+    expect({ exitCode, stderr: stderr.toString() }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^--listen no-such-name\.invalid:0 cannot be used: .*\n$/),
+    });
+  });
+
   test("a second one on the same port says so", () => {
     const { host } = new URL(url);
     const { exitCode, stderr } = Bun.spawnSync([process.execPath, example, "--listen", host]);
