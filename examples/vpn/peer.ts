@@ -22,6 +22,7 @@ export interface PeerOptions {
   readonly endpoint?: Endpoint | undefined;
   /** How long to say nothing at most, so that the other side and the NATs between know that we are there. */
   readonly keepAliveMs: number;
+  /** When new keys are due. It is the host that connects who sees to that. */
   readonly rekeyAfterMs: number;
   readonly rekeyAfterPackets: number;
   readonly transmit: (datagram: Buffer, to: Endpoint) => void;
@@ -37,6 +38,8 @@ interface Term {
   readonly since: number;
 }
 
+/** However long the host that connects keeps its keys, the one that listens has to keep them too. */
+export const REKEY_AFTER_MS_MAX = 3_600_000;
 /** How long handshakes may fail before a session that should have been replaced is given up. */
 const OVERTIME_MS = 60_000;
 /** How long datagrams of the session before are accepted. */
@@ -182,8 +185,9 @@ export class Peer {
   }
 
   #forget(now: number): void {
-    const isOver = (term: Term | undefined): boolean =>
-      term !== undefined && now - term.since > this.#options.rekeyAfterMs + OVERTIME_MS;
+    const { endpoint, rekeyAfterMs } = this.#options;
+    const life = (endpoint === undefined ? REKEY_AFTER_MS_MAX : rekeyAfterMs) + OVERTIME_MS;
+    const isOver = (term: Term | undefined): boolean => term !== undefined && now - term.since > life;
     if (isOver(this.#current)) this.#current = undefined;
     if (isOver(this.#next)) this.#next = undefined;
     if (this.#current === undefined || now - this.#current.since > OLD_KEYS_MS) this.#previous = undefined;

@@ -24,14 +24,14 @@ class Pair {
   listening: Peer;
   from: Endpoint = HERE;
 
-  constructor(theirKey: Buffer = KEY) {
-    this.connecting = this.#make(KEY, "connecting", THERE);
+  constructor(theirKey: Buffer = KEY, rekeyAfterMs?: number) {
+    this.connecting = this.#make(KEY, "connecting", THERE, rekeyAfterMs);
     this.listening = this.#make(theirKey, "listening");
   }
 
-  #make(key: Buffer, role: keyof Pair["sent"], endpoint?: Endpoint): Peer {
+  #make(key: Buffer, role: keyof Pair["sent"], endpoint?: Endpoint, rekeyAfterMs = 120_000): Peer {
     return new Peer({
-      ...{ key, endpoint, keepAliveMs: 10_000, rekeyAfterMs: 120_000, rekeyAfterPackets: 1000 },
+      ...{ key, endpoint, keepAliveMs: 10_000, rekeyAfterMs, rekeyAfterPackets: 1000 },
       transmit: (datagram, to) => void this.sent[role].push({ datagram, to }),
       tell: () => {},
       now: () => this.now,
@@ -195,6 +195,17 @@ describe("session", () => {
     expect(pair.connecting.counters.sessions).toBe(1);
     expect(pair.listening.counters.keepAlives.sent).toBeGreaterThanOrEqual(9);
     expect(pair.connecting.counters.keepAlives.received).toBe(pair.listening.counters.keepAlives.sent);
+  });
+
+  test("lasts as long as the host that connects has it, whatever the other one was told", () => {
+    const pair = new Pair(KEY, 3_600_000);
+    pair.tick(0);
+    pair.settle();
+    for (let second = 0; second < 3600; second += 10) {
+      pair.tick(10_000);
+      expect(pair.settle().passes()).toBe(true);
+    }
+    expect(pair.connecting.counters.sessions).toBe(2);
   });
 
   test("ends when no new one can be agreed on", () => {
