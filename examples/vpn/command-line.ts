@@ -29,7 +29,9 @@ export const help: string = `A point-to-point VPN over UDP.
 
   --key FILE           the key that both hosts have
   --address A/LENGTH   an address in the tunnel, such as 198.51.100.1/30; as often as needed
-  --route NETWORK      what is reached through the tunnel, such as 203.0.113.0/24; as often as needed
+  --route NETWORK      what is reached through the tunnel, such as 203.0.113.0/24; as often as needed.
+                       The other host itself must not be: where a route covers it, it needs one
+                       of its own, ip route add 192.0.2.1 via GATEWAY
   --port N             the UDP port here: ${PORT} to listen, any free one to connect
   --name NAME          the interface; default vpn%d, where %d is the first free number
   --mtu BYTES          of the tunnel; default ${innerMtu(ETHERNET_MTU)}, for a path of ${ETHERNET_MTU} over IPv4 or IPv6

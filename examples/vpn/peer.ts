@@ -8,6 +8,7 @@
 import { randomInt } from "node:crypto";
 import { Counters } from "./counters.ts";
 import { answeredIndexOf, Handshakes, indexOf, type Pending, type SessionKeys, timeOf } from "./handshake.ts";
+import { addressBytes, isFor } from "./loop.ts";
 import { Session, sessionIndexOf } from "./session.ts";
 import { MessageType, typeOf } from "./wire.ts";
 
@@ -58,6 +59,8 @@ export class Peer {
   readonly #now: () => number;
   readonly #makeSession: (keys: SessionKeys) => Session;
   #endpoint: Endpoint | undefined;
+  /** Its address as it is in packets. */
+  #endpointBytes: Uint8Array | undefined;
   #current: Term | undefined;
   #previous: Term | undefined;
   /** Of the host that listens: agreed on, but not yet confirmed by data. */
@@ -76,7 +79,7 @@ export class Peer {
     this.#handshakes = new Handshakes(options.key);
     this.#now = options.now ?? (() => performance.now());
     this.#makeSession = options.makeSession ?? ((keys) => new Session(keys));
-    this.#endpoint = options.endpoint;
+    if (options.endpoint !== undefined) this.#place(options.endpoint);
   }
 
   /** Where it was last. */
@@ -84,9 +87,10 @@ export class Peer {
     return this.#endpoint;
   }
 
-  /** The datagram for a packet, which goes to `endpoint`; undefined if there is no session. */
+  /** The datagram for a packet, which goes to `endpoint`; undefined if there is no session, or it would come back. */
   seal(packet: Uint8Array): Buffer | undefined {
     if (this.#current === undefined) return this.counters.drop("no session");
+    if (this.#endpointBytes !== undefined && isFor(this.#endpointBytes, packet)) return this.counters.drop("looped");
     const { sent } = this.counters;
     sent.packets++;
     sent.bytes += packet.length;
@@ -141,10 +145,15 @@ export class Peer {
   #follow(address: string, port: number): void {
     const before = this.#endpoint;
     if (before?.port === port && before.address === address) return;
-    this.#endpoint = { address, port };
+    this.#place({ address, port });
     if (before === undefined) return;
     this.counters.moves++;
-    this.#options.tell("moved", this.#endpoint);
+    this.#options.tell("moved", { address, port });
+  }
+
+  #place(endpoint: Endpoint): void {
+    this.#endpoint = endpoint;
+    this.#endpointBytes = addressBytes(endpoint.address);
   }
 
   #answer(initiation: Buffer, from: Endpoint): undefined {
