@@ -101,6 +101,14 @@ async function endpointOf(target: string): Promise<Endpoint> {
   const [, bracketed, plain, port = ""] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(target) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined) throw new UsageError(`"${target}" is no HOST:PORT, such as 192.0.2.1:${PORT}`);
-  const address = isIP(host) === 0 ? (await lookup(host)).address : host;
+  const address = isIP(host) === 0 ? await resolve(host) : host;
   return { address, port: number("port", port, 1, 65_535) };
+}
+
+async function resolve(host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    throw new Error(`"${host}" has no address: ${(error as Error).message}`, { cause: error });
+  }
 }
