@@ -56,8 +56,10 @@ function serve(device: Device, hostname: string, port: number): MonitorServer {
   try {
     return serveMonitor(device, { hostname, port });
   } catch (error) {
-    const problem = listenProblems[(error as NodeJS.ErrnoException).code ?? ""];
-    if (problem === undefined) throw error;
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    // A name that nobody knows is one of these; its code differs from system to system.
+    const problem = listenProblems[code] ?? `cannot be used: ${message}`;
     throw new ListenError(`--listen ${hostname}:${port} ${problem}`, { cause: error });
   }
 }
@@ -86,7 +88,7 @@ function openHost(stack: AsyncDisposableStack): Watched {
   const tun = stack.use(openTun({ addresses, ipv6: false }));
   const secret = crypto.getRandomValues(new Uint8Array(32));
   const ended = attach(tun, new Host({ ipv4, ipv6, mtu: tun.mtu, secret }));
-  const tries = [`ping ${ipv4}`, `curl http://${ipv4}/`, `curl -o /dev/null 'http://[${ipv6}]/big?bytes=100000000'`];
+  const tries = [`ping ${ipv4}`, `curl http://${ipv4}/`, `curl -o /dev/null 'http://[${ipv6}]/big?bytes=16000000'`];
   const description = `Behind ${tun.name} there is a host. In another shell:\n\n  ${tries.join("\n  ")}`;
   return { device: tun, description, ended };
 }

@@ -12,27 +12,22 @@ export interface Kept {
 }
 
 export class Ring {
-  #kept: Kept[] = [];
-  #first = 0;
+  readonly #kept = new Set<Kept>();
   #bytes = 0;
 
   /** Copies `frame`: it is valid only for now. */
   push(frame: Uint8Array, direction: Direction, time: number): void {
-    this.#kept.push({ frame: frame.slice(), direction, time });
+    this.#kept.add({ frame: frame.slice(), direction, time });
     this.#bytes += frame.length;
-    while (this.#kept.length - this.#first > FRAMES || this.#bytes > BYTES) {
-      this.#bytes -= (this.#kept[this.#first] as Kept).frame.length;
-      this.#first++;
-    }
-    // Rarely: an array moves all its elements if it loses the first one.
-    if (this.#first >= FRAMES) {
-      this.#kept = this.#kept.slice(this.#first);
-      this.#first = 0;
+    for (const oldest of this.#kept) {
+      if (this.#kept.size <= FRAMES && this.#bytes <= BYTES) break;
+      this.#kept.delete(oldest);
+      this.#bytes -= oldest.frame.length;
     }
   }
 
   /** The oldest first. */
   [Symbol.iterator](): IterableIterator<Kept> {
-    return this.#kept.slice(this.#first).values();
+    return this.#kept.values();
   }
 }

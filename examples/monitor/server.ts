@@ -27,10 +27,13 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
     port,
     // Bun 1.4.5 sets SO_REUSEPORT outside development: two servers would share the port.
     reusePort: false,
+    // Its page about an error shows source and paths to whoever caused it.
+    development: false,
     fetch(request, server) {
-      const url = new URL(request.url);
+      // Without a host in the request there is none in the URL, which is none then.
+      const url = URL.parse(request.url);
       // A page of somebody else's may point its own name at this address, and read what it gets (DNS rebinding).
-      if (!isOurs(url.hostname, hostname)) return new Response(`This is not ${url.hostname}\n`, { status: 421 });
+      if (url === null || !isOurs(url.hostname, hostname)) return new Response("Not by this name\n", { status: 421 });
       if (request.method !== "GET") return new Response("Only GET\n", { status: 405, headers: { Allow: "GET" } });
       switch (url.pathname) {
         case "/":
@@ -86,7 +89,8 @@ function isOurs(asked: string, hostname: string): boolean {
 
 function isSameOrigin(request: Request, url: URL): boolean {
   const origin = request.headers.get("origin");
-  return origin === null || new URL(origin).host === url.host;
+  // A page in a sandbox says "null", which is no URL.
+  return origin === null || URL.parse(origin)?.host === url.host;
 }
 
 /** What was looked at of late, in a file for Wireshark. */

@@ -124,7 +124,7 @@ class Members {
     this.lan.attach(socket.data.port);
     const given = hello.claim === undefined && address !== undefined ? { address } : {};
     socket.send(JSON.stringify({ mtu: this.#options.mtu, ...given } satisfies Welcome));
-    this.#options.log(`join  ${hello.id} from ${from}, ${address ?? "no address"}; ${this.#sockets.size} here`);
+    this.#log(`join  ${hello.id} from ${from}, ${address ?? "no address"}; ${this.#sockets.size} here`);
   }
 
   receive(socket: Socket, message: string | Uint8Array): void {
@@ -142,7 +142,12 @@ class Members {
     this.#sockets.delete(data.hello.id);
     this.#leases?.release(data.hello.id, performance.now());
     const seconds = secondsSince(data.since);
-    this.#options.log(`leave ${data.hello.id} after ${seconds} s: ${why}; ${this.#sockets.size} here`);
+    this.#log(`leave ${data.hello.id} after ${seconds} s: ${why}; ${this.#sockets.size} here`);
+  }
+
+  /** Claims and reasons are a client's own words: none of them ends a line, or tells a terminal what to do. */
+  #log(line: string): void {
+    this.#options.log(line.replace(/[^ -~]/g, "?"));
   }
 
   status(): unknown {

@@ -64,7 +64,8 @@ async function serve(options: Options): Promise<number> {
     await running;
     return code;
   } catch (error) {
-    if (!(error instanceof TunTapError)) throw error;
+    // A RangeError is of a name that no interface can have.
+    if (!(error instanceof TunTapError || error instanceof RangeError)) throw error;
     console.error(error.message);
     return 1;
   }

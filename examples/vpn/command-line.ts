@@ -3,7 +3,7 @@ import { lookup } from "node:dns/promises";
 import { isIP } from "node:net";
 import { parseArgs } from "node:util";
 import { readKey } from "./key-file.ts";
-import type { Endpoint } from "./peer.ts";
+import { type Endpoint, REKEY_AFTER_MS_MAX } from "./peer.ts";
 import type { TunnelOptions } from "./tunnel.ts";
 import { innerMtu } from "./wire.ts";
 
@@ -29,13 +29,15 @@ export const help: string = `A point-to-point VPN over UDP.
 
   --key FILE           the key that both hosts have
   --address A/LENGTH   an address in the tunnel, such as 198.51.100.1/30; as often as needed
-  --route NETWORK      what is reached through the tunnel, such as 203.0.113.0/24; as often as needed
+  --route NETWORK      what is reached through the tunnel, such as 203.0.113.0/24; as often as needed.
+                       The other host itself must not be: where a route covers it, it needs one
+                       of its own, ip route add 192.0.2.1 via GATEWAY
   --port N             the UDP port here: ${PORT} to listen, any free one to connect
   --name NAME          the interface; default vpn%d, where %d is the first free number
   --mtu BYTES          of the tunnel; default ${innerMtu(ETHERNET_MTU)}, for a path of ${ETHERNET_MTU} over IPv4 or IPv6
-  --keep-alive S       say something at least so often, in seconds; default 10
-  --rekey-after S      new keys after so many seconds; default 120
-  --rekey-packets N    or after so many packets; default 4294967296
+  --keep-alive S       say something at least so often, in seconds; the same on both; default 10
+  --rekey-after S      to connect: new keys after so many seconds; default 120
+  --rekey-packets N    to connect: or after so many packets; default 4294967296
 
 What happens is printed as JSON, a line each; the counters on SIGUSR1 and at
 the end. It needs CAP_NET_ADMIN: root, or setcap cap_net_admin+ep ./vpn.`;
@@ -74,7 +76,7 @@ export async function parseCommandLine(args: string[]): Promise<Command> {
       addresses: values.address ?? [],
       routes: values.route ?? [],
       keepAliveMs: 1000 * number("keep-alive", values["keep-alive"], 1, 3600),
-      rekeyAfterMs: 1000 * number("rekey-after", values["rekey-after"], 1, 3600),
+      rekeyAfterMs: 1000 * number("rekey-after", values["rekey-after"], 1, REKEY_AFTER_MS_MAX / 1000),
       rekeyAfterPackets: number("rekey-packets", values["rekey-packets"], 1, 2 ** 40),
     },
   };
@@ -99,6 +101,14 @@ async function endpointOf(target: string): Promise<Endpoint> {
   const [, bracketed, plain, port = ""] = /^(?:\[([^\]]+)\]|([^:]+)):(\d+)$/.exec(target) ?? [];
   const host = bracketed ?? plain;
   if (host === undefined) throw new UsageError(`"${target}" is no HOST:PORT, such as 192.0.2.1:${PORT}`);
-  const address = isIP(host) === 0 ? (await lookup(host)).address : host;
+  const address = isIP(host) === 0 ? await resolve(host) : host;
   return { address, port: number("port", port, 1, 65_535) };
+}
+
+async function resolve(host: string): Promise<string> {
+  try {
+    return (await lookup(host)).address;
+  } catch (error) {
+    throw new Error(`"${host}" has no address: ${(error as Error).message}`, { cause: error });
+  }
 }

@@ -16,6 +16,8 @@ const reasons = {
   unexpected: 0,
   /** Packets of this host for which there was no session. */
   "no session": 0,
+  /** Packets of this host for the peer's own address, which a route leads into the tunnel. */
+  looped: 0,
   /** Datagrams that the socket would not take. */
   unsent: 0,
   /** Packets that the TUN would not take. */

@@ -8,6 +8,7 @@
 import { randomInt } from "node:crypto";
 import { Counters } from "./counters.ts";
 import { answeredIndexOf, Handshakes, indexOf, type Pending, type SessionKeys, timeOf } from "./handshake.ts";
+import { addressBytes, isFor } from "./loop.ts";
 import { Session, sessionIndexOf } from "./session.ts";
 import { MessageType, typeOf } from "./wire.ts";
 
@@ -22,6 +23,7 @@ export interface PeerOptions {
   readonly endpoint?: Endpoint | undefined;
   /** How long to say nothing at most, so that the other side and the NATs between know that we are there. */
   readonly keepAliveMs: number;
+  /** When new keys are due. It is the host that connects who sees to that. */
   readonly rekeyAfterMs: number;
   readonly rekeyAfterPackets: number;
   readonly transmit: (datagram: Buffer, to: Endpoint) => void;
@@ -37,6 +39,8 @@ interface Term {
   readonly since: number;
 }
 
+/** However long the host that connects keeps its keys, the one that listens has to keep them too. */
+export const REKEY_AFTER_MS_MAX = 3_600_000;
 /** How long handshakes may fail before a session that should have been replaced is given up. */
 const OVERTIME_MS = 60_000;
 /** How long datagrams of the session before are accepted. */
@@ -55,6 +59,8 @@ export class Peer {
   readonly #now: () => number;
   readonly #makeSession: (keys: SessionKeys) => Session;
   #endpoint: Endpoint | undefined;
+  /** Its address as it is in packets. */
+  #endpointBytes: Uint8Array | undefined;
   #current: Term | undefined;
   #previous: Term | undefined;
   /** Of the host that listens: agreed on, but not yet confirmed by data. */
@@ -73,7 +79,7 @@ export class Peer {
     this.#handshakes = new Handshakes(options.key);
     this.#now = options.now ?? (() => performance.now());
     this.#makeSession = options.makeSession ?? ((keys) => new Session(keys));
-    this.#endpoint = options.endpoint;
+    if (options.endpoint !== undefined) this.#place(options.endpoint);
   }
 
   /** Where it was last. */
@@ -81,9 +87,10 @@ export class Peer {
     return this.#endpoint;
   }
 
-  /** The datagram for a packet, which goes to `endpoint`; undefined if there is no session. */
+  /** The datagram for a packet, which goes to `endpoint`; undefined if there is no session, or it would come back. */
   seal(packet: Uint8Array): Buffer | undefined {
     if (this.#current === undefined) return this.counters.drop("no session");
+    if (this.#endpointBytes !== undefined && isFor(this.#endpointBytes, packet)) return this.counters.drop("looped");
     const { sent } = this.counters;
     sent.packets++;
     sent.bytes += packet.length;
@@ -138,10 +145,15 @@ export class Peer {
   #follow(address: string, port: number): void {
     const before = this.#endpoint;
     if (before?.port === port && before.address === address) return;
-    this.#endpoint = { address, port };
+    this.#place({ address, port });
     if (before === undefined) return;
     this.counters.moves++;
-    this.#options.tell("moved", this.#endpoint);
+    this.#options.tell("moved", { address, port });
+  }
+
+  #place(endpoint: Endpoint): void {
+    this.#endpoint = endpoint;
+    this.#endpointBytes = addressBytes(endpoint.address);
   }
 
   #answer(initiation: Buffer, from: Endpoint): undefined {
@@ -182,8 +194,9 @@ export class Peer {
   }
 
   #forget(now: number): void {
-    const isOver = (term: Term | undefined): boolean =>
-      term !== undefined && now - term.since > this.#options.rekeyAfterMs + OVERTIME_MS;
+    const { endpoint, rekeyAfterMs } = this.#options;
+    const life = (endpoint === undefined ? REKEY_AFTER_MS_MAX : rekeyAfterMs) + OVERTIME_MS;
+    const isOver = (term: Term | undefined): boolean => term !== undefined && now - term.since > life;
     if (isOver(this.#current)) this.#current = undefined;
     if (isOver(this.#next)) this.#next = undefined;
     if (this.#current === undefined || now - this.#current.since > OLD_KEYS_MS) this.#previous = undefined;

@@ -96,7 +96,8 @@ class StdoutSink implements Sink {
   readonly #sink: Bun.FileSink = Bun.stdout.writer();
 
   async write(bytes: Uint8Array): Promise<void> {
-    this.#sink.write(bytes);
+    // Each of them may be the one that says that the reader has gone.
+    await this.#sink.write(bytes);
     await this.#sink.flush();
   }
 

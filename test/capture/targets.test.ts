@@ -125,6 +125,28 @@ describeWithTools("the target of capture()", ["ip", "tshark", "capinfos"], () =>
     expect(openFds()).toEqual(fds);
   });
 
+  test("a reader of standard output that goes ends the capture, not the program", () => {
+    const program = `
+      import { openTun } from "${import.meta.dir}/../../src";
+      import { capture } from "${import.meta.dir}/../../src/capture";
+      import { buildIPv4 } from "${import.meta.dir}/../../src/packet";
+      using tun = openTun({ addresses: ["192.0.2.1/24"], ipv6: false });
+      const running = capture(tun, process.stdout);
+      running.finished.catch(({ code }) => console.error("ended:", code));
+      const packet = buildIPv4({ protocol: 253, source: "192.0.2.2", destination: "198.51.100.1", payload: new Uint8Array(+process.argv[1]) });
+      for (let i = 0; i < 200; i++) {
+        tun.sendMany(Array.from({ length: 200 }, () => packet));
+        await Bun.sleep(1);
+      }
+      console.error("the program goes on");`;
+    for (const bytes of ["10", "1400"]) {
+      const script = `exec 3>&1; { "$0" -e "$1" ${bytes}; echo "exit code $?" >&2; } 2>&3 | head -c 100 > /dev/null`;
+      expect(run("sh", "-c", script, process.execPath, program)).toBe(
+        "ended: EPIPE\nthe program goes on\nexit code 0\n",
+      );
+    }
+  });
+
   test("one that cannot be opened, or is none, is said at once, and the device is not looked at", () => {
     using tun = open();
     using files = folder();

@@ -75,6 +75,10 @@ describeWithTools("the example that shows a device", tools, () => {
     await eventually(view, `${packets} >= 40 && ${text("protocols")}.includes("ICMP")`);
     await eventually(view, `${text("talkers")}.includes("192.0.2.1") && ${text("talkers")}.includes("198.51.100.1")`);
     await eventually(view, `document.querySelectorAll("#chart polyline").length === 2`);
+    // Rates of three digits and a fraction are the longest.
+    const longest = `history = [{ inBits: 1.875e7, outBits: 0 }, { inBits: 1.875e7, outBits: 0 }]; chart();`;
+    const cut = `[...document.querySelectorAll("#chart text")].filter((text) => text.getBBox().x < 0).length`;
+    expect(await view.evaluate<number>(`(() => { ${longest} return ${cut}; })()`)).toBe(0);
   });
 
   test("pause keeps the packets that are shown, while the numbers go on; then it goes on", async () => {
@@ -157,9 +161,34 @@ describeWithTools("the example that shows a device", tools, () => {
       "Sec-WebSocket-Version: 13",
       "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
     ];
-    const headers = [...upgrade, "Origin: http://evil.example"].flatMap((header) => ["-H", header]);
-    expect(status("--http1.1", ...headers, `${url}updates`)).toBe("403");
+    // A page in a sandbox, or out of a file, has the origin "null".
+    for (const origin of ["http://evil.example", "null"]) {
+      const headers = [...upgrade, `Origin: ${origin}`].flatMap((header) => ["-H", header]);
+      expect(status("--http1.1", ...headers, `${url}updates`)).toBe("403");
+    }
+    // None at all, as HTTP/1.0 allows.
+    expect(status("--http1.0", "-H", "Host:", url)).toBe("421");
     expect(run("ss", "-Htln", `sport = :${port}`)).toContain(`127.0.0.1:${port}`);
+  });
+
+  test("what it says to try without a relay works as it stands", async () => {
+    const alone = Bun.spawn([process.execPath, example, "--listen", "127.0.0.1:0"], { stdout: "pipe" });
+    const { value } = await alone.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    const commands = [...(value ?? "").matchAll(/^ {2}((ping|curl) .*)$/gm)].map(([, command = ""]) => command);
+    expect(commands.length).toBeGreaterThan(2);
+    for (const command of commands)
+      run("sh", "-c", command.replace(/^ping/, "ping -c 1").replace(/^curl/, "curl -sSf"));
+    alone.kill("SIGINT");
+    expect(await alone.exited).toBe(0);
+  });
+
+  test("a name to listen at that there is not is said in a line", () => {
+    const listen = ["--listen", "no-such-name.invalid:0"];
+    const { exitCode, stderr } = Bun.spawnSync([process.execPath, example, ...listen]);
+    expect({ exitCode, stderr: stderr.toString() }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^--listen no-such-name\.invalid:0 cannot be used: .*\n$/),
+    });
   });
 
   test("a second one on the same port says so", () => {

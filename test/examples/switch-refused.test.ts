@@ -154,6 +154,16 @@ describeWithTools("the switch", ["ip", "curl"], () => {
     good.socket.close();
   });
 
+  test("writes what clients say into one line of its log, and nothing that a terminal obeys", async () => {
+    const bad = await client(`id=bad&claim=${encodeURIComponent("192.0.2.1\njoin  \x1b[31mroot")}`);
+    bad.socket.close(4999, "bye\nleave root\x1b[0m");
+    await until(() => log.length === 2, "it has left");
+    expect(log).toEqual([
+      "join  bad from 127.0.0.1, 192.0.2.1?join  ?[31mroot; 1 here",
+      "leave bad after 0 s: bye?leave root?[0m; 0 here",
+    ]);
+  });
+
   test("takes no message beyond the limit", async () => {
     const bad = await client("id=bad");
     bad.socket.send(new Uint8Array(MESSAGE_MAX + 1));

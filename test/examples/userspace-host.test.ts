@@ -361,6 +361,11 @@ describeWithTools("the command line of a host in TypeScript", ["ip"], () => {
     expect(exitCode).toBe(2);
   });
 
+  test("says in a line what is wrong with the name of the interface", () => {
+    const { exitCode, stderr } = started(process.execPath, EXAMPLE, "--name", "longer-than-names-may-be");
+    expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^Option "name" [^\n]+\n$/) });
+  });
+
   test("without the privilege it says what is missing", () => {
     const setpriv = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all"];
     const { exitCode, stderr } = started(...setpriv, process.execPath, EXAMPLE);

@@ -4,6 +4,7 @@ import fc from "fast-check";
 import { makeKey, parseKey } from "../../examples/vpn/key-file";
 import { type Endpoint, Peer } from "../../examples/vpn/peer";
 import { innerMtu, MessageType, OVERHEAD } from "../../examples/vpn/wire";
+import { buildIPv4, buildIPv6, IpProtocol } from "../../src/packet";
 
 const KEY = parseKey(makeKey(), "key");
 const [HERE, THERE] = [
@@ -24,14 +25,14 @@ class Pair {
   listening: Peer;
   from: Endpoint = HERE;
 
-  constructor(theirKey: Buffer = KEY) {
-    this.connecting = this.#make(KEY, "connecting", THERE);
+  constructor(theirKey: Buffer = KEY, rekeyAfterMs?: number) {
+    this.connecting = this.#make(KEY, "connecting", THERE, rekeyAfterMs);
     this.listening = this.#make(theirKey, "listening");
   }
 
-  #make(key: Buffer, role: keyof Pair["sent"], endpoint?: Endpoint): Peer {
+  #make(key: Buffer, role: keyof Pair["sent"], endpoint?: Endpoint, rekeyAfterMs = 120_000): Peer {
     return new Peer({
-      ...{ key, endpoint, keepAliveMs: 10_000, rekeyAfterMs: 120_000, rekeyAfterPackets: 1000 },
+      ...{ key, endpoint, keepAliveMs: 10_000, rekeyAfterMs, rekeyAfterPackets: 1000 },
       transmit: (datagram, to) => void this.sent[role].push({ datagram, to }),
       tell: () => {},
       now: () => this.now,
@@ -74,6 +75,14 @@ class Pair {
 
 function packet(number: number): Uint8Array {
   return Uint8Array.of(0x45, number, 3, 4, 5, 6);
+}
+
+function udpTo(destination: string): Uint8Array {
+  const payload = new Uint8Array(8);
+  if (destination.includes(":")) {
+    return buildIPv6({ source: "2001:db8::1", destination, nextHeader: IpProtocol.UDP, payload });
+  }
+  return buildIPv4({ source: "198.51.100.1", destination, protocol: IpProtocol.UDP, payload });
 }
 
 function connected(): Pair {
@@ -157,7 +166,9 @@ describe("session", () => {
     {
       after: "packets",
       pass: (pair: Pair) => {
-        for (let i = 0; i < 1000; i++) pair.connecting.receive(pair.listening.seal(packet(i)) as Buffer, "", 1);
+        for (let i = 0; i < 1000; i++) {
+          pair.connecting.receive(pair.listening.seal(packet(i)) as Buffer, THERE.address, THERE.port);
+        }
         pair.tick(0);
       },
     },
@@ -197,6 +208,17 @@ describe("session", () => {
     expect(pair.connecting.counters.keepAlives.received).toBe(pair.listening.counters.keepAlives.sent);
   });
 
+  test("lasts as long as the host that connects has it, whatever the other one was told", () => {
+    const pair = new Pair(KEY, 3_600_000);
+    pair.tick(0);
+    pair.settle();
+    for (let second = 0; second < 3600; second += 10) {
+      pair.tick(10_000);
+      expect(pair.settle().passes()).toBe(true);
+    }
+    expect(pair.connecting.counters.sessions).toBe(2);
+  });
+
   test("ends when no new one can be agreed on", () => {
     const pair = connected();
     pair.tick(120_000 + 60_001);
@@ -213,6 +235,22 @@ describe("roaming", () => {
     expect(pair.listening.receive(early, HERE.address, HERE.port)?.[1]).toBe(1);
     expect(pair.listening.endpoint).toEqual({ address: "192.0.2.9", port: 9 });
     expect(pair.listening.counters.moves).toBe(1);
+  });
+
+  test.each([
+    { address: "192.0.2.9", inside: ["203.0.113.1", "192.0.2.9"] },
+    { address: "::ffff:192.0.2.9", inside: ["203.0.113.1", "192.0.2.9"] },
+    { address: "2001:db8::9", inside: ["2001:db8:1::1", "2001:db8::9"] },
+    { address: "fe80::9%eth0", inside: ["2001:db8:1::1", "fe80::9"] },
+  ])("to $address, which a route leads into the tunnel, sends nothing round in circles", ({ address, inside }) => {
+    const pair = connected();
+    const newest = pair.connecting.seal(packet(1)) as Buffer;
+    pair.listening.receive(newest, address, 1000);
+    expect(pair.listening.endpoint).toEqual({ address, port: 1000 });
+    const [other = "", own = ""] = inside;
+    expect(pair.listening.seal(udpTo(other))).toBeDefined();
+    expect(pair.listening.seal(udpTo(own))).toBeUndefined();
+    expect(dropped(pair.listening)).toEqual({ looped: 1 });
   });
 
   test("nobody can move it with a datagram that has arrived, or is not authentic", () => {

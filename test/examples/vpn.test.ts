@@ -231,6 +231,11 @@ describeWithTools("the example vpn", tools, () => {
       expect({ stderr, exitCode }).toEqual({ stderr: expect.stringContaining(says), exitCode: 2 });
     });
 
+    test("names the host that it cannot find", () => {
+      const { stderr, exitCode } = start("connect", "no-such-name.invalid:1", "--key", key);
+      expect({ stderr, exitCode }).toEqual({ stderr: expect.stringContaining("no-such-name.invalid"), exitCode: 1 });
+    });
+
     test("explains itself", () => {
       expect(start("--help")).toEqual({
         stdout: expect.stringContaining("vpn connect HOST:PORT"),
