@@ -6,6 +6,10 @@ import { Notifications } from "./netlink/notifications.ts";
 import { RouteSocket } from "./netlink/socket.ts";
 import { ENODEV, IFF_TAP } from "./sys/constants.ts";
 import { closeFd, getDevNetns, getHwaddr, getIff, isInNamespaceOf } from "./sys/tun.ts";
+import { attempt } from "./undo.ts";
+
+/** Whoever moves an interface without rest must not hold us for ever. */
+const MOVE_TRIES = 8;
 
 /**
  * The way to one interface over rtnetlink: a socket in the namespace that it
@@ -27,13 +31,11 @@ export class Reach {
 
   /** @throws {TunTapError} `ENODEV` if the interface is out of reach */
   get index(): number {
-    this.#here();
-    return this.#index;
+    return this.info().index;
   }
 
   info(): LinkInfo {
-    const socket = this.#here();
-    return getLink(socket, linkBody(this.#index));
+    return this.#asking((socket) => getLink(socket, linkBody(this.#index)));
   }
 
   /** As {@link RouteSocket.request}, about the interface of that index. */
@@ -45,8 +47,7 @@ export class Reach {
     attributes: (index: number) => readonly Attribute[],
     what?: string,
   ): void {
-    const socket = this.#here();
-    socket.request(call, type, flags, body(this.#index), attributes(this.#index), what);
+    this.#asking((socket) => socket.request(call, type, flags, body(this.#index), attributes(this.#index), what));
   }
 
   /** As {@link RouteSocket.dump}. */
@@ -56,8 +57,7 @@ export class Reach {
     body: (index: number) => Uint8Array,
     attributes: (index: number) => readonly Attribute[],
   ): Message[] {
-    const socket = this.#here();
-    return socket.dump(call, type, body(this.#index), attributes(this.#index));
+    return this.#asking((socket) => socket.dump(call, type, body(this.#index), attributes(this.#index)));
   }
 
   /** The index of another interface of the same namespace. @throws {TunTapError} `ENODEV` */
@@ -77,15 +77,18 @@ export class Reach {
    * @param open Given an fd of the namespace, or undefined for this thread's.
    */
   openThere<T extends { readonly fd: number; close(): void }>(open: (netns?: number) => T): T {
-    const here = open();
-    if (isInNamespaceOf(this.fd, here.fd) !== false) return here;
-    here.close();
-    const netns = getDevNetns(this.fd);
-    try {
-      return open(netns);
-    } finally {
-      closeFd(netns);
+    let opened = open();
+    // Looked at afterwards: whatever has been opened there is told if the interface leaves.
+    for (let tries = 1; tries < MOVE_TRIES && isInNamespaceOf(this.fd, opened.fd) === false; tries++) {
+      opened.close();
+      const netns = getDevNetns(this.fd);
+      try {
+        opened = open(netns);
+      } finally {
+        closeFd(netns);
+      }
     }
+    return opened;
   }
 
   /**
@@ -109,12 +112,28 @@ export class Reach {
     this.#socket.close();
   }
 
+  /** Asks again if there is no such interface: somebody may have moved it meanwhile, or there and back, where it has another index. */
+  #asking<T>(ask: (socket: RouteSocket) => T): T {
+    for (let tries = 1; ; tries++) {
+      try {
+        return ask(this.#here());
+      } catch (error) {
+        if (tries === MOVE_TRIES || (error as TunTapError).code !== "ENODEV") throw error;
+        if (isInNamespaceOf(this.fd, this.#socket.fd) === true) attempt(() => this.#locate());
+      }
+    }
+  }
+
+  #locate(): void {
+    this.#index = locate(this.#socket, this.fd).index;
+  }
+
   /** The socket, in the interface's namespace. */
   #here(): RouteSocket {
     const isHere = this.#index === 0 ? false : isInNamespaceOf(this.fd, this.#socket.fd);
     if (isHere === false) this.follow();
     // Where that cannot be asked, the interface of that index may be another one by now.
-    else if (isHere === undefined) this.#index = locate(this.#socket, this.fd).index;
+    else if (isHere === undefined) this.#locate();
     return this.#socket;
   }
 }

@@ -102,6 +102,19 @@ describeWithTools("a device whose interface moves to another network namespace",
     expect([linkIn(other, "move3").mtu, linkIn(other, "taken0").mtu]).toEqual([1300, 1500]);
   });
 
+  test("its index follows, where it comes back with another one before anybody looks", async () => {
+    using other = await otherNamespace();
+    using tun = openTun({ name: "move5", addresses: ["192.0.2.1/24"] });
+    const { index } = tun;
+    other.run("ip", "link", "add", "taken0", "index", `${index}`, "type", "bridge");
+    run("ip", "link", "set", "move5", "netns", `${other.pid}`);
+    other.run("ip", "link", "set", "move5", "netns", `${process.pid}`);
+    expect(tun.mtu).toBe(1500);
+    expect(tun.index).not.toBe(index);
+    expect(tun.index).toBe(ipLink("move5").ifindex);
+    expect(tun.addresses()).toEqual([]);
+  });
+
   test("its index and its name here, taken by others meanwhile, do not stand for it", async () => {
     using other = await otherNamespace();
     using tun = openTun({ name: "move4" });
