@@ -40,7 +40,7 @@ export class Monitor {
   readonly #port: Monitored;
   readonly #listeners = new Set<Listener>();
   readonly #deliveries: { readonly listener: Listener; readonly change: LinkChange }[] = [];
-  #view: LinkView;
+  readonly #view: LinkView;
   /** Undefined while the interface is where rtnetlink cannot be asked. */
   #source: { readonly notifications: Notifications; readonly watch: Watch } | undefined;
   #index = 0;
@@ -48,16 +48,11 @@ export class Monitor {
 
   constructor(port: Monitored) {
     this.#port = port;
-    const { link } = port;
-    // First, so that nothing happens unseen between the two.
-    const notifications = ifReachable(() => link.reach.notifications());
+    this.#view = new LinkView({ ...unknown, flags: isWritable(port.fd) ? IFF_UP : 0 }, []);
     try {
-      const info = notifications && ifReachable(() => link.info());
-      this.#view = info === undefined ? this.#blindView() : new LinkView(info, link.addresses.list());
-      if (notifications !== undefined && info !== undefined) this.#listenTo(notifications, info.index);
-      else notifications?.close();
+      this.#follow();
     } catch (error) {
-      notifications?.close();
+      this.#leave();
       throw error;
     }
   }
@@ -98,8 +93,8 @@ export class Monitor {
     this.#drain();
     this.#leave();
     const { index } = this.#port.link.reach;
-    this.#tell([{ type: "moved", index }]);
     if (there !== undefined) this.#listenTo(there, index);
+    this.#tell([{ type: "moved", index }]);
   }
 
   /** The device has closed; `deleted` if that is because its interface has gone. */
@@ -115,14 +110,19 @@ export class Monitor {
 
   #listenTo(notifications: Notifications, index: number): void {
     this.#index = index;
-    const watch = reactor().watch(notifications.fd, EPOLLIN, {
-      onEvents: () => this.#tryToRead(),
-      onDoubt: () => {},
-      onFailure: (error) => this.#port.onFailure(error),
-    });
-    // The device itself keeps the process alive, or lets it end.
-    watch.setReferenced(false);
-    this.#source = { notifications, watch };
+    try {
+      const watch = reactor().watch(notifications.fd, EPOLLIN, {
+        onEvents: () => this.#tryToRead(),
+        onDoubt: () => {},
+        onFailure: (error) => this.#port.onFailure(error),
+      });
+      // The device itself keeps the process alive, or lets it end.
+      watch.setReferenced(false);
+      this.#source = { notifications, watch };
+    } catch (error) {
+      notifications.close();
+      throw error;
+    }
   }
 
   #leave(): void {
@@ -147,7 +147,10 @@ export class Monitor {
 
   /** Tells all that has happened; follows the interface if it has left the namespace. */
   #read(): void {
-    if (!this.#drain()) return;
+    if (this.#drain()) this.#followOrEnd();
+  }
+
+  #followOrEnd(): void {
     this.#port.refresh();
     if (!this.#port.closed) this.#follow();
   }
@@ -203,26 +206,17 @@ export class Monitor {
     }
   }
 
-  /** Somebody has moved the interface: what happened there before we came is seen by what has come of it. */
+  /** Goes where the interface is: what happened there before we came is seen by what has come of it. */
   #follow(): void {
     this.#leave();
-    const { link } = this.#port;
-    const there = ifReachable(() => {
-      link.reach.follow();
-      return link.reach.notifications();
-    });
-    this.#tell([{ type: "moved", index: there && link.reach.index }]);
-    if (there === undefined) {
-      this.look();
-      return;
-    }
-    this.#listenTo(there, link.reach.index);
-    if (!this.#readAll(there)) this.#read();
-  }
-
-  #blindView(): LinkView {
-    const flags = isWritable(this.#port.fd) ? IFF_UP : 0;
-    return new LinkView({ ...unknown, flags }, []);
+    const { reach } = this.#port.link;
+    const there = ifReachable(() => ({ index: reach.index, notifications: reach.notifications() }));
+    if (there !== undefined) this.#listenTo(there.notifications, there.index);
+    this.#tell([{ type: "moved", index: there?.index }]);
+    if (this.#port.closed) return;
+    if (there === undefined) this.look();
+    // It may have moved on before we listened.
+    else if (!this.#readAll(there.notifications)) this.#followOrEnd();
   }
 
   #tell(changes: readonly LinkChange[]): void {

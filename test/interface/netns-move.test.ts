@@ -198,6 +198,36 @@ describeWithTools("a device whose interface moves", ["ip", "unshare", "nsenter",
     expect(bystander.closed).toBe(false);
   });
 
+  test("a change handler that closes it when it has moved leaves nothing", async () => {
+    using there = await another("process id");
+    const moves = [
+      (tun: Tun) => tun.moveToNetns(there.like),
+      (_: Tun) => void run("ip", "link", "set", "mv0", "netns", `${there.like}`),
+    ];
+    for (const move of moves) {
+      await leavingNothing(async () => {
+        using tun = openTun({ name: "mv0", change: (device, { type }) => void (type === "moved" && device.close()) });
+        move(tun);
+        await until(() => tun.closed, "the end");
+      });
+    }
+  });
+
+  test("moved to and fro by `ip` without rest: calls hold all the time, and nothing is missed in the end", async () => {
+    using there = await another("process id");
+    using tun = openTun({ name: "mv0", mtu: 1400, ipv6: false });
+    const { texts } = listenTo(tun);
+    const round = `ip link set mv0 netns ${there.like}; ${there.through.join(" ")} ip link set mv0 netns ${process.pid}`;
+    const mover = Bun.spawn(["sh", "-ec", `for i in $(seq 60); do ${round}; done`]);
+    while (mover.exitCode === null) {
+      expect([tun.mtu, tun.addresses()]).toEqual([1400, []]);
+      await Bun.sleep(1);
+    }
+    expect(mover.exitCode).toBe(0);
+    run("ip", "link", "set", "mv0", "mtu", "1300");
+    await until(() => texts().at(-1) === "mtu 1300", "the last change");
+  });
+
   test("a move by `ip`: `moved`, and then the state there, also if it comes back at once", async () => {
     using there = await another("process id");
     using tun = openTun({ name: "mv0", addresses, ipv6: false });
