@@ -2,6 +2,7 @@
  * sudo bun examples/queues/index.ts               a Worker for each core
  * sudo bun examples/queues/index.ts --workers 4   as many as are named
  * sudo bun examples/queues/index.ts --seconds 10  longer than the 3 seconds of the default
+ * bun build --compile examples/queues/index.ts examples/queues/relay.ts --outfile queues && sudo ./queues
  *
  * A relay between two network namespaces that is shared by Workers: each has a
  * queue of both interfaces, and the kernel spreads the flows over the queues.
@@ -14,21 +15,50 @@ import { openTun, type Tun, TunTapError } from "../../src";
 import { enterOwnNamespace } from "../support/own-namespace";
 import type { Task } from "./relay";
 
-const { values } = parseArgs({
-  options: {
-    workers: { type: "string", default: String(availableParallelism()) },
-    seconds: { type: "string", default: "3" },
-  },
-});
-const [workers, seconds] = [Number(values.workers), Number(values.seconds)];
+const usage = `Usage: sudo bun examples/queues/index.ts [--workers N] [--seconds N]
+
+A relay between two network namespaces of its own, shared by Workers.
+
+  --workers N  1 to 64; default: one for each core
+  --seconds N  that iperf3 sends, 1 to 60; default 3
+  --help`;
 
 process.exitCode = await main();
 
 async function main(): Promise<number> {
-  if (!(workers >= 1 && workers <= 64 && seconds >= 1 && seconds <= 60)) {
-    console.error("--workers is a number from 1 to 64, --seconds one from 1 to 60");
-    return 2;
+  try {
+    const settings = parseSettings();
+    if (settings === "help") console.log(usage);
+    return settings === "help" ? 0 : await run(settings);
+  } catch (error) {
+    const { code = "", message } = error as Partial<TunTapError>;
+    const isUsage = code.startsWith("ERR_PARSE_ARGS") || error instanceof RangeError;
+    if (!isUsage && !(error instanceof TunTapError)) throw error;
+    console.error(isUsage ? `${message}\n\n${usage}` : message);
+    return isUsage ? 2 : 1;
   }
+}
+
+interface Settings {
+  workers: number;
+  seconds: number;
+}
+
+function parseSettings(): Settings | "help" {
+  const { values } = parseArgs({
+    options: {
+      workers: { type: "string", default: String(availableParallelism()) },
+      seconds: { type: "string", default: "3" },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return "help";
+  const [workers, seconds] = [Number(values.workers), Number(values.seconds)];
+  if (workers >= 1 && workers <= 64 && seconds >= 1 && seconds <= 60) return { workers, seconds };
+  throw new RangeError("--workers is a number from 1 to 64, --seconds one from 1 to 60");
+}
+
+async function run({ workers, seconds }: Settings): Promise<number> {
   for (const tool of ["iperf3", "nsenter", "unshare"]) {
     if (Bun.which(tool) !== null) continue;
     console.error(`This needs ${tool}: install it with your package manager`);
@@ -44,17 +74,13 @@ async function main(): Promise<number> {
     const options = { multiQueue: true, offload: true, ipv6: false } as const;
     using left = openTun({ ...options, name: "left0", addresses: ["192.0.2.1/24"] });
     using right = openTun({ ...options, name: "right0", netns: holder.pid, addresses: ["192.0.2.2/24"] });
-    return await relay(left, right, holder.pid);
-  } catch (error) {
-    if (!(error instanceof TunTapError)) throw error;
-    console.error(error.message);
-    return 1;
+    return await relay(left, right, holder.pid, { workers, seconds });
   } finally {
     holder.kill();
   }
 }
 
-async function relay(left: Tun, right: Tun, netns: number): Promise<number> {
+async function relay(left: Tun, right: Tun, netns: number, { workers, seconds }: Settings): Promise<number> {
   const crew = await Promise.all(Array.from({ length: workers }, async () => startWorker(left, right)));
   // The two devices here are queues too, which nobody reads.
   left.setQueue(false);

@@ -19,7 +19,8 @@ const PORT = 51820;
 const ETHERNET_MTU = 1500;
 /** Below it, Linux has no IPv6 on an interface; RFC 8200 section 5. */
 const MTU_MIN = 1280;
-const MTU_MAX = 65_535;
+/** No path carries more: the length of an IP packet has 16 bits. */
+const MTU_MAX = innerMtu(65_535);
 
 export const help: string = `A point-to-point VPN over UDP.
 
@@ -40,7 +41,9 @@ export const help: string = `A point-to-point VPN over UDP.
   --rekey-packets N    to connect: or after so many packets; default 4294967296
 
 What happens is printed as JSON, a line each; the counters on SIGUSR1 and at
-the end. It needs CAP_NET_ADMIN: root, or setcap cap_net_admin+ep ./vpn.`;
+the end. The clocks may differ, but when that of the host that connects is set
+back and vpn started again there, start the other one again too: what is not
+newer than its last handshake it counts as replayed. It needs CAP_NET_ADMIN: root, or setcap cap_net_admin+ep ./vpn.`;
 
 const options = {
   help: { type: "boolean", short: "h" },

@@ -220,7 +220,11 @@ describeWithTools("the example vpn", tools, () => {
     test.each([
       { args: ["listen"], says: "--key is missing: make one with vpn keygen > vpn.key" },
       { args: ["connect", "--key", "k"], says: "Expected keygen, listen or connect HOST:PORT: see --help" },
-      { args: ["listen", "--key", "K", "--mtu", "9"], says: '--mtu is "9": expected a number from 1280 to 65535' },
+      { args: ["listen", "--key", "K", "--mtu", "9"], says: '--mtu is "9": expected a number from 1280 to 65455' },
+      {
+        args: ["listen", "--key", "K", "--mtu", "65456"],
+        says: '--mtu is "65456": expected a number from 1280 to 65455',
+      },
       {
         args: ["connect", "2001:db8::1:51820", "--key", "K"],
         says: '"2001:db8::1:51820" is no HOST:PORT, such as 192.0.2.1:51820',

@@ -1,5 +1,6 @@
 import { dlopen, ptr } from "bun:ffi";
-import { afterEach, beforeAll, expect, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
 import { adopt, openTap, openTun } from "../../src/index";
 import { IFF_DETACH_QUEUE } from "../../src/sys/constants";
 import { getIff } from "../../src/sys/tun";
@@ -221,17 +222,43 @@ function loadProgramThatReturns(value: number): number {
 }
 
 describeWithTools("examples/queues", ["iperf3", "nsenter", "unshare"], () => {
-  test("relays with two Workers, each of which has its share", async () => {
-    const child = Bun.spawn(
-      [process.execPath, `${import.meta.dir}/../../examples/queues/index.ts`, "--workers", "2", "--seconds", "1"],
-      {
-        stderr: "pipe",
-        timeout: 30_000,
-      },
-    );
-    const [stdout, stderr, exitCode] = [await child.stdout.text(), await child.stderr.text(), await child.exited];
-    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-    expect(stdout).toContain("left0 and right0 have 2 queues, one for each Worker");
-    expect(stdout).toMatch(/Worker 0 +\d+ packets\nWorker 1 +\d+ packets\ntogether +\d+\.\d\d Gbit\/s in 1 s/);
-  }, 40_000);
+  const folder = mkdtempSync("/tmp/bun-tuntap-queues-");
+  const example = `${import.meta.dir}/../../examples/queues`;
+  const [script, executable] = [[process.execPath, `${example}/index.ts`], [`${folder}/queues`]];
+  beforeAll(() => {
+    const sources = [`${example}/index.ts`, `${example}/relay.ts`];
+    run(process.execPath, "build", "--compile", ...sources, "--outfile", `${folder}/queues`);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  const started = (...command: string[]): { stdout: string; stderr: string; exitCode: number } => {
+    const { stdout, stderr, exitCode } = Bun.spawnSync(command, { timeout: 30_000, cwd: "/" });
+    return { stdout: `${stdout}`, stderr: `${stderr}`, exitCode };
+  };
+
+  test.each([
+    { what: "from source", command: script },
+    { what: "compiled", command: executable },
+  ])(
+    "relays with two Workers, each of which has its share, $what",
+    ({ command }) => {
+      const { stdout, stderr, exitCode } = started(...command, "--workers", "2", "--seconds", "1");
+      expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+      expect(stdout).toContain("left0 and right0 have 2 queues, one for each Worker");
+      expect(stdout).toMatch(/Worker 0 +\d+ packets\nWorker 1 +\d+ packets\ntogether +\d+\.\d\d Gbit\/s in 1 s/);
+    },
+    40_000,
+  );
+
+  test("tells its options, and what is wrong with them", () => {
+    const stdout = expect.stringContaining("--workers N");
+    expect(started(...script, "--help")).toEqual({ stdout, stderr: "", exitCode: 0 });
+    for (const [option, says] of [
+      ["--colour", "Unknown option '--colour'"],
+      ["--workers=0", "--workers is a number"],
+    ]) {
+      const { stderr, exitCode } = started(...script, option as string);
+      expect({ stderr, exitCode }).toEqual({ stderr: expect.stringContaining(says as string), exitCode: 2 });
+    }
+  });
 });
