@@ -95,7 +95,7 @@ static int continues(const struct run *r, const u8 *f, int n)
 /* Begins a run with a candidate of `n` bytes, to be added. */
 static void run_begin(struct run *r, int n, const struct parts *p)
 {
-	r->p = *p;
+	memcpy(&r->p, p, sizeof r->p);
 	r->size = n - p->payload;
 	r->total = 0;
 	r->closed = 0;
