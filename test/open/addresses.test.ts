@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
 import { type Address, openTun } from "../../src/index";
 import { describePrivileged } from "../support/privilege";
-import { ipLink, run } from "../support/system";
+import { ipLink, run, until } from "../support/system";
 import { refusal, withQuietIPv6 } from "./support";
 
 /** What `ip -j address` shows, in the form of {@link Address}. */
@@ -31,12 +31,14 @@ const addresses = [
 describePrivileged("addAddress(), removeAddress() and addresses()", () => {
   withQuietIPv6();
 
-  test("addresses() shows what ip shows, and removeAddress() takes each of them back", () => {
+  test("addresses() shows what ip shows, and removeAddress() takes each of them back", async () => {
     using tun = openTun({ up: true });
     for (const [i, address] of addresses.entries()) {
       tun.addAddress(address);
       expect(shownByIp(tun.name)).toHaveLength(i + 1);
     }
+    // A TUN looks for no duplicates, but the kernel says so a moment later (net/ipv6/addrconf.c addrconf_dad_work()).
+    await until(() => !tun.addresses().some(({ tentative }) => tentative), "no tentative address");
     const all = tun.addresses();
     expect(all).toEqual(shownByIp(tun.name));
     expect(all).toHaveLength(addresses.length);
