@@ -130,10 +130,10 @@ export class Reach {
 
   /** The socket, in the interface's namespace. */
   #here(): RouteSocket {
-    const isHere = this.#index === 0 ? false : isInNamespaceOf(this.fd, this.#socket.fd);
+    const isHere = isInNamespaceOf(this.fd, this.#socket.fd);
     if (isHere === false) this.follow();
     // Where that cannot be asked, the interface of that index may be another one by now.
-    else if (isHere === undefined) this.#locate();
+    else if (isHere === undefined || this.#index === 0) this.#locate();
     return this.#socket;
   }
 }

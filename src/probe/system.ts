@@ -12,13 +12,12 @@ export function probeBun(version: string = Bun.version): ProbedBun {
 export function probeSystem(): ProbedSystem {
   const { platform, arch } = process;
   const kernel = process.getBuiltinModule("node:os").release();
-  return { platform, arch, kernel, libc: libc(), container: containerKind() };
+  return { platform, arch, kernel, libc: libcOf(read("/proc/self/maps") ?? ""), container: containerKind() };
 }
 
-/** By the file that the process has mapped. */
-function libc(): ProbedSystem["libc"] {
-  const maps = read("/proc/self/maps") ?? "";
-  return /\/ld-musl-/.test(maps) ? "musl" : /\/libc\.so\.6$/m.test(maps) ? "glibc" : null;
+/** By the file that the process has mapped. musl's loader is libc.so under another name: a link to it, but on Alpine. */
+export function libcOf(maps: string): ProbedSystem["libc"] {
+  return /\/(ld-musl-[^/]*|libc\.so)$/m.test(maps) ? "musl" : /\/libc\.so\.6$/m.test(maps) ? "glibc" : null;
 }
 
 /** `/run/systemd/container` and `$container`: systemd's "Container Interface". Kubernetes tells its pods by a variable. */

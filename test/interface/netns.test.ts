@@ -137,6 +137,30 @@ describeWithTools("a device in another network namespace", tools, () => {
     for (const tun of devices) tun.close();
   });
 
+  test("is reached on Linux before 5.2 too, which does not tell its namespace, and its namesake here is left alone", async () => {
+    using there = await another("path");
+    using namesake = openTun({ name: "ns0" });
+    const ioctl = process.arch === "x64" ? 16 : 29;
+    // seccomp(2), classic BPF over struct seccomp_data: TUNGETDEVNETNS is EINVAL, as an ioctl is that the driver does not know.
+    const script = `
+      const { dlopen, ptr } = await import("bun:ffi");
+      const { symbols } = dlopen("libc.so.6", { prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" } });
+      const code = new Uint32Array([
+        0x20, 0, 0x0300_0015, ${ioctl}, 0x20, 24, 0x0100_0015, 0x54e3, 0x06, 0x0005_0016, 0x06, 0x7fff_0000,
+      ]);
+      const program = new BigUint64Array([6n, BigInt(ptr(code))]);
+      if (symbols.prctl(38, 1, 0, 0, 0) !== 0 || symbols.prctl(22, 2, ptr(program), 0, 0) !== 0) throw new Error("prctl");
+      const { openTun } = await import("${import.meta.dir}/../../src");
+      using tun = openTun({ name: "ns0", netns: ${JSON.stringify(there.like)}, addresses: ["192.0.2.1/24"] });
+      tun.setMtu(1302);
+      console.log(Bun.spawnSync(${JSON.stringify([...there.through, "ip", "address", "show", "ns0"])}).stdout.toString());`;
+    const shown = run(process.execPath, "-e", script);
+    expect(shown).toContain("mtu 1302");
+    expect(shown).toContain("inet 192.0.2.1/24");
+    expect(namesake.mtu).toBe(1500);
+    expect(shownIn(here, "ns0")).toMatchObject({ up: false, addresses: [] });
+  });
+
   test("a device outlives the name and the process that its namespace was named by", async () => {
     using there = await another("process id");
     using tun = openTun({ name: "ns0", netns: there.like, ipv6: false });

@@ -37,7 +37,7 @@ describePrivileged("addAddress(), removeAddress() and addresses()", () => {
       tun.addAddress(address);
       expect(shownByIp(tun.name)).toHaveLength(i + 1);
     }
-    // Even on a TUN the kernel comes to that a moment later.
+    // A TUN looks for no duplicates, but the kernel says so a moment later (net/ipv6/addrconf.c addrconf_dad_work()).
     await until(() => !tun.addresses().some(({ tentative }) => tentative), "no tentative address");
     const all = tun.addresses();
     expect(all).toEqual(shownByIp(tun.name));

@@ -22,6 +22,9 @@ function ntop(bytes: Uint8Array): string {
   return new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
 }
 
+/** musl takes a run at the start for shorter than a later one of as many zeros, where RFC 5952 section 4.2.3 has the first. */
+const isFirstRunTaken = ntop(hex("0000 0000 0001 0000 0000 0001 0001 0001")) === "::1:0:0:1:1:1";
+
 /** Many zero groups, for the "::". */
 const group = fc.oneof({ weight: 2, arbitrary: fc.constant(0) }, fc.constantFrom(1, 0xffff, 0x10), fc.nat(0xffff));
 const address = fc
@@ -56,7 +59,9 @@ describe("parseIPv6Address()", () => {
         expect(pton(text)).toEqual(bytes);
         expect(parseIPv6Address(text)).toEqual(bytes);
         // RFC 5952 section 5: nobody can know that prefix to hold an IPv4 address, though libc takes it to.
-        if (!/^::\d+\./.test(ntop(bytes))) expect(text).toBe(ntop(bytes));
+        const reference = ntop(bytes);
+        if (/^::\d+\./.test(reference) || (!isFirstRunTaken && text.startsWith("::"))) return;
+        expect(text).toBe(reference);
       }),
       { numRuns: 5000 },
     );

@@ -4,6 +4,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openTun } from "../../src/index";
 import { type ProbeReport, probe } from "../../src/probe";
+import { libcOf } from "../../src/probe/system";
 import * as constants from "../../src/sys/constants";
 import { ping, withQuietIPv6 } from "../open/support";
 import { describePrivileged, describeWithTools } from "../support/privilege";
@@ -46,6 +47,16 @@ describe("probe()", () => {
     expect(bun).toMatchObject({ version: Bun.version, supported: true });
     expect(shim.works).toBe(true);
     expect(shim.compileMs).toBeGreaterThan(0);
+  });
+
+  test.each([
+    ["glibc", "/usr/lib/x86_64-linux-gnu/libc.so.6"],
+    ["musl", "/lib/ld-musl-x86_64.so.1"],
+    ["musl", "/usr/lib/x86_64-linux-musl/libc.so"],
+    [null, "/usr/lib/libc.so.7"],
+  ])("tells %p by %s", (libc, path) => {
+    const line = "7f1c2a000000-7f1c2a028000 r--p 00000000 fe:00 1234                       ";
+    expect(libcOf(`${line}/opt/bun\n${line}${path}\n${line}[stack]\n`)).toBe(libc as "glibc" | "musl" | null);
   });
 
   test("gives the same report again, but for nothing", () => {

@@ -30,7 +30,7 @@ function ntop(bytes: Uint8Array): string {
   return new TextDecoder().decode(text.subarray(0, text.indexOf(0)));
 }
 
-/** glibc and musl write ::192.0.2.1 where RFC 5952 section 5 has ::c000:201, for nobody knows that prefix. */
+/** glibc writes ::192.0.2.1 where RFC 5952 section 5 has ::c000:201, for nobody knows that prefix. */
 function isCompatible(bytes: Uint8Array): boolean {
   return (
     bytes.length === 16 &&
@@ -38,6 +38,9 @@ function isCompatible(bytes: Uint8Array): boolean {
     (bytes[12] as number) + (bytes[13] as number) > 0
   );
 }
+
+/** musl takes a run at the start for shorter than a later one of as many zeros, where RFC 5952 section 4.2.3 has the first. */
+const isFirstRunTaken = ntop(hex("00000000000100000000000100010001")) === "::1:0:0:1:1:1";
 
 const v4 = fc.uint8Array({ minLength: 4, maxLength: 4 });
 /** Many zero groups, for the "::". */
@@ -161,11 +164,12 @@ describe("formatIP()", () => {
   test("agrees with inet_ntop(3), but for IPv4-compatible addresses, which RFC 5952 writes in hexadecimal", () => {
     fc.assert(
       fc.property(address, (bytes) => {
-        if (!isCompatible(bytes)) expect(formatIP(bytes)).toBe(ntop(bytes));
+        const text = formatIP(bytes);
+        if (!isCompatible(bytes) && (isFirstRunTaken || !text.startsWith("::"))) expect(text).toBe(ntop(bytes));
       }),
       { numRuns: 5000 },
     );
-    expect(ntop(hex("000000000000000000000000c0000201"))).toBe("::192.0.2.1");
+    expect(["::192.0.2.1", "::c000:201"]).toContain(ntop(hex("000000000000000000000000c0000201")));
     expect(formatIP(hex("000000000000000000000000c0000201"))).toBe("::c000:201");
   });
 
