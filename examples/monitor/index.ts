@@ -11,7 +11,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Device, openTun, TunTapError } from "../../src";
-import { attach } from "../userspace-host/attach";
+import { attach, sendOrLose } from "../userspace-host/attach";
 import { Host } from "../userspace-host/host";
 import { type MonitorServer, serveMonitor } from "./server";
 
@@ -106,7 +106,7 @@ function openRelay(
       name: "left%d",
       addresses: [left],
       routes: [bare(right)],
-      data: (_, packets) => void there.sendMany(packets),
+      data: (_, packets) => sendOrLose(there, packets),
     }),
   );
   const there = stack.use(
@@ -116,7 +116,7 @@ function openRelay(
       netns,
       addresses: [right],
       routes: [bare(left)],
-      data: (_, packets) => void here.sendMany(packets),
+      data: (_, packets) => sendOrLose(here, packets),
     }),
   );
   const description = `${here.name} is joined to ${there.name} in ${netns}. In another shell:\n\n  ping ${bare(right)}`;

@@ -22,7 +22,7 @@ export async function attach(tun: Tun, host: Host, gate: Gate = (packets) => pac
 }
 
 /** What the kernel has no room for is lost, as on any link: whoever minds sends again. So it is while the interface is down. */
-function sendOrLose(tun: Tun, packets: Uint8Array[]): void {
+export function sendOrLose(tun: Tun, packets: readonly Uint8Array[]): void {
   try {
     tun.sendMany(packets);
   } catch (error) {

@@ -149,6 +149,16 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(ping(3)).toContain("3 received");
   }, 15_000);
 
+  test("loses packets while the other end is down, and then goes on", () => {
+    const there = (...command: string[]): string => run("nsenter", "--target", `${other.pid}`, "--net", ...command);
+    there("ip", "link", "set", "right0", "down");
+    const { exitCode } = Bun.spawnSync(["ping", "-n", "-q", "-c", "2", "-i", "0.01", "-W", "0.2", "198.51.100.1"]);
+    expect(exitCode).toBe(1);
+    there("ip", "link", "set", "right0", "up");
+    there("ip", "route", "replace", "192.0.2.1", "dev", "right0");
+    expect(ping(3)).toContain("3 received");
+  });
+
   test("answers only to its own names, and no other page", async () => {
     const { port } = new URL(url);
     const status = (...args: string[]): string => run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", ...args);
