@@ -44,7 +44,7 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
     });
     const before = Date.now();
     const running = capture(tun, file);
-    const ping = Bun.spawn(["ping", "-c", "5", "-i", "0.01", "-W", "2", from], { stdout: "pipe" });
+    const ping = Bun.spawn(["ping", "-c", "5", "-i", "0.01", "-w", "10", from], { stdout: "pipe" });
     expect(await ping.stdout.text()).toContain("5 received");
     await running.close();
     const after = Date.now();

@@ -63,7 +63,7 @@ describeWithTools("the example that shows a device", tools, () => {
   // Tests run in any order, and after a flood only some packets are looked at for as long as a tick.
   beforeEach(() => eventually(view, `${text("shown")} === ""`));
 
-  const ping = (count: number): string => run("ping", "-n", "-c", `${count}`, "-i", "0.01", "-W", "2", "198.51.100.1");
+  const ping = (count: number): string => run("ping", "-n", "-c", `${count}`, "-i", "0.01", "-w", "10", "198.51.100.1");
 
   test("shows what it is, and that the numbers move", async () => {
     expect(await view.evaluate(text("facts"))).toContain("TUN · MTU 1500 · up · 192.0.2.1/24");

@@ -229,7 +229,8 @@ export function answerTo(packet: Uint8Array): Uint8Array | null {
 
 /** Pings `neighbour` from the interface's side of a TUN, which is `place`; we answer. */
 export async function pingThrough(tun: Device, place: Place, neighbour: string): Promise<void> {
-  const ping = ["ping", "-q", "-c", "3", "-i", "0.05", "-W", "2", neighbour];
+  // -w: until there are three answers. Without it ping waits for a late one no longer than the others took.
+  const ping = ["ping", "-q", "-c", "3", "-i", "0.05", "-w", "10", neighbour];
   const pinging = Bun.spawn([...place.through, ...ping], { stderr: "pipe" });
   const stop = new AbortController();
   void pinging.exited.then(() => stop.abort("pinged"));
@@ -240,5 +241,5 @@ export async function pingThrough(tun: Device, place: Place, neighbour: string):
     if (answer !== null) tun.send(answer);
   }
   const output = await pinging.stdout.text();
-  if (!output.includes(" 0% packet loss")) throw new Error(output + (await pinging.stderr.text()));
+  if (!output.includes(" 3 received")) throw new Error(output + (await pinging.stderr.text()));
 }
