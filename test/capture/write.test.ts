@@ -44,8 +44,9 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
     });
     const before = Date.now();
     const running = capture(tun, file);
-    const ping = Bun.spawn(["ping", "-c", "5", "-i", "0.01", "-w", "10", from], { stdout: "pipe" });
-    expect(await ping.stdout.text()).toContain("5 received");
+    // One after the other, each of which may take its time: several at once wait no longer for a late answer than for others.
+    for (let i = 0; i < 5; i++) await Bun.spawn(["ping", "-q", "-c", "1", "-W", "5", from]).exited;
+    expect(echoed).toBe(5);
     await running.close();
     const after = Date.now();
 
@@ -69,7 +70,7 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
       "icmp.checksum.status",
     ]);
     expect(rows.map(([direction, type, seq]) => `${direction} ${type} ${seq}`)).toEqual(
-      [1, 2, 3, 4, 5].flatMap((seq) => [`0x00000002 8 ${seq}`, `0x00000001 0 ${seq}`]),
+      Array(5).fill(["0x00000002 8 1", "0x00000001 0 1"]).flat(),
     );
     for (const [, , , time] of rows) {
       expect(Number(time) * 1000).toBeGreaterThanOrEqual(before - 1);
