@@ -7,6 +7,7 @@ import type { RouteSocket } from "./netlink/socket.ts";
 import { DEFAULT_PATH, type Kind } from "./options.ts";
 import { findLink } from "./reach.ts";
 import { IFNAMSIZ } from "./sys/constants.ts";
+import { attempt } from "./undo.ts";
 
 /** What was asked for. */
 export interface OpenRequest {
@@ -157,13 +158,4 @@ export function container(): Surroundings["container"] {
 function modeAllows(path: string): boolean {
   const { accessSync, constants } = process.getBuiltinModule("node:fs");
   return attempt(() => accessSync(path, constants.R_OK | constants.W_OK) ?? true) ?? false;
-}
-
-/** What cannot be found out must not hide the error that is being explained. */
-function attempt<T>(look: () => T): T | undefined {
-  try {
-    return look();
-  } catch {
-    return undefined;
-  }
 }

@@ -13,9 +13,11 @@ export function undoing<T>(steps: (undo: Undo) => T): T {
   }
 }
 
-/** What cannot be undone (the interface may be gone) must not hide why it had to be. */
-export function attempt(step: () => void): void {
+/** What `step` gives, or undefined if it throws: what cannot be undone, or found out, must not hide why it had to be. */
+export function attempt<T>(step: () => T): T | undefined {
   try {
-    step();
-  } catch {}
+    return step();
+  } catch {
+    return undefined;
+  }
 }

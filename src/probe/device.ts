@@ -4,9 +4,10 @@ import { DEFAULT_PATH, type Kind } from "../options.ts";
 import { IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_VNET_HDR } from "../sys/constants.ts";
 import { NEW_NETNS, openClone } from "../sys/netns.ts";
 import { closeFd, getFeatures, setIff, setPersist } from "../sys/tun.ts";
+import { attempt } from "../undo.ts";
 import { namedFeatures, tryOffloads } from "./driver.ts";
 import type { ProbeFacts, ProbeTrial } from "./report.ts";
-import { attempt, PROBE_NAME, trial, untried } from "./trial.ts";
+import { PROBE_NAME, trial, untried } from "./trial.ts";
 import { openNamespaceOf } from "./user.ts";
 
 type DeviceFacts = Pick<ProbeFacts, "tun" | "tap" | "features" | "offloads">;

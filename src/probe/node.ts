@@ -1,9 +1,10 @@
 import { systemError } from "../errors.ts";
 import { DEFAULT_PATH } from "../options.ts";
 import { O_NONBLOCK, O_RDWR } from "../sys/constants.ts";
+import { attempt } from "../undo.ts";
 import type { ProbedNode, ProbeTrial } from "./report.ts";
 import { read } from "./system.ts";
-import { attempt, trial } from "./trial.ts";
+import { trial } from "./trial.ts";
 
 /** Without the shim, so that it can be told where that does not compile. */
 export function probeNode(): ProbedNode {

@@ -1,6 +1,6 @@
 import { container } from "../open-failures.ts";
+import { attempt } from "../undo.ts";
 import type { ProbedBun, ProbedSystem, ProbeFacts } from "./report.ts";
-import { attempt } from "./trial.ts";
 
 /** As `engines` of package.json has it: the lowest version that the tests run on. */
 export const MINIMUM_BUN = "1.4.5";

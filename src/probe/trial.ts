@@ -20,15 +20,6 @@ export function trial(call: () => void, kind: Kind = "tun"): ProbeTrial {
   }
 }
 
-/** What `call` gives, or undefined if it throws. */
-export function attempt<T>(call: () => T): T | undefined {
-  try {
-    return call();
-  } catch {
-    return undefined;
-  }
-}
-
 /** The error as openTun() or openTap() would throw it, hint and all. */
 export function failureOf(error: unknown, kind: Kind = "tun"): ProbeFailure {
   const request = { kind, name: PROBE_NAME, path: DEFAULT_PATH, exclusive: false };
