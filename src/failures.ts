@@ -79,6 +79,10 @@ const controlHints: Readonly<Record<string, string>> = {
   "ioctl(TUNSETTXFILTER) EINVAL": "a TUN has no MAC addresses to filter by: open a TAP",
   "ioctl(TUNATTACHFILTER) EINVAL":
     "a TAP takes a classic BPF program of 1 to 4096 instructions whose every path ends in a return; a TUN takes none",
+  "ioctl(TUNSETQUEUE) EINVAL":
+    "the queue is attached, or detached, already; or the device was opened without multiQueue",
+  "ioctl(TUNSETSTEERINGEBPF) EBADF": "there is no open file with that number",
+  "ioctl(TUNSETSTEERINGEBPF) EINVAL": "the fd must be that of an eBPF program of the type BPF_PROG_TYPE_SOCKET_FILTER",
   "ioctl(TUNSETQUEUE) EBUSY":
     "while a TAP has a BPF filter the kernel attaches no queue: detachFilter() first, and attach it again when all queues are",
   "ioctl(TUNDETACHFILTER) EINVAL": "a TUN has no filter: open a TAP",
