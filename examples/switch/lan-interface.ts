@@ -1,5 +1,6 @@
 /** The TAP of a client: it stays, with its address and MAC, while connections to the switch come and go. */
-import { openTap, type Tap, TunTapError } from "../../src";
+import { openTap, type Tap } from "../../src";
+import { sendAll } from "../support/send-all.ts";
 import { pack, unpack } from "./framing";
 import type { Welcome } from "./protocol";
 
@@ -103,21 +104,4 @@ export class LanInterface implements Disposable {
     const shown = addresses.map(({ address }) => address).join(", ") || "no address: give one with --address";
     this.#options.log(`${tap.name} is in the LAN: ${shown}; MAC ${tap.mac}, MTU ${tap.mtu}`);
   }
-}
-
-/** Sends what the kernel takes, and returns how many that were: a frame that it refuses costs no other. */
-function sendAll(tap: Tap, frames: readonly Uint8Array[]): number {
-  let [at, sent] = [0, 0];
-  while (at < frames.length) {
-    try {
-      return sent + tap.sendMany(frames.slice(at));
-    } catch (error) {
-      if (!(error instanceof TunTapError) || error.frameIndex === undefined) throw error;
-      // EIO: somebody has brought the interface down, so it takes none of them.
-      if (error.code === "EIO" || tap.closed) return sent + error.frameIndex;
-      sent += error.frameIndex;
-      at += error.frameIndex + 1;
-    }
-  }
-  return sent;
 }

@@ -29,7 +29,7 @@ export class MacTable<Port> {
   /**
    * A frame from `mac` has come in on `port`: an address moves to where it was seen last.
    *
-   * @returns false if the port has as many as it may, so that the address stays unknown
+   * @returns false if the port has as many as it may: the address is known where it was, if it was
    */
   learn(mac: number, port: Port, now: number): boolean {
     const entry = this.#entries.get(mac);

@@ -5,7 +5,8 @@
  * merged again. What the socket or the TUN has no room for is dropped and
  * counted, as a router does: TCP inside slows down by it, and nothing grows.
  */
-import { openTun, type Tun, TunTapError } from "../../src";
+import { openTun, type Tun } from "../../src";
+import { sendAll } from "../support/send-all.ts";
 import type { Counters } from "./counters.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
 import { asSeenBy, bindSocket, textOf, type UdpSocket } from "./socket.ts";
@@ -137,14 +138,6 @@ export class Tunnel implements Disposable {
     const packets = this.#arrived;
     this.#arrived = [];
     if (this.#tun.closed || packets.length === 0) return;
-    let taken = 0;
-    try {
-      taken = this.#tun.sendMany(packets);
-    } catch (error) {
-      // One that the kernel refuses (its lengths may be wrong), or an interface that somebody has set down.
-      if (!(error instanceof TunTapError)) throw error;
-      taken = error.frameIndex ?? 0;
-    }
-    this.counters.drop("undelivered", packets.length - taken);
+    this.counters.drop("undelivered", packets.length - sendAll(this.#tun, packets));
   }
 }
