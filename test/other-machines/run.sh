@@ -14,11 +14,11 @@ bun_version=1.4.5
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 
-# Unpacks Debian packages into $work/root.
+# Unpacks Debian packages into $work/sysroot.
 unpack() {
-  mkdir -p "$work/debs" "$work/root"
+  mkdir -p "$work/debs" "$work/sysroot"
   (cd "$work/debs" && apt-get download -qq -o APT::Sandbox::User=root "$@")
-  for package in "$work"/debs/*.deb; do dpkg -x "$package" "$work/root"; done
+  for package in "$work"/debs/*.deb; do dpkg -x "$package" "$work/sysroot"; done
 }
 
 # Unpacks Bun's package for another machine; its folder is the one to be put in PATH.
@@ -38,10 +38,10 @@ in_musl() {
   WORK=$work unshare --mount sh -ec '
     mount -t tmpfs none /mnt
     mkdir -p /mnt/lib/x86_64-linux-musl /mnt/etc /mnt/work1 /mnt/work2
-    cp "$WORK"/root/lib/x86_64-linux-musl/libc.so "$WORK"/libstdc++.so.6 /mnt/lib/x86_64-linux-musl/
+    cp "$WORK"/sysroot/lib/x86_64-linux-musl/libc.so "$WORK"/libstdc++.so.6 /mnt/lib/x86_64-linux-musl/
     ln -s x86_64-linux-musl/libc.so /mnt/lib/ld-musl-x86_64.so.1
     ln -s libc.so /mnt/lib/x86_64-linux-musl/libc.musl-x86_64.so.1
-    cp "$WORK"/root/etc/ld-musl-x86_64.path /mnt/etc/
+    cp "$WORK"/sysroot/etc/ld-musl-x86_64.path /mnt/etc/
     mount -t overlay none -o lowerdir=/usr/lib,upperdir=/mnt/lib,workdir=/mnt/work1 /usr/lib
     mount -t overlay none -o lowerdir=/etc,upperdir=/mnt/etc,workdir=/mnt/work2 /etc
     PATH=$WORK/package/bin:$PATH
@@ -53,7 +53,7 @@ musl() {
   unpack musl libstdc++-12-pic
   local bun archive gcc
   bun=$(bun_for x64-musl)/bun
-  archive=$work/root/usr/lib/gcc/x86_64-linux-gnu/12/libstdc++_pic.a
+  archive=$work/sysroot/usr/lib/gcc/x86_64-linux-gnu/12/libstdc++_pic.a
   gcc=$(dirname "$(gcc -print-libgcc-file-name)")
   comm -12 <(readelf --dyn-syms -W "$bun" | awk '{ sub(/@.*/, "", $8); print $8 }' | sort -u) \
     <(nm "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u) | sed 's/^/-Wl,-u,/' >"$work/wanted"
@@ -69,9 +69,9 @@ in_arm64() {
   WORK=$work unshare --user --mount sh -ec '
     read -r _ <"$WORK"/go
     mount -t binfmt_misc none /proc/sys/fs/binfmt_misc
-    printf %s ":arm64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:$WORK/root/usr/bin/qemu-aarch64-static:F" \
+    printf %s ":arm64:M::\\x7fELF\\x02\\x01\\x01\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x00\\x02\\x00\\xb7\\x00:\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\x00\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xff\\xfe\\xff\\xff\\xff:$WORK/sysroot/usr/bin/qemu-aarch64-static:F" \
       >/proc/sys/fs/binfmt_misc/register
-    export QEMU_LD_PREFIX="$WORK"/root/usr/aarch64-linux-gnu
+    export QEMU_LD_PREFIX="$WORK"/sysroot/usr/aarch64-linux-gnu
     PATH=$WORK/package/bin:$PATH
     exec "$@"' sh "$@" &
   child=$!
