@@ -116,9 +116,9 @@ static int is_same(const u8 *a, const u8 *b, int n)
 #endif
 
 /*
- * Adds the 16-bit words of `p`, up to 64 KiB, to a sum in machine order, which
- * is as good as any until it is stored (RFC 1071 section 2). An odd byte
- * counts as if a zero followed it.
+ * Adds the 16-bit words of `p`, up to 64 KiB, to a sum in machine order: until
+ * it is stored one order serves as well as the other (RFC 1071 section 2). An
+ * odd byte counts as if a zero followed it.
  */
 static u32 add(u32 sum, const u8 *p, int n)
 {

@@ -11,7 +11,8 @@
  */
 import { parseArgs } from "node:util";
 import { type Device, openTun, TunTapError } from "../../src";
-import { attach, sendOrLose } from "../userspace-host/attach";
+import { sendAll } from "../support/send-all.ts";
+import { attach } from "../userspace-host/attach";
 import { Host } from "../userspace-host/host";
 import { type MonitorServer, serveMonitor } from "./server";
 
@@ -106,7 +107,7 @@ function openRelay(
       name: "left%d",
       addresses: [left],
       routes: [bare(right)],
-      data: (_, packets) => sendOrLose(there, packets),
+      data: (_, packets) => void sendAll(there, packets),
     }),
   );
   const there = stack.use(
@@ -116,7 +117,7 @@ function openRelay(
       netns,
       addresses: [right],
       routes: [bare(left)],
-      data: (_, packets) => sendOrLose(here, packets),
+      data: (_, packets) => void sendAll(here, packets),
     }),
   );
   const description = `${here.name} is joined to ${there.name} in ${netns}. In another shell:\n\n  ping ${bare(right)}`;

@@ -1,4 +1,5 @@
-import { type Tun, TunTapError } from "../../src";
+import type { Tun } from "../../src";
+import { sendAll } from "../support/send-all.ts";
 import type { Host } from "./host";
 
 /** Sees the packets on their way, and returns those that pass. */
@@ -8,7 +9,8 @@ export type Gate = (packets: Uint8Array[], direction: "to the host" | "from the 
 export async function attach(tun: Tun, host: Host, gate: Gate = (packets) => packets): Promise<void> {
   let timer: Timer | undefined;
   const send = (packets: Uint8Array[]): void => {
-    sendOrLose(tun, gate(packets, "from the host"));
+    // What the kernel does not take is lost, as on any link: whoever minds sends again.
+    sendAll(tun, gate(packets, "from the host"));
     clearTimeout(timer);
     const { deadline } = host;
     if (deadline === Number.POSITIVE_INFINITY) return;
@@ -19,13 +21,4 @@ export async function attach(tun: Tun, host: Host, gate: Gate = (packets) => pac
     send(host.receive(gate(packets, "to the host"), performance.now()));
   }
   clearTimeout(timer);
-}
-
-/** What the kernel has no room for is lost, as on any link: whoever minds sends again. So it is while the interface is down. */
-export function sendOrLose(tun: Tun, packets: readonly Uint8Array[]): void {
-  try {
-    tun.sendMany(packets);
-  } catch (error) {
-    if (!(error instanceof TunTapError) || (error.code !== "EIO" && error.code !== "ERR_TUNTAP_CLOSED")) throw error;
-  }
 }
