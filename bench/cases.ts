@@ -185,7 +185,7 @@ export const cases: readonly Case[] = [
   },
   {
     name: "vpn",
-    title: "TCP through the VPN of examples/vpn, both ends in one thread",
+    title: "TCP through the VPN of apps/vpn, both ends in one thread",
     kind: vpnKind,
     network: {},
     contenders: [copied, ours("AES-256-GCM", copied)],
@@ -199,7 +199,7 @@ export const cases: readonly Case[] = [
     contenders: [
       plain,
       ours("ours, captured", plain, "--watch=capture"),
-      ours("ours, on a page of examples/monitor", plain, "--watch=monitor"),
+      ours("ours, on a page of apps/monitor", plain, "--watch=monitor"),
     ],
     slow: true,
   },

@@ -15,7 +15,7 @@ export interface Contender {
 export interface Programs {
   readonly relay: Readonly<Record<Contender["program"], readonly string[]>>;
   readonly echo: Readonly<Record<Contender["program"], readonly string[]>>;
-  /** Both ends of the VPN of examples/vpn, in one process. */
+  /** Both ends of the VPN of apps/vpn, in one process. */
   readonly vpn: readonly string[];
   /** Tools that measure. */
   readonly flood: readonly string[];

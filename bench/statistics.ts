@@ -2,6 +2,7 @@
 import type { Case } from "./cases.ts";
 import type { Contender } from "./contender.ts";
 import type { Sample } from "./measure/kind.ts";
+import { median } from "./median.ts";
 
 /** What each contender of a case did in one round, by its name. */
 export type Round = Record<string, Sample>;
@@ -16,13 +17,6 @@ export interface Spread {
   readonly median: number;
   readonly least: number;
   readonly most: number;
-}
-
-export function median(values: readonly number[]): number {
-  const sorted = values.toSorted((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  const upper = sorted[middle] ?? Number.NaN;
-  return sorted.length % 2 === 1 ? upper : ((sorted[middle - 1] ?? Number.NaN) + upper) / 2;
 }
 
 /** What a contender did, over the rounds in which it took part; undefined if there is none. */

@@ -1,7 +1,7 @@
 #!/usr/bin/env bun
 import { version } from "../package.json" with { type: "json" };
 import { run } from "../src/probe/command.ts";
-import { probe } from "../src/probe.ts";
+import { probe } from "../src/probe/index.ts";
 
 const { stdout, stderr, exitCode } = run(process.argv.slice(2), {
   version,

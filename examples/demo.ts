@@ -8,10 +8,10 @@
  * system's ping talk to a neighbour that exists only in TypeScript. Where
  * there is no ping, the neighbour pings the kernel.
  */
-import { openTap, type Tap, TunTapError } from "../src";
-import { describe } from "../src/packet";
-import { Neighbour } from "./support/neighbour";
-import { enterOwnNamespace } from "./support/own-namespace";
+import { openTap, type Tap, TunTapError } from "../src/index.ts";
+import { describe } from "../src/packet/index.ts";
+import { Neighbour } from "./support/neighbour.ts";
+import { enterOwnNamespace } from "./support/own-namespace.ts";
 
 const PINGS = 3;
 const KERNEL_IP = "192.0.2.1";

@@ -7,10 +7,10 @@
  * over a Unix socket and answers ping on it. The helper could end then.
  */
 import { accessSync, mkdtempSync, rmSync } from "node:fs";
-import { handOver, openTap, type TunTapError, takeOver } from "../src";
-import { describe } from "../src/packet";
-import { Neighbour } from "./support/neighbour";
-import { enterOwnNamespace } from "./support/own-namespace";
+import { handOver, openTap, type TunTapError, takeOver } from "../src/index.ts";
+import { describe } from "../src/packet/index.ts";
+import { Neighbour } from "./support/neighbour.ts";
+import { enterOwnNamespace } from "./support/own-namespace.ts";
 
 /** nobody, on every Linux. */
 const WORKER = 65534;

@@ -1,25 +1,25 @@
-export { deleteDevice, listDevices } from "./devices.ts";
+export { adopt, openTap, openTun } from "./device/open.ts";
+export type { AdoptOptions, Device, DeviceOptions, Handlers, OpenOptions, Queue, Tap, Tun } from "./device/types.ts";
 export type { TunTapErrorCode, TunTapErrorDetails } from "./errors.ts";
 export { TunTapError } from "./errors.ts";
-export type { TxFilterOptions } from "./filters.ts";
-export type { HandOverOptions, Peer } from "./handover.ts";
-export { handOver, takeOver } from "./handover.ts";
+export { handOver, takeOver } from "./handover/index.ts";
+export type { HandOverOptions, Peer } from "./handover/types.ts";
+export type { TxFilterOptions } from "./interface/filters.ts";
+export { deleteDevice, listDevices } from "./interface/list.ts";
+export type { LinkChange, NetnsLike } from "./interface/types.ts";
+export type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo, OffloadOptions } from "./io/types.ts";
 export type {
   Address,
   AddressLike,
   AddressSettings,
-  DeviceCounters,
   InterfaceInfo,
-  LinkChange,
   LinkFlags,
   LinkStats,
-  NetnsLike,
   Route,
   RouteLike,
   RouteSettings,
   Scope,
-} from "./link-types.ts";
-export { adopt, openTap, openTun } from "./open.ts";
+} from "./netlink/types.ts";
 export type {
   ProbeCheck,
   ProbedBun,
@@ -33,19 +33,5 @@ export type {
   ProbeGroup,
   ProbeReport,
   ProbeTrial,
-} from "./probe.ts";
-export { probe } from "./probe.ts";
-export type {
-  AdoptOptions,
-  Device,
-  DeviceOptions,
-  FrameSource,
-  Handlers,
-  OffloadInfo,
-  OffloadOptions,
-  OpenOptions,
-  Queue,
-  Tap,
-  TapObserver,
-  Tun,
-} from "./types.ts";
+} from "./probe/index.ts";
+export { probe } from "./probe/index.ts";

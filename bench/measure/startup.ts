@@ -1,5 +1,5 @@
+import { median } from "../median.ts";
 import { run } from "../processes.ts";
-import { median } from "../statistics.ts";
 import type { Kind, Sample, Setting } from "./kind.ts";
 
 const PROCESSES = 5;

@@ -1,17 +1,17 @@
 /**
  * bun vpn.ts [--copy] NAME_A NAME_B SECONDS_MAX
  *
- * Both ends of the VPN of examples/vpn in one process, over loopback. Prints
+ * Both ends of the VPN of apps/vpn in one process, over loopback. Prints
  * "ready" once there is a session between them, and {"dropped":N} when SIGTERM
  * ends it; it ends after SECONDS_MAX whatever happens.
  *
  *   --copy  packets are copied, not encrypted: what is left is what else a VPN takes
  */
 import { parseArgs } from "node:util";
-import { makeKey, parseKey } from "../../examples/vpn/key-file.ts";
-import { Session } from "../../examples/vpn/session.ts";
-import { openTunnel, type Tunnel } from "../../examples/vpn/tunnel.ts";
-import { DATA_HEADER_LENGTH, TAG_LENGTH } from "../../examples/vpn/wire.ts";
+import { makeKey, parseKey } from "../../apps/vpn/key-file.ts";
+import { Session } from "../../apps/vpn/session.ts";
+import { openTunnel, type Tunnel } from "../../apps/vpn/tunnel.ts";
+import { DATA_HEADER_LENGTH, TAG_LENGTH } from "../../apps/vpn/wire.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

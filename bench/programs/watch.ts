@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { serveMonitor } from "../../examples/monitor/server.ts";
+import { serveMonitor } from "../../apps/monitor/server.ts";
 import { capture } from "../../src/capture/index.ts";
 import type { Device } from "../../src/index.ts";
 
@@ -13,7 +13,7 @@ export const watches: Readonly<Record<string, (device: Device) => void | Promise
     process.on("exit", () => rmSync(directory, { recursive: true }));
     capture(device, join(directory, "flood.pcapng"), { files: { maxBytes: 16 * 1024 * 1024, count: 2 } });
   },
-  /** The page of examples/monitor, open in a browser, whose part this process takes as well. */
+  /** The page of apps/monitor, open in a browser, whose part this process takes as well. */
   async monitor(device: Device): Promise<void> {
     Bun.spawnSync(["ip", "link", "set", "lo", "up"]);
     const { url } = serveMonitor(device, { hostname: "127.0.0.1", port: 0 });

@@ -11,9 +11,9 @@
  */
 import { availableParallelism } from "node:os";
 import { parseArgs } from "node:util";
-import { openTun, type Tun, TunTapError } from "../../src";
-import { enterOwnNamespace } from "../support/own-namespace";
-import type { Task } from "./relay";
+import { openTun, type Tun, TunTapError } from "../../src/index.ts";
+import { enterOwnNamespace } from "../support/own-namespace.ts";
+import type { Task } from "./relay.ts";
 
 const usage = `Usage: sudo bun examples/queues/index.ts [--workers N] [--seconds N]
 

@@ -1,5 +1,5 @@
 /** A Worker of index.ts: relays between a queue of each interface, until it is told to end. */
-import { adopt } from "../../src";
+import { adopt } from "../../src/index.ts";
 
 /** What it is told first. */
 export interface Task {

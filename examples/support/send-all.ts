@@ -1,4 +1,4 @@
-import { type Device, TunTapError } from "../../src";
+import { type Device, TunTapError } from "../../src/index.ts";
 
 /** Sends what the kernel takes, and returns how many that were: a frame that it refuses costs no other. */
 export function sendAll(device: Device, frames: readonly Uint8Array[]): number {

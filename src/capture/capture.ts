@@ -1,4 +1,4 @@
-import type { Device } from "../types.ts";
+import type { Device } from "../device/types.ts";
 import { type CaptureInterface, fileHeader, type InterfaceTotals, statisticsBlock, timestamp } from "./blocks.ts";
 import { Clock } from "./clock.ts";
 import { checkRing, type FileRing } from "./file-ring.ts";
@@ -62,7 +62,7 @@ function headBytes(device: Device): number {
 }
 
 class Capturing implements Capture {
-  readonly #tap: Disposable;
+  readonly #observer: Disposable;
   readonly #clock: Clock = new Clock();
   readonly #startedNs: bigint = this.#clock.now();
   readonly #head: number;
@@ -93,7 +93,7 @@ class Capturing implements Capture {
     this.#snapLength = snapLength;
     this.#direction = direction;
     this.#filter = filter;
-    this.#tap = device.tap({
+    this.#observer = device.observe({
       frames: (frames, way) => this.#take(frames, way === "received" ? "outbound" : "inbound"),
       close: () => this.#outbox.close(),
     });
@@ -105,11 +105,11 @@ class Capturing implements Capture {
         fileBytes: files?.maxBytes ?? Number.POSITIVE_INFINITY,
       });
     } catch (error) {
-      this.#tap[Symbol.dispose]();
+      this.#observer[Symbol.dispose]();
       throw error;
     }
     // The target has failed: frames need not be looked at any more.
-    this.finished.catch(() => this.#tap[Symbol.dispose]());
+    this.finished.catch(() => this.#observer[Symbol.dispose]());
   }
 
   get finished(): Promise<void> {
@@ -121,7 +121,7 @@ class Capturing implements Capture {
   }
 
   close(): Promise<void> {
-    this.#tap[Symbol.dispose]();
+    this.#observer[Symbol.dispose]();
     this.#outbox.close();
     return this.finished;
   }

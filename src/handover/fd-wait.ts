@@ -1,4 +1,4 @@
-import { reactor } from "../reactor.ts";
+import { reactor } from "../io/reactor.ts";
 
 /**
  * What `look` finds once `fd` is ready for `events` (EPOLL*); undefined means

@@ -1,16 +1,17 @@
 /** A device goes from one process to another: its fd travels over a Unix socket (unix(7), SCM_RIGHTS). */
 
+import { adopt } from "../device/open.ts";
+import { checkAdoptOptions } from "../device/options.ts";
+import type { AdoptOptions, Device, Tap, Tun } from "../device/types.ts";
 import { TunTapError } from "../errors.ts";
-import { closedError, explain } from "../failures.ts";
-import type { HandOverOptions, Peer } from "../handover.ts";
-import { adopt } from "../open.ts";
-import { checkAdoptOptions } from "../options.ts";
+import { withHint } from "../hints.ts";
+import { closedError } from "../io/failures.ts";
 import { EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { closeFd } from "../sys/tun.ts";
 import { getPeer, type Received, receiveFd, sendFd } from "../sys/unix.ts";
-import type { AdoptOptions, Device, Tap, Tun } from "../types.ts";
 import { waitFor } from "./fd-wait.ts";
+import type { HandOverOptions, Peer } from "./types.ts";
 import { accept, checkPath, connect, isAbstract, listen, type Socket } from "./unix-socket.ts";
 
 /** See `handOver` of ../handover.ts. */
@@ -31,7 +32,7 @@ export async function handOver(device: Device, options: HandOverOptions): Promis
       return peer;
     }
   } catch (error) {
-    throw explain(error);
+    throw withHint(error);
   }
 }
 
@@ -57,7 +58,7 @@ async function receive(path: string, signal: AbortSignal | undefined): Promise<n
     using connection = connect(path);
     return await waitFor(connection.fd, EPOLLIN, signal, () => fdOf(receiveFd(connection.fd), path));
   } catch (error) {
-    throw explain(error);
+    throw withHint(error);
   }
 }
 

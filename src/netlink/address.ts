@@ -1,6 +1,5 @@
 /** RTM_*ADDR: `struct ifaddrmsg` and its attributes (include/uapi/linux/if_addr.h). Pure. */
 
-import type { Address, AddressLike } from "../link-types.ts";
 import { checkAddress, checkBoolean, checkMembers, checkPrefix, checkScope, checkWhole, scopeName } from "./checks.ts";
 import {
   AF_INET,
@@ -18,6 +17,7 @@ import {
 } from "./constants.ts";
 import { formatIP } from "./ip.ts";
 import { type Attribute, decodeAttributes, decodeU32, encodeU32, NetlinkFormatError } from "./message.ts";
+import type { Address, AddressLike } from "./types.ts";
 
 const IFADDRMSG_LEN = 8;
 /** `struct ifa_cacheinfo`. */

@@ -1,7 +1,7 @@
 /** Checks of addresses and routes as users give them. Pure; all throw a TypeError or RangeError that names what was given. */
 
-import type { Scope } from "../link-types.ts";
 import { parseIP } from "./ip.ts";
+import type { Scope } from "./types.ts";
 
 /** An IP address and how many of its bits count. */
 export interface Prefix {

@@ -1,6 +1,5 @@
 /** RTM_*LINK: `struct ifinfomsg` and its attributes (include/uapi/linux/if_link.h). Pure. */
 
-import type { InterfaceInfo, LinkStats } from "../link-types.ts";
 import { IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC, IFF_TAP, IFF_UP } from "../sys/constants.ts";
 import {
   AF_INET6,
@@ -39,6 +38,7 @@ import {
   encodeU32,
   NetlinkFormatError,
 } from "./message.ts";
+import type { InterfaceInfo, LinkStats } from "./types.ts";
 
 const IFINFOMSG_LEN = 16;
 

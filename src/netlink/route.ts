@@ -1,6 +1,5 @@
 /** RTM_*ROUTE: `struct rtmsg` and its attributes (include/uapi/linux/rtnetlink.h). Pure. */
 
-import type { Route, RouteLike } from "../link-types.ts";
 import {
   checkAddress,
   checkBoolean,
@@ -45,6 +44,7 @@ import {
   encodeU32,
   NetlinkFormatError,
 } from "./message.ts";
+import type { Route, RouteLike } from "./types.ts";
 
 const RTMSG_LEN = 12;
 /** Where `struct rta_cacheinfo` has `rta_expires`, in ticks of USER_HZ. */

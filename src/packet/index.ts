@@ -22,13 +22,7 @@ export {
   parseIcmp,
   writeIcmp,
 } from "./icmp.ts";
-export {
-  buildIcmpEcho,
-  type IcmpEchoFields,
-  type IcmpEchoMessage,
-  parseIcmpEcho,
-  writeIcmpEcho,
-} from "./icmp-echo.ts";
+export { buildIcmpEcho, type IcmpEchoFields, type IcmpEchoMessage, parseIcmpEcho, writeIcmpEcho } from "./icmp-echo.ts";
 export { IcmpType, IcmpUnreachable, Icmpv6Type, Icmpv6Unreachable } from "./icmp-type.ts";
 export {
   buildIcmpv6,
@@ -53,14 +47,7 @@ export {
   type RouterAdvertisementFields,
 } from "./icmpv6-build.ts";
 export { IpProtocol } from "./ip-protocol.ts";
-export {
-  buildIPv4,
-  type IPv4Fields,
-  type IPv4Header,
-  type IPv4Packet,
-  parseIPv4,
-  writeIPv4,
-} from "./ipv4.ts";
+export { buildIPv4, type IPv4Fields, type IPv4Header, type IPv4Packet, parseIPv4, writeIPv4 } from "./ipv4.ts";
 export { buildIPv6, type IPv6Fields, type IPv6Header, type IPv6Packet, parseIPv6, writeIPv6 } from "./ipv6.ts";
 export type { IPv6ExtensionHeader, IPv6Fragment } from "./ipv6-extension.ts";
 export type { FrameKind } from "./kind.ts";

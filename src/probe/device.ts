@@ -1,10 +1,11 @@
-import { listDevices } from "../devices.ts";
-import { enteringHint } from "../netns.ts";
-import { DEFAULT_PATH, type Kind } from "../options.ts";
+import { DEFAULT_PATH } from "../device/options.ts";
+import { enteringHint } from "../hints.ts";
+import type { Kind } from "../interface/checks.ts";
+import { listDevices } from "../interface/list.ts";
+import { tryOrUndefined } from "../rollback.ts";
 import { IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_VNET_HDR } from "../sys/constants.ts";
 import { NEW_NETNS, openClone } from "../sys/netns.ts";
 import { closeFd, getFeatures, setIff, setPersist } from "../sys/tun.ts";
-import { attempt } from "../undo.ts";
 import { namedFeatures, tryOffloads } from "./driver.ts";
 import type { ProbeFacts, ProbeTrial } from "./report.ts";
 import { PROBE_NAME, trial, untried } from "./trial.ts";
@@ -67,7 +68,7 @@ function tryKind(
       use(fd, (flags) => void setIff(fd, PROBE_NAME, (kind === "tun" ? IFF_TUN : IFF_TAP) | IFF_NO_PI | flags));
     } finally {
       // Taking an interface away waits 20 to 40 ms for RCU (synchronize_net()). The end of a namespace does it in the background.
-      if (netns !== undefined) attempt(() => setPersist(fd, true));
+      if (netns !== undefined) tryOrUndefined(() => setPersist(fd, true));
       closeFd(fd);
     }
   }, kind);
@@ -81,6 +82,6 @@ export function attachable(): string[] {
     (owner !== undefined || group !== undefined) &&
     (owner === undefined || owner === uid) &&
     (group === undefined || groups.includes(group));
-  const devices = attempt(() => listDevices()) ?? [];
+  const devices = tryOrUndefined(() => listDevices()) ?? [];
   return devices.filter(({ owner, group }) => isOurs(owner, group)).map(({ name }) => name);
 }

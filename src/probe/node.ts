@@ -1,7 +1,7 @@
+import { DEFAULT_PATH } from "../device/options.ts";
 import { systemError } from "../errors.ts";
-import { DEFAULT_PATH } from "../options.ts";
+import { tryOrUndefined } from "../rollback.ts";
 import { O_NONBLOCK, O_RDWR } from "../sys/constants.ts";
-import { attempt } from "../undo.ts";
 import type { ProbedNode, ProbeTrial } from "./report.ts";
 import { read } from "./system.ts";
 import { trial } from "./trial.ts";
@@ -29,7 +29,7 @@ function tryOpen(): void {
 
 function look(): Pick<ProbedNode, "kind" | "mode" | "device"> {
   const { statSync } = process.getBuiltinModule("node:fs");
-  const stats = attempt(() => statSync(DEFAULT_PATH));
+  const stats = tryOrUndefined(() => statSync(DEFAULT_PATH));
   if (stats === undefined) return { kind: null, mode: null, device: null };
   const isDevice = stats.isCharacterDevice();
   return {

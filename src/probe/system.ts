@@ -1,5 +1,5 @@
-import { container } from "../open-failures.ts";
-import { attempt } from "../undo.ts";
+import { container } from "../device/open-hints.ts";
+import { tryOrUndefined } from "../rollback.ts";
 import type { ProbedBun, ProbedSystem, ProbeFacts } from "./report.ts";
 
 /** As `engines` of package.json has it: the lowest version that the tests run on. */
@@ -43,5 +43,5 @@ export function networkManagers(): ProbeFacts["networkManagers"] {
 
 /** The text of a file of /proc or /run; undefined if it cannot be read. */
 export function read(path: string): string | undefined {
-  return attempt(() => process.getBuiltinModule("node:fs").readFileSync(path, "latin1"));
+  return tryOrUndefined(() => process.getBuiltinModule("node:fs").readFileSync(path, "latin1"));
 }

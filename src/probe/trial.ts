@@ -1,7 +1,8 @@
+import { withOpenHint } from "../device/open-hints.ts";
+import { DEFAULT_PATH } from "../device/options.ts";
 import { TunTapError } from "../errors.ts";
-import { explain } from "../failures.ts";
-import { explainOpen } from "../open-failures.ts";
-import { DEFAULT_PATH, type Kind } from "../options.ts";
+import { withHint } from "../hints.ts";
+import type { Kind } from "../interface/checks.ts";
 import type { ProbeFailure, ProbeTrial } from "./report.ts";
 
 /** The name asked for; the kernel numbers it. */
@@ -23,7 +24,7 @@ export function trial(call: () => void, kind: Kind = "tun"): ProbeTrial {
 /** The error as openTun() or openTap() would throw it, hint and all. */
 export function failureOf(error: unknown, kind: Kind = "tun"): ProbeFailure {
   const request = { kind, name: PROBE_NAME, path: DEFAULT_PATH, exclusive: false };
-  const explained = explainOpen(explain(error), request, undefined);
+  const explained = withOpenHint(withHint(error), request, undefined);
   if (!(explained instanceof TunTapError)) {
     const { name, message } = explained instanceof Error ? explained : { name: "Error", message: String(explained) };
     return { code: name, message, errno: null, syscall: null, hint: null };

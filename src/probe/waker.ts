@@ -1,5 +1,6 @@
 import { check, systemError } from "../errors.ts";
-import { armAio, chosenWaker, currentWaker } from "../reactor.ts";
+import { currentWaker } from "../io/reactor.ts";
+import { armAio, chosenWaker } from "../io/waker.ts";
 import { EPOLL_CTL_ADD, EPOLLOUT } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import type { ProbedWaker } from "./report.ts";

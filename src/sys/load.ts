@@ -98,7 +98,7 @@ function sourceFile(): SourceFile {
     dup: { args: ["i32"], returns: "i32" },
     close: { args: ["i32"], returns: "i32" },
   });
-  // Not node:fs: loading it takes longer than all else here but the compiler.
+  // Not node:fs: lazy it takes longer than all else here but the compiler.
   const { memfd_create, write, dup, close } = libc.symbols;
   const bytes = new TextEncoder().encode(source);
   const fd = memfd_create(new TextEncoder().encode("bun-tuntap.c\0"), MFD_CLOEXEC);

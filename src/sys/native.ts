@@ -1,5 +1,4 @@
-import { systemError } from "../errors.ts";
-import { EMFILE } from "./constants.ts";
+import { lazy } from "../lazy.ts";
 import type { Native } from "./symbols.ts";
 
 let loaded: Native | undefined;
@@ -24,21 +23,7 @@ export function loadTimeMs(): number | undefined {
 
 function timedLoad(): Native {
   const start = performance.now();
-  const shim = loading((): typeof import("./load.ts") => require("./load.ts")).load();
+  const shim = lazy((): typeof import("./load.ts") => require("./load.ts")).load();
   loadMs = performance.now() - start;
   return shim;
-}
-
-/**
- * A module that `require` loads when it is first used.
- *
- * @throws {TunTapError} `EMFILE` where its file cannot be opened: Bun's own error for that is no system error
- */
-export function loading<T>(require: () => T): T {
-  try {
-    return require();
-  } catch (cause) {
-    if (/\bEMFILE\b/.test(String(cause))) throw systemError(-EMFILE, "open", { cause });
-    throw cause;
-  }
 }

@@ -1,9 +1,9 @@
 import base from "../../native/base.c" with { type: "text" };
+import table from "../../native/exports.c" with { type: "text" };
 import merge from "../../native/merge.c" with { type: "text" };
-import netns from "../../native/netns.c" with { type: "text" };
-import offload from "../../native/offload.c" with { type: "text" };
-import socket from "../../native/socket.c" with { type: "text" };
-import table from "../../native/table.c" with { type: "text" };
+import netns from "../../native/namespace.c" with { type: "text" };
+import socket from "../../native/netlink_socket.c" with { type: "text" };
+import offload from "../../native/split.c" with { type: "text" };
 import tun from "../../native/tun.c" with { type: "text" };
 import vnet from "../../native/vnet.c" with { type: "text" };
 import wait from "../../native/wait.c" with { type: "text" };

@@ -1,10 +1,17 @@
 /** Reading: what was built, what others have written, both byte orders, and what is broken. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { buildCapture, type CapturedFrame, CaptureError, LinkType, parseCapture, readCapture } from "../../src/capture";
-import { describeUnless } from "../support/privilege";
-import { run } from "../support/system";
-import { folder, tshark } from "./support";
+import {
+  buildCapture,
+  type CapturedFrame,
+  CaptureError,
+  LinkType,
+  parseCapture,
+  readCapture,
+} from "../../src/capture/index.ts";
+import { describeUnless } from "../support/privilege.ts";
+import { run } from "../support/system.ts";
+import { folder, tshark } from "./support.ts";
 
 const eth = { name: "tap0", linkType: LinkType.ETHERNET };
 const frames = fc.array(

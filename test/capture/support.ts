@@ -1,6 +1,6 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { run } from "../support/system";
+import { run } from "../support/system.ts";
 
 /** A folder that goes at the end of the block. */
 export function folder(): Disposable & { file(name: string): string; readonly path: string } {

@@ -1,12 +1,12 @@
 /** Where a capture goes: files that take turns, streams, standard output; and what happens when they do not keep up, or fail. */
 import { expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
-import { openTun, type Tun } from "../../src";
-import { capture, parseCapture } from "../../src/capture";
-import { buildIPv4 } from "../../src/packet";
-import { describeWithTools } from "../support/privilege";
-import { openFds, run, until } from "../support/system";
-import { capinfos, folder, tshark } from "./support";
+import { capture, parseCapture } from "../../src/capture/index.ts";
+import { openTun, type Tun } from "../../src/index.ts";
+import { buildIPv4 } from "../../src/packet/index.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { openFds, run, until } from "../support/system.ts";
+import { capinfos, folder, tshark } from "./support.ts";
 
 const open = (): Tun => openTun({ addresses: ["192.0.2.1/24"], ipv6: false });
 
@@ -96,9 +96,9 @@ describeWithTools("the target of capture()", ["ip", "tshark", "capinfos"], () =>
 
   test("standard output, as `| wireshark -k -i -` reads it, packet by packet", async () => {
     const program = `
-      import { openTun } from "${import.meta.dir}/../../src";
-      import { capture } from "${import.meta.dir}/../../src/capture";
-      import { buildIPv4 } from "${import.meta.dir}/../../src/packet";
+      import { openTun } from "${import.meta.dir}/../../src/index.ts";
+      import { capture } from "${import.meta.dir}/../../src/capture/index.ts";
+      import { buildIPv4 } from "${import.meta.dir}/../../src/packet/index.ts";
       using tun = openTun({ addresses: ["192.0.2.1/24"], ipv6: false });
       await using running = capture(tun, process.argv[1] === "bun" ? Bun.stdout : process.stdout);
       for (let i = 0; i < 3000; i++) {
@@ -127,9 +127,9 @@ describeWithTools("the target of capture()", ["ip", "tshark", "capinfos"], () =>
 
   test("a reader of standard output that goes ends the capture, not the program", () => {
     const program = `
-      import { openTun } from "${import.meta.dir}/../../src";
-      import { capture } from "${import.meta.dir}/../../src/capture";
-      import { buildIPv4 } from "${import.meta.dir}/../../src/packet";
+      import { openTun } from "${import.meta.dir}/../../src/index.ts";
+      import { capture } from "${import.meta.dir}/../../src/capture/index.ts";
+      import { buildIPv4 } from "${import.meta.dir}/../../src/packet/index.ts";
       using tun = openTun({ addresses: ["192.0.2.1/24"], ipv6: false });
       const running = capture(tun, process.stdout);
       running.finished.catch(({ code }) => console.error("ended:", code));

@@ -1,11 +1,11 @@
 /** What is written is what passed: tshark and capinfos read it, and the device's counters agree. */
 import { expect, test } from "bun:test";
-import { type OpenOptions, openTap, openTun, type Tun } from "../../src";
-import { capture, parseCapture } from "../../src/capture";
-import { buildIPv4, IpProtocol, VNET_HEADER_LENGTH } from "../../src/packet";
-import { describeWithTools } from "../support/privilege";
-import { openFds, run, until } from "../support/system";
-import { capinfos, folder, tshark } from "./support";
+import { capture, parseCapture } from "../../src/capture/index.ts";
+import { type OpenOptions, openTap, openTun, type Tun } from "../../src/index.ts";
+import { buildIPv4, IpProtocol, VNET_HEADER_LENGTH } from "../../src/packet/index.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { openFds, run, until } from "../support/system.ts";
+import { capinfos, folder, tshark } from "./support.ts";
 
 const from = "192.0.2.2";
 const to = "192.0.2.1";

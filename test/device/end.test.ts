@@ -1,10 +1,10 @@
 import { expect, test } from "bun:test";
-import { adopt, openTap, openTun, type Tap, type Tun, type TunTapError } from "../../src";
-import { openClone } from "../../src/sys/netns";
-import { closeFd, setIff } from "../../src/sys/tun";
-import { flood } from "../support/frames";
-import { describePrivileged } from "../support/privilege";
-import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system";
+import { adopt, openTap, openTun, type Tap, type Tun, type TunTapError } from "../../src/index.ts";
+import { openClone } from "../../src/sys/netns.ts";
+import { closeFd, setIff } from "../../src/sys/tun.ts";
+import { flood } from "../support/frames.ts";
+import { describePrivileged } from "../support/privilege.ts";
+import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system.ts";
 
 /** Everything that can be pending on a device, and what each comes to. */
 function pendingOn(device: Tun | Tap): Promise<unknown>[] {
@@ -263,7 +263,7 @@ describePrivileged("the end of a device", () => {
       [
         process.execPath,
         "-e",
-        `import { openTun } from "${import.meta.dir}/../../src";
+        `import { openTun } from "${import.meta.dir}/../../src/index.ts";
          process.on("uncaughtException", (error) => { console.log("uncaught", error.message); process.exit(7); });
          const tun = openTun({ close() { throw new Error("boom"); } });
          tun.close();

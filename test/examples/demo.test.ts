@@ -1,6 +1,6 @@
 import { expect, test } from "bun:test";
-import { describeWithTools } from "../support/privilege";
-import { interfaceNames } from "../support/system";
+import { describeWithTools } from "../support/privilege.ts";
+import { interfaceNames } from "../support/system.ts";
 
 const demo = [process.execPath, `${import.meta.dir}/../../examples/demo.ts`];
 

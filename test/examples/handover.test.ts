@@ -1,9 +1,9 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { chmodSync, cpSync, readdirSync } from "node:fs";
-import { as, noOthers, somebody } from "../open/as-others";
-import { publicTree } from "../open/in-child";
-import { describeUnless } from "../support/privilege";
-import { interfaceNames, run } from "../support/system";
+import { as, noOthers, somebody } from "../device/as-others.ts";
+import { publicTree } from "../device/in-child.ts";
+import { describeUnless } from "../support/privilege.ts";
+import { interfaceNames, run } from "../support/system.ts";
 
 const project = `${import.meta.dir}/../..`;
 const sockets = (): string[] => readdirSync("/tmp").filter((name) => name.startsWith("handover-"));

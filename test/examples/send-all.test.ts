@@ -1,8 +1,8 @@
 import { expect, test } from "bun:test";
-import { sendAll } from "../../examples/support/send-all";
-import { openTun } from "../../src";
-import { buildIPv4, IpProtocol } from "../../src/packet";
-import { describePrivileged } from "../support/privilege";
+import { sendAll } from "../../examples/support/send-all.ts";
+import { openTun } from "../../src/index.ts";
+import { buildIPv4, IpProtocol } from "../../src/packet/index.ts";
+import { describePrivileged } from "../support/privilege.ts";
 
 describePrivileged("sendAll()", () => {
   const good = buildIPv4({

@@ -10,15 +10,15 @@ import {
   openTun,
   type Peer,
   TunTapError,
-} from "../../src/index";
-import { IFF_NO_PI, IFF_TUN } from "../../src/sys/constants";
-import { openClone } from "../../src/sys/netns";
-import { closeFd, setIff } from "../../src/sys/tun";
-import { as, somebody, somebodyElse } from "../open/as-others";
-import { leavingNothing, ping, warmUp } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system";
-import { failure, OtherEnd, place, python } from "./support";
+} from "../../src/index.ts";
+import { IFF_NO_PI, IFF_TUN } from "../../src/sys/constants.ts";
+import { openClone } from "../../src/sys/netns.ts";
+import { closeFd, setIff } from "../../src/sys/tun.ts";
+import { as, somebody, somebodyElse } from "../device/as-others.ts";
+import { leavingNothing, ping, warmUp } from "../device/support.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system.ts";
+import { failure, OtherEnd, place, python } from "./support.ts";
 
 const soon = (): AbortSignal => AbortSignal.timeout(5000);
 

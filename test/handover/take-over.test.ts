@@ -1,11 +1,11 @@
 /** A device that is received: Python's socket.send_fds() is at the other end. */
 import { beforeAll, expect, test } from "bun:test";
 import { closeSync, existsSync } from "node:fs";
-import { handOver, openTun, TunTapError, takeOver } from "../../src/index";
-import { leavingNothing, ping, warmUp } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { interfaceNames, openFds, quietIPv6 } from "../support/system";
-import { failure, OtherEnd, place } from "./support";
+import { handOver, openTun, TunTapError, takeOver } from "../../src/index.ts";
+import { leavingNothing, ping, warmUp } from "../device/support.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { interfaceNames, openFds, quietIPv6 } from "../support/system.ts";
+import { failure, OtherEnd, place } from "./support.ts";
 
 const soon = (): AbortSignal => AbortSignal.timeout(5000);
 

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from "bun:test";
-import { type Address, type AddressSettings, openTap, openTun } from "../../src/index";
-import { leavingNothing, persistentInterface, ping, refusal, warmUp, withQuietIPv6 } from "../open/support";
-import { describePrivileged } from "../support/privilege";
-import { run, until } from "../support/system";
-import { addressesAgree, addressesByIp, ipJson } from "./support";
+import { type Address, type AddressSettings, openTap, openTun } from "../../src/index.ts";
+import { leavingNothing, persistentInterface, ping, refusal, warmUp, withQuietIPv6 } from "../device/support.ts";
+import { describePrivileged } from "../support/privilege.ts";
+import { run, until } from "../support/system.ts";
+import { addressesAgree, addressesByIp, ipJson } from "./support.ts";
 
 interface Row {
   readonly given: AddressSettings;

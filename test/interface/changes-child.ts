@@ -1,7 +1,7 @@
 /** What the tests of changes run in a process of its own: one way of listening, named by the argument. Stdin's end is the end. */
 import { closeSync, openSync, readdirSync } from "node:fs";
-import { type Device, openTap, openTun, TunTapError } from "../../src/index";
-import { textOf } from "./namespaces";
+import { type Device, openTap, openTun, TunTapError } from "../../src/index.ts";
+import { textOf } from "../support/namespaces.ts";
 
 const devices: Device[] = [];
 const tell = (device: Device, text: string): void => console.log(`${device.name} ${text}`);
@@ -33,7 +33,7 @@ function withFdsLeft<T>(left: number, use: () => T): T {
   }
 }
 
-function attempt(use: () => Device | undefined): string {
+function tryOrUndefined(use: () => Device | undefined): string {
   try {
     use()?.close();
     return "done";
@@ -76,8 +76,8 @@ const ways: Record<string, () => void> = {
     const fds = (): number => readdirSync("/proc/self/fd").length;
     const before = fds();
     for (let left = 0; left < 12; left++) {
-      const handler = withFdsLeft(left, () => attempt(() => openTun({ change() {} })));
-      const changes = withFdsLeft(left, () => attempt(() => void tun.changes().return?.()));
+      const handler = withFdsLeft(left, () => tryOrUndefined(() => openTun({ change() {} })));
+      const changes = withFdsLeft(left, () => tryOrUndefined(() => void tun.changes().return?.()));
       console.log(JSON.stringify({ left, handler, changes, leaked: fds() - before - (changes === "done" ? 1 : 0) }));
     }
     tun.close();

@@ -1,10 +1,10 @@
 /** Who listens to changes, from when on and until when. */
 import { beforeAll, expect, test } from "bun:test";
-import { type LinkChange, openTap, openTun, type Tun, TunTapError } from "../../src/index";
-import { leavingNothing, refusal, warmUp } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system";
-import { listenTo, textOf } from "./namespaces";
+import { type LinkChange, openTap, openTun, type Tun, TunTapError } from "../../src/index.ts";
+import { leavingNothing, refusal, warmUp } from "../device/support.ts";
+import { listenTo, textOf } from "../support/namespaces.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system.ts";
 
 const failure = async (promise: Promise<unknown>): Promise<unknown> => promise.then(() => undefined).catch((e) => e);
 

@@ -4,11 +4,11 @@ import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openTap, type Tap } from "../../src/index";
-import { otherNamespace, withQuietIPv6 } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { openFds, until } from "../support/system";
-import { here, listenTo, type Place, replayed, shownIn } from "./namespaces";
+import { openTap, type Tap } from "../../src/index.ts";
+import { otherNamespace, withQuietIPv6 } from "../device/support.ts";
+import { here, listenTo, type Place, replayed, shownIn } from "../support/namespaces.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { openFds, until } from "../support/system.ts";
 
 const seed = Math.floor(Math.random() * 2 ** 31);
 

@@ -1,10 +1,10 @@
 /** Changes by the hundred, in the kernel's order: `ip monitor` runs beside and is told the same. */
 import { expect, test } from "bun:test";
-import { openTap, openTun } from "../../src/index";
-import { withQuietIPv6 } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { ipLink, run, until } from "../support/system";
-import { here, ipMonitor, listenTo, monitored, replayed, shownIn, textOf } from "./namespaces";
+import { openTap, openTun } from "../../src/index.ts";
+import { withQuietIPv6 } from "../device/support.ts";
+import { here, ipMonitor, listenTo, monitored, replayed, shownIn, textOf } from "../support/namespaces.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { ipLink, run, until } from "../support/system.ts";
 
 const ip = (...args: string[]): void => void run("ip", ...args);
 

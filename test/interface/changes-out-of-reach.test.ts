@@ -2,14 +2,14 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync } from "node:fs";
 import { join } from "node:path";
-import { IFF_NO_PI, IFF_TAP, IFF_TUN } from "../../src/sys/constants";
-import { openClone } from "../../src/sys/netns";
-import { closeFd, setIff } from "../../src/sys/tun";
-import { as, noOthers, rootless, somebody } from "../open/as-others";
-import { publicTree } from "../open/in-child";
-import { otherNamespace, warmUp } from "../open/support";
-import { describeUnless } from "../support/privilege";
-import { openFds, run, until } from "../support/system";
+import { IFF_NO_PI, IFF_TAP, IFF_TUN } from "../../src/sys/constants.ts";
+import { openClone } from "../../src/sys/netns.ts";
+import { closeFd, setIff } from "../../src/sys/tun.ts";
+import { as, noOthers, rootless, somebody } from "../device/as-others.ts";
+import { publicTree } from "../device/in-child.ts";
+import { otherNamespace, warmUp } from "../device/support.ts";
+import { describeUnless } from "../support/privilege.ts";
+import { openFds, run, until } from "../support/system.ts";
 
 setDefaultTimeout(20_000);
 

@@ -1,10 +1,10 @@
 /** What listening to changes does to the process: how long it lives, what it costs, what it holds. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { measureIdle } from "../package/proc";
-import { Child, wakers } from "../package/support";
-import { describeWithTools } from "../support/privilege";
-import { quietIPv6, run, until } from "../support/system";
+import { measureIdle } from "../package/proc.ts";
+import { Child, wakers } from "../package/support.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { quietIPv6, run, until } from "../support/system.ts";
 
 const program = "../../interface/changes-child.ts";
 

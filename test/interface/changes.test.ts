@@ -1,10 +1,10 @@
 /** Each kind of change, whoever makes it, in the kernel's order. */
 import { describe, expect, test } from "bun:test";
-import { openTap, type Tap } from "../../src/index";
-import { withQuietIPv6 } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { ipLink, run, until } from "../support/system";
-import { listenTo } from "./namespaces";
+import { openTap, type Tap } from "../../src/index.ts";
+import { withQuietIPv6 } from "../device/support.ts";
+import { listenTo } from "../support/namespaces.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { ipLink, run, until } from "../support/system.ts";
 
 const ip = (...args: string[]): void => void run("ip", ...args);
 

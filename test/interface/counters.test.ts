@@ -1,10 +1,10 @@
 /** stats() is the kernel's, as `ip -s` shows it; counters() is what the device itself has seen. */
 import { beforeAll, expect, test } from "bun:test";
-import type { LinkStats } from "../../src/index";
-import { echoRequest, refusal } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { quietIPv6, until } from "../support/system";
-import { ipJson, kinds } from "./support";
+import type { LinkStats } from "../../src/index.ts";
+import { echoRequest, refusal } from "../device/support.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { quietIPv6, until } from "../support/system.ts";
+import { ipJson, kinds } from "./support.ts";
 
 interface ShownStats {
   readonly stats64: Record<"rx" | "tx", Record<string, number>>;

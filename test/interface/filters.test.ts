@@ -1,10 +1,10 @@
 /** What a TAP's interface lets through: TUNSETTXFILTER and classic BPF, tried with frames of the kernel's. */
 import { beforeAll, expect, test } from "bun:test";
-import { openTap, openTun, type Tap } from "../../src/index";
-import { leavingNothing, refusal, warmUp } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { quietIPv6, run } from "../support/system";
-import { ipJson } from "./support";
+import { openTap, openTun, type Tap } from "../../src/index.ts";
+import { leavingNothing, refusal, warmUp } from "../device/support.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { quietIPv6, run } from "../support/system.ts";
+import { ipJson } from "./support.ts";
 
 const hosts = Array.from({ length: 12 }, (_, i) => ({
   ip: `192.0.2.${10 + i}`,

@@ -3,7 +3,7 @@
  * each by one line of JSON. Imports nothing but the library: it runs as users
  * that can read no more.
  */
-import { adopt, type Device, openTun, TunTapError } from "../../src/index";
+import { adopt, type Device, openTun, TunTapError } from "../../src/index.ts";
 
 const echoRequest = Uint8Array.fromHex("4500001c000100004001f6dcc0000202c00002010800a4fd53010001");
 const say = (what: string, value: unknown): void => console.log(JSON.stringify({ what, value }));

@@ -1,9 +1,9 @@
 import { beforeAll, expect, test } from "bun:test";
-import { type Device, openTap, openTun, type Route, type RouteSettings } from "../../src/index";
-import { leavingNothing, refusal, warmUp, withQuietIPv6 } from "../open/support";
-import { describePrivileged } from "../support/privilege";
-import { run } from "../support/system";
-import { kinds, routesByIp } from "./support";
+import { type Device, openTap, openTun, type Route, type RouteSettings } from "../../src/index.ts";
+import { leavingNothing, refusal, warmUp, withQuietIPv6 } from "../device/support.ts";
+import { describePrivileged } from "../support/privilege.ts";
+import { run } from "../support/system.ts";
+import { kinds, routesByIp } from "./support.ts";
 
 interface Row {
   readonly given: string | RouteSettings;

@@ -1,12 +1,12 @@
 /** Five hundred changes of every kind while frames flow: nothing stalls, nothing is missed, and in the end all is as `ip` shows it. */
 import { beforeAll, expect, test } from "bun:test";
-import { openTun, type Tun } from "../../src/index";
-import { buildIcmpEcho, buildIPv4, IcmpType, IpProtocol, parseIcmpEcho, parseIPv4 } from "../../src/packet/index";
-import { otherNamespace, warmUp } from "../open/support";
-import { describeWithTools } from "../support/privilege";
-import { interfaceNames, quietIPv6, run, until } from "../support/system";
-import { listenTo, replayed, shownIn } from "./namespaces";
-import { addressesByIp, routesByIp } from "./support";
+import { openTun, type Tun } from "../../src/index.ts";
+import { buildIcmpEcho, buildIPv4, IcmpType, IpProtocol, parseIcmpEcho, parseIPv4 } from "../../src/packet/index.ts";
+import { otherNamespace, warmUp } from "../device/support.ts";
+import { listenTo, replayed, shownIn } from "../support/namespaces.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { interfaceNames, quietIPv6, run, until } from "../support/system.ts";
+import { addressesByIp, routesByIp } from "./support.ts";
 
 const STEPS = 500;
 const base = "192.0.2.1/24";

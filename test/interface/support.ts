@@ -1,9 +1,9 @@
 /** What the tests of settings, addresses and routes share: `ip` as an independent witness of all that the library says, and frames. */
 import { afterAll, beforeAll, expect } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
-import type { Address, Device, InterfaceInfo, Route, Scope } from "../../src/index";
-import { openTap, openTun } from "../../src/index";
-import { run, until } from "../support/system";
+import type { Address, Device, InterfaceInfo, Route, Scope } from "../../src/index.ts";
+import { openTap, openTun } from "../../src/index.ts";
+import { run, until } from "../support/system.ts";
 
 /** Runs `ip`, here unless `through` says where, and reads its JSON. */
 export function ipJson<T = Record<string, unknown>>(command: string, through: readonly string[] = []): T[] {

@@ -2,10 +2,10 @@
 import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
-import type { AddressLike, Device, RouteLike } from "../../src/index";
-import { Namespace } from "../offload/support/namespaces";
-import { describeWithTools } from "../support/privilege";
-import { kinds } from "./support";
+import type { AddressLike, Device, RouteLike } from "../../src/index.ts";
+import { Namespace } from "../io/offload/support/namespaces.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { kinds } from "./support.ts";
 
 interface Host {
   readonly addresses: AddressLike[];

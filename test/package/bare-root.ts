@@ -1,8 +1,8 @@
 /** A root file system that holds one executable and what it cannot do without, and how to run it in there. */
 import { copyFileSync, mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { run } from "../support/system";
-import type { Output } from "./support";
+import { run } from "../support/system.ts";
+import type { Output } from "./support.ts";
 
 /** The shared objects that an executable needs, as paths: libc's, and the loader. */
 export function sharedObjects(executable: string): string[] {

@@ -3,10 +3,10 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from "bun:tes
 import { readFileSync, rmSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
-import { describeWithTools } from "../support/privilege";
-import { interfaceNames, quietIPv6 } from "../support/system";
-import { listing, makeBareRoot, runInBareRoot, sharedObjects } from "./bare-root";
-import { mustRunIn, programPath, projectPath, runIn, temporaryFolder } from "./support";
+import { describeWithTools } from "../support/privilege.ts";
+import { interfaceNames, quietIPv6 } from "../support/system.ts";
+import { listing, makeBareRoot, runInBareRoot, sharedObjects } from "./bare-root.ts";
+import { mustRunIn, programPath, projectPath, runIn, temporaryFolder } from "./support.ts";
 
 const tools = ["unshare", "mount", "chroot", "ldd", "ip"];
 

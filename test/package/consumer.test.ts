@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { dirname, join, normalize } from "node:path";
-import { describePrivileged, describeUnless } from "../support/privilege";
-import { quietIPv6 } from "../support/system";
-import { type Installer, makeProject, pack, setTypeChecking, unpack } from "./packed";
-import { registryObstacle } from "./registry";
-import { mustRunIn, projectPath, runIn, temporaryFolder } from "./support";
+import { describePrivileged, describeUnless } from "../support/privilege.ts";
+import { quietIPv6 } from "../support/system.ts";
+import { type Installer, makeProject, pack, setTypeChecking, unpack } from "./packed.ts";
+import { registryObstacle } from "./registry.ts";
+import { mustRunIn, projectPath, runIn, temporaryFolder } from "./support.ts";
 
 const bun = process.execPath;
 

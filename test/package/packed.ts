@@ -1,8 +1,8 @@
 /** The package as `npm publish` would make it, and projects that use it. */
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { basename, join } from "node:path";
-import { mustRunOnline } from "./registry";
-import { mustRunIn, projectPath } from "./support";
+import { mustRunOnline } from "./registry.ts";
+import { mustRunIn, projectPath } from "./support.ts";
 
 /** What is not copied to where the package is made: nothing of it may end up there, nor be written here. */
 const leftOut = new Set(["node_modules", ".git", "coverage", "dist"]);

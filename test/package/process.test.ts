@@ -1,9 +1,9 @@
 /** What a device does to the process that has it open: how long it lives, and what it costs while nothing happens. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { describePrivileged } from "../support/privilege";
-import { quietIPv6 } from "../support/system";
-import { measureIdle } from "./proc";
-import { Child, wakers } from "./support";
+import { describePrivileged } from "../support/privilege.ts";
+import { quietIPv6 } from "../support/system.ts";
+import { measureIdle } from "./proc.ts";
+import { Child, wakers } from "./support.ts";
 
 /** Much longer than a process takes that has nothing to wait for: some 100 ms. */
 const HOLD_MS = 700;

@@ -1,5 +1,5 @@
 /** Commands that need the npm registry: they run in the network namespace of whoever started the tests. */
-import { mustRunIn, runIn } from "./support";
+import { mustRunIn, runIn } from "./support.ts";
 
 // support/preload.ts has taken this process, and so its children, out of it.
 const inParentNamespace = ["nsenter", `--net=/proc/${process.ppid}/ns/net`];

@@ -1,7 +1,7 @@
 /** Many devices: one after another, and at once. */
 import { expect, test } from "bun:test";
-import { describeWithTools } from "../support/privilege";
-import { Child } from "./support";
+import { describeWithTools } from "../support/privilege.ts";
+import { Child } from "./support.ts";
 
 const MiB = 1024 * 1024;
 

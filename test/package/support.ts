@@ -2,7 +2,7 @@
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
-import { until } from "../support/system";
+import { until } from "../support/system.ts";
 
 /** The folder of the project. */
 export const projectPath: string = resolve(import.meta.dir, "../..");

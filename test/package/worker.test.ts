@@ -1,10 +1,10 @@
 /** Devices in Workers: each has its own, next to the others and to the main thread. */
 import { beforeAll, describe, expect, test } from "bun:test";
-import { describePrivileged, describeWithTools } from "../support/privilege";
-import { openFds, quietIPv6, until } from "../support/system";
-import { neighbourOf } from "./programs/worker";
-import { Child, wakers } from "./support";
-import { DeviceWorker } from "./workers";
+import { describePrivileged, describeWithTools } from "../support/privilege.ts";
+import { openFds, quietIPv6, until } from "../support/system.ts";
+import { neighbourOf } from "./programs/worker.ts";
+import { Child, wakers } from "./support.ts";
+import { DeviceWorker } from "./workers.ts";
 
 const numbered = (number: number, count: number): string[] =>
   Array.from({ length: count }, (_, i) => `${i} for ${number}`);

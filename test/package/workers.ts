@@ -1,7 +1,7 @@
 /** Workers that say a few things and then close, as promises. */
 
-import type { Said, Task } from "./programs/worker";
-import { programPath } from "./support";
+import type { Said, Task } from "./programs/worker.ts";
+import { programPath } from "./support.ts";
 
 /** A Worker of programs/worker.ts, and what it says, one after the other. */
 export class DeviceWorker {

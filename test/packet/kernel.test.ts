@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { openTap, openTun } from "../../src/index.ts";
 import * as packet from "../../src/packet/index.ts";
-import { Namespace } from "../offload/support/namespaces.ts";
+import { Namespace } from "../io/offload/support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
 
 const { EtherType, IcmpType, IcmpUnreachable, Icmpv6Type, IpProtocol, TcpFlag } = packet;

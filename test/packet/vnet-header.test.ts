@@ -3,7 +3,7 @@ import fc from "fast-check";
 import { PacketError, parseVnetHeader, VNET_HEADER_LENGTH, writeVnetHeader } from "../../src/packet/index.ts";
 import { dirty, hex, readAll, surround } from "./support.ts";
 
-/** Headers of a Linux 6.18 kernel with the first bytes of their packets, out of test/offload/golden; ECN is added. */
+/** Headers of a Linux 6.18 kernel with the first bytes of their packets, out of test/io/offload/golden; ECN is added. */
 const tcp4 = hex("01013400640014001000 450000");
 const tcp6Ecn = hex("01844800640028001000 600000");
 const udp = hex("01051c00640014000600 450000");

@@ -1,10 +1,10 @@
 /** The report's lines, of machines that one does not have at hand. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import type { ProbeCheck, ProbeFacts } from "../../src/probe";
-import { checksOf } from "../../src/probe/checks";
-import { isOneSentence } from "../unit/support";
-import { type Differences, facts, failure, refused, untried, well, works } from "./made-up";
+import { checksOf } from "../../src/probe/checks.ts";
+import type { ProbeCheck, ProbeFacts } from "../../src/probe/index.ts";
+import { isOneSentence } from "../support/programs.ts";
+import { type Differences, facts, failure, refused, untried, well, works } from "./made-up.ts";
 
 const capability = "get the capability";
 const unprivileged: Differences = {

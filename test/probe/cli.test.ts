@@ -3,8 +3,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { describePrivileged, describeUnless, describeWithTools } from "../support/privilege";
-import { runToEnd, top } from "../unit/support";
+import { describePrivileged, describeUnless, describeWithTools } from "../support/privilege.ts";
+import { runToEnd, top } from "../support/programs.ts";
 
 setDefaultTimeout(30_000);
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { type CommandSurroundings, run, usage, wantsColour } from "../../src/probe/command";
-import { render } from "../../src/probe/render";
-import { refused, report } from "./made-up";
+import { type CommandSurroundings, run, usage, wantsColour } from "../../src/probe/command.ts";
+import { render } from "../../src/probe/render.ts";
+import { refused, report } from "./made-up.ts";
 
 const well = report();
 const ill = report({ tun: refused("EPERM", -1, "ioctl(TUNSETIFF)", "be root") });

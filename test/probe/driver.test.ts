@@ -1,5 +1,5 @@
 import { describe, expect, test } from "bun:test";
-import { namedFeatures } from "../../src/probe/driver";
+import { namedFeatures } from "../../src/probe/driver.ts";
 
 describe("namedFeatures()", () => {
   const known = ["TUN", "TAP", "NAPI", "NAPI_FRAGS", "NO_CARRIER", "MULTI_QUEUE", "NO_PI", "ONE_QUEUE", "VNET_HDR"];

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
 import { existsSync, mkdtempSync } from "node:fs";
 import { join } from "node:path";
-import { openTun } from "../../src/index";
-import { mounted, noOthers, noRootless, rootless, somebody } from "../open/as-others";
-import { describeUnless } from "../support/privilege";
-import { interfaceNames, run } from "../support/system";
-import { isOneSentence } from "../unit/support";
+import { openTun } from "../../src/index.ts";
+import { mounted, noOthers, noRootless, rootless, somebody } from "../device/as-others.ts";
+import { describeUnless } from "../support/privilege.ts";
+import { isOneSentence } from "../support/programs.ts";
+import { interfaceNames, run } from "../support/system.ts";
 import {
   asSomebody,
   checkOf,
@@ -17,7 +17,7 @@ import {
   type Package,
   rootWith,
   withNetAdmin,
-} from "./support";
+} from "./support.ts";
 
 /** Programs are started, with a Bun that others can read. */
 setDefaultTimeout(30_000);

@@ -1,9 +1,9 @@
 /** probe() where it is hardest to look: other platforms, system calls that are refused, no fd to spare. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import type { ProbeReport } from "../../src/probe";
-import { describePrivileged } from "../support/privilege";
-import { runScript, top } from "../unit/support";
-import { checkOf, idsOf } from "./support";
+import type { ProbeReport } from "../../src/probe/index.ts";
+import { describePrivileged } from "../support/privilege.ts";
+import { runScript, top } from "../support/programs.ts";
+import { checkOf, idsOf } from "./support.ts";
 
 setDefaultTimeout(30_000);
 

@@ -2,15 +2,15 @@
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import { openTun } from "../../src/index";
-import { type ProbeReport, probe } from "../../src/probe";
-import { libcOf } from "../../src/probe/system";
-import * as constants from "../../src/sys/constants";
-import { ping, withQuietIPv6 } from "../open/support";
-import { describePrivileged, describeWithTools } from "../support/privilege";
-import { interfaceNames, openFds, run, until } from "../support/system";
-import { top } from "../unit/support";
-import { report as madeUp } from "./made-up";
+import { openTun } from "../../src/index.ts";
+import { type ProbeReport, probe } from "../../src/probe/index.ts";
+import { libcOf } from "../../src/probe/system.ts";
+import * as constants from "../../src/sys/constants.ts";
+import { ping, withQuietIPv6 } from "../device/support.ts";
+import { describePrivileged, describeWithTools } from "../support/privilege.ts";
+import { top } from "../support/programs.ts";
+import { interfaceNames, openFds, run, until } from "../support/system.ts";
+import { report as madeUp } from "./made-up.ts";
 
 setDefaultTimeout(30_000);
 

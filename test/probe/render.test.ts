@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { render, wrap } from "../../src/probe/render";
-import { type Differences, failure, refused, report, untried } from "./made-up";
+import { render, wrap } from "../../src/probe/render.ts";
+import { type Differences, failure, refused, report, untried } from "./made-up.ts";
 
 const plain = { colour: false, columns: 80 };
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
-import { isInitialUserNamespace } from "../../src/probe/user";
-import { type UserNamespaceRules, userNamespaceFailure } from "../../src/probe/user-namespaces";
-import { isOneSentence } from "../unit/support";
+import { isInitialUserNamespace } from "../../src/probe/user.ts";
+import { type UserNamespaceRules, userNamespaceFailure } from "../../src/probe/user-namespaces.ts";
+import { isOneSentence } from "../support/programs.ts";
 
 const rules: UserNamespaceRules = { privileged: false, cloneAllowed: true, appArmorRestricts: false };
 const [EPERM, EINVAL, ENOSPC, ENOSYS] = [-1, -22, -28, -38];

@@ -2,7 +2,14 @@
  * A project that uses every value that bun-tuntap exports. The test copies it
  * out of the tree, where the two paths below are the package's names.
  */
-import { buildCapture, CaptureError, capture, LinkType, parseCapture, readCapture } from "../../../src/capture/index";
+import {
+  buildCapture,
+  CaptureError,
+  capture,
+  LinkType,
+  parseCapture,
+  readCapture,
+} from "../../../src/capture/index.ts";
 import {
   adopt,
   deleteDevice,
@@ -13,7 +20,7 @@ import {
   probe,
   TunTapError,
   takeOver,
-} from "../../../src/index";
+} from "../../../src/index.ts";
 import {
   ArpOperation,
   buildArp,
@@ -68,7 +75,7 @@ import {
   writeTcp,
   writeUdp,
   writeVnetHeader,
-} from "../../../src/packet/index";
+} from "../../../src/packet/index.ts";
 
 /** A datagram of the kernel's, through a TUN. */
 async function receive(): Promise<string> {

@@ -1,6 +1,6 @@
 /** Opens and closes devices one after another; prints as JSON what is there before and after, and the memory in use. */
 import { readdirSync, readFileSync } from "node:fs";
-import { openTap, openTun } from "../../../src/index";
+import { openTap, openTun } from "../../../src/index.ts";
 
 const count = Number(process.argv[2]);
 const warmup = 200;

@@ -1,5 +1,5 @@
 /** Listens on three devices in three ways; on the word "send" has a frame sent to each, and counts those that arrive. */
-import { openTap, openTun, type Tun } from "../../../src/index";
+import { openTap, openTun, type Tun } from "../../../src/index.ts";
 
 let received = 0;
 

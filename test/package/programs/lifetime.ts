@@ -2,7 +2,7 @@
  * One way of holding a device, or not: prints "open", and "ended" on stdin's
  * end, after closing what is open. Stdin itself never keeps it alive.
  */
-import { openTun, type Tun } from "../../../src/index";
+import { openTun, type Tun } from "../../../src/index.ts";
 
 const devices: Tun[] = [];
 

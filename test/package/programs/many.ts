@@ -4,8 +4,8 @@
  * left over once all are closed. Every third device listens in another way.
  */
 import { readdirSync, readFileSync } from "node:fs";
-import { openTun, type Tun } from "../../../src/index";
-import { parseIPv4 } from "../../../src/packet/index";
+import { openTun, type Tun } from "../../../src/index.ts";
+import { parseIPv4 } from "../../../src/packet/index.ts";
 
 const count = Number(process.argv[2]);
 const networks = ["192.0.2", "198.51.100", "203.0.113"];

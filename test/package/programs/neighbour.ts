@@ -2,7 +2,7 @@
  * Plays the neighbour on the other end of a TAP: lets the kernel look for it,
  * answers, takes a datagram, and pings the kernel. Prints each step.
  */
-import { openTap } from "../../../src/index";
+import { openTap } from "../../../src/index.ts";
 import {
   ArpOperation,
   buildArp,
@@ -16,7 +16,7 @@ import {
   parseEthernet,
   parseIcmpEcho,
   parseIPv4,
-} from "../../../src/packet/index";
+} from "../../../src/packet/index.ts";
 
 const host = { mac: "02:00:5e:00:53:01", ipv4: "192.0.2.1" };
 const neighbour = { mac: "02:00:5e:00:53:02", ipv4: "192.0.2.2" };

@@ -5,10 +5,10 @@
  * can still receive. Prints as JSON what was left over, and what it received.
  */
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
-import { openTun } from "../../../src/index";
-import { run, until } from "../../support/system";
-import { DeviceWorker } from "../workers";
-import { neighbourOf } from "./worker";
+import { openTun } from "../../../src/index.ts";
+import { run, until } from "../../support/system.ts";
+import { DeviceWorker } from "../workers.ts";
+import { neighbourOf } from "./worker.ts";
 
 const count = Number(process.argv[2]);
 

@@ -4,8 +4,8 @@
  * the device, and has nothing left to live for.
  */
 import { workerData } from "node:worker_threads";
-import { openTun } from "../../../src/index";
-import { parseIPv4 } from "../../../src/packet/index";
+import { openTun } from "../../../src/index.ts";
+import { parseIPv4 } from "../../../src/packet/index.ts";
 
 /** What a Worker is to do. */
 export interface Task {

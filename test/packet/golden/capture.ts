@@ -9,7 +9,7 @@
  * Ports are ones for which tcpdump has no dissector.
  */
 import { release } from "node:os";
-import { Namespace } from "../../offload/support/namespaces.ts";
+import { Namespace } from "../../io/offload/support/namespaces.ts";
 import { framesOf } from "./frames.ts";
 
 const TOOLS = ["-U", "--immediate-mode", "-s", "0", "-w", "-"];

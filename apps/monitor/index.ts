@@ -1,0 +1,165 @@
+/**
+ * sudo bun run apps/monitor                          a host to talk to, and a page that shows its packets
+ * sudo bun run apps/monitor --listen 127.0.0.1:9000  at another port than 8080
+ * sudo bun run apps/monitor --relay NETNS            a relay into that network namespace, and a page to watch it
+ * bun build --compile apps/monitor/index.ts --outfile monitor && sudo ./monitor
+ *
+ * A page to watch a device: throughput, protocols, talkers, the latest packets
+ * in words, and a download for Wireshark. What there is to watch is the host of
+ * apps/userspace-host, or a relay between two network namespaces. Ctrl-C
+ * ends it, and the interfaces with it.
+ */
+import { parseArgs } from "node:util";
+import { sendAll } from "../../examples/support/send-all.ts";
+import { type Device, openTun, TunTapError } from "../../src/index.ts";
+import { attach } from "../userspace-host/attach.ts";
+import { Host } from "../userspace-host/host.ts";
+import { type MonitorServer, serveMonitor } from "./server.ts";
+
+const usage = `Usage: sudo bun run apps/monitor [options]
+
+A page to watch a device.
+
+  --listen ADDRESS:PORT  where the page is; default 127.0.0.1:8080. Whoever can
+                         reach it sees the traffic: there is no password.
+  --relay NETNS          relay into that network namespace, a name or a path,
+                         and watch the end that is here; without it, there is a
+                         host behind the interface that exists in TypeScript only
+  --left CIDR            the relay's address here; default 192.0.2.1/24
+  --right CIDR           and there; default 198.51.100.1/24
+  --offload              the relay moves super-packets: several times as fast
+  --help`;
+
+async function main(): Promise<number> {
+  try {
+    const settings = parseSettings();
+    if (settings === "help") console.log(usage);
+    else await watch(settings);
+    return 0;
+  } catch (error) {
+    const { code = "", message } = error as Partial<TunTapError>;
+    const isUsage = code.startsWith("ERR_PARSE_ARGS") || error instanceof RangeError;
+    if (!isUsage && !(error instanceof TunTapError || error instanceof ListenError)) throw error;
+    console.error(isUsage ? `${message}\n\n${usage}` : message);
+    return isUsage ? 2 : 1;
+  }
+}
+
+class ListenError extends Error {}
+
+const listenProblems: Readonly<Record<string, string>> = {
+  EADDRINUSE: "is in use; choose another port, or 0 for any that is free",
+  EADDRNOTAVAIL: "is no address of this machine",
+  EACCES: "may not be used; choose a port from 1024 on",
+};
+
+function serve(device: Device, hostname: string, port: number): MonitorServer {
+  try {
+    return serveMonitor(device, { hostname, port });
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    if (code === undefined) throw error;
+    // A name that nobody knows is one of these; its code differs from system to system.
+    const problem = listenProblems[code] ?? `cannot be used: ${message}`;
+    throw new ListenError(`--listen ${hostname}:${port} ${problem}`, { cause: error });
+  }
+}
+
+async function watch({ hostname, port, relay, left, right, offload }: Settings): Promise<void> {
+  await using stack = new AsyncDisposableStack();
+  const there = relay === undefined ? openHost(stack) : openRelay(stack, { netns: relay, left, right, offload });
+  const { url } = stack.use(serve(there.device, hostname, port));
+  console.log(`${there.description}\n\nWatch ${there.device.name} here; Ctrl-C ends it:\n\n  ${url}`);
+  await Promise.race([there.ended, signalled()]);
+}
+
+/** What there is to watch. */
+interface Watched {
+  device: Device;
+  description: string;
+  ended: Promise<void>;
+}
+
+function openHost(stack: AsyncDisposableStack): Watched {
+  const [ipv4, ipv6] = ["198.51.100.2", "2001:db8::2"];
+  const addresses = [
+    { address: "198.51.100.1", peer: ipv4 },
+    { address: "2001:db8::1", peer: ipv6, noDad: true },
+  ];
+  const tun = stack.use(openTun({ addresses, ipv6: false }));
+  const secret = crypto.getRandomValues(new Uint8Array(32));
+  const ended = attach(tun, new Host({ ipv4, ipv6, mtu: tun.mtu, secret }));
+  const tries = [`ping ${ipv4}`, `curl http://${ipv4}/`, `curl -o /dev/null 'http://[${ipv6}]/big?bytes=16000000'`];
+  const description = `Behind ${tun.name} there is a host. In another shell:\n\n  ${tries.join("\n  ")}`;
+  return { device: tun, description, ended };
+}
+
+function openRelay(
+  stack: AsyncDisposableStack,
+  { netns, left, right, offload }: { netns: string; left: string; right: string; offload: boolean },
+): Watched {
+  const ended = Promise.withResolvers<void>();
+  const common = { offload, reuseBuffers: true, ipv6: false, close: () => ended.resolve() } as const;
+  // What the other one does not take is dropped, as a router does.
+  const here = stack.use(
+    openTun({
+      ...common,
+      name: "left%d",
+      addresses: [left],
+      routes: [bare(right)],
+      data: (_, packets) => void sendAll(there, packets),
+    }),
+  );
+  const there = stack.use(
+    openTun({
+      ...common,
+      name: "right%d",
+      netns,
+      addresses: [right],
+      routes: [bare(left)],
+      data: (_, packets) => void sendAll(here, packets),
+    }),
+  );
+  const description = `${here.name} is joined to ${there.name} in ${netns}. In another shell:\n\n  ping ${bare(right)}`;
+  return { device: here, description, ended: ended.promise };
+}
+
+function bare(cidr: string): string {
+  return cidr.replace(/\/.*/, "");
+}
+
+async function signalled(): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
+  await promise;
+}
+
+interface Settings {
+  hostname: string;
+  port: number;
+  relay: string | undefined;
+  left: string;
+  right: string;
+  offload: boolean;
+}
+
+function parseSettings(): Settings | "help" {
+  const { values } = parseArgs({
+    options: {
+      listen: { type: "string", default: "127.0.0.1:8080" },
+      relay: { type: "string" },
+      left: { type: "string", default: "192.0.2.1/24" },
+      right: { type: "string", default: "198.51.100.1/24" },
+      offload: { type: "boolean", default: false },
+      help: { type: "boolean", default: false },
+    },
+  });
+  if (values.help) return "help";
+  const { listen, relay, left, right, offload } = values;
+  const [, hostname, digits] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(listen) ?? [];
+  const port = Number(digits);
+  if (hostname !== undefined && port <= 65_535) return { hostname, port, relay, left, right, offload };
+  throw new RangeError(`--listen is "${listen}", wanted ADDRESS:PORT, such as 127.0.0.1:8080`);
+}
+
+process.exitCode = await main();

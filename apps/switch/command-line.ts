@@ -1,0 +1,171 @@
+/** What the user types: options, their meaning and their checks. */
+import { createHash } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { hostname } from "node:os";
+import { parseArgs } from "node:util";
+import { MESSAGE_MAX } from "./framing.ts";
+import type { JoinOptions } from "./join.ts";
+import { ID_PATTERN } from "./protocol.ts";
+import type { ServeOptions } from "./serve.ts";
+import { givenToken, newToken, TOKEN_VARIABLE, tokenOfFile } from "./token.ts";
+
+export const HELP: string = `A virtual Ethernet LAN over WebSocket.
+
+switch serve [options]                the switch; needs no privilege
+  --listen ADDRESS:PORT   default 0.0.0.0:7000; "[::]:7000" for IPv6 too
+  --token-file FILE       the secret that clients must know; made, if there is no such file
+  --pool NETWORK          hand out addresses of this, such as 198.51.100.0/24
+  --lease SECONDS         keep a client's address for it while it is away; default 86400
+  --mtu BYTES             of the LAN; default 1500
+  --age SECONDS           forget a MAC address that is not seen for so long; default 300
+  --macs NUMBER           MAC addresses that one client may use; default 64
+  --ports NUMBER          clients at a time; default 256
+  --queue BYTES           that wait for a client; more are dropped and counted; default 1048576
+  --timeout SECONDS       without a sign of life, after which a client is gone; 8 to 960, default 30
+  --tls-cert FILE, --tls-key FILE    certificate and key, PEM: clients then use wss://
+
+switch join URL [options]             a client; root, or CAP_NET_ADMIN
+  URL                     of the switch: ws://192.0.2.1:7000, wss://switch.example:7000
+  --token-file FILE       the secret
+  --name NAME             of the interface; default lan0
+  --address ADDRESS       with prefix length, instead of the switch's; may be repeated, IPv6 too
+  --id ID                 what the switch knows this client by, and keeps its address for; default host name/interface
+  --mac MAC               default: one that follows from the id, so it stays the same
+  --queue BYTES           that wait for the switch; more are dropped and counted; default 1048576
+  --timeout SECONDS       without a sign of life, after which to connect again; 2 to 960, default 30
+  --tls-ca FILE           the certificate authority to trust, PEM, for a certificate of your own
+
+The token is never an argument, as everybody sees those in ps: it is in the file, or in the
+environment as ${TOKEN_VARIABLE}. A switch that is given neither makes one and prints it.
+
+Status, as JSON:  curl -H "Authorization: Bearer $(cat token)" http://192.0.2.1:7000/status
+`;
+
+const string = { type: "string" } as const;
+
+const SERVE_OPTIONS = {
+  listen: { type: "string", default: "0.0.0.0:7000" },
+  "token-file": string,
+  pool: string,
+  lease: string,
+  mtu: string,
+  age: string,
+  macs: string,
+  ports: string,
+  queue: string,
+  timeout: string,
+  "tls-cert": string,
+  "tls-key": string,
+} as const;
+
+const JOIN_OPTIONS = {
+  "token-file": string,
+  name: { type: "string", default: "lan0" },
+  address: { type: "string", multiple: true, default: [] as string[] },
+  id: string,
+  mac: string,
+  queue: string,
+  timeout: string,
+  "tls-ca": string,
+} as const;
+
+/** The user has typed what cannot be. */
+export class UsageError extends Error {}
+
+export type Command =
+  | { readonly name: "help" }
+  | { readonly name: "serve"; readonly options: Omit<ServeOptions, "log">; readonly madeToken: boolean }
+  | { readonly name: "join"; readonly options: Omit<JoinOptions, "log" | "signal"> };
+
+/** @throws {UsageError} */
+export function parseCommandLine(args: readonly string[]): Command {
+  const [name, ...rest] = args;
+  try {
+    if (name === undefined || args.includes("--help") || args.includes("-h")) return { name: "help" };
+    if (name === "serve") return parseServe(rest);
+    if (name === "join") return parseJoin(rest);
+  } catch (error) {
+    // Of parseArgs, of a file that cannot be read, or of a value that is wrong: each says what it is about.
+    throw error instanceof Error ? new UsageError(error.message, { cause: error }) : error;
+  }
+  throw new UsageError(`The command is serve or join, got "${name}"`);
+}
+
+function parseServe(args: string[]): Command {
+  const { values } = parseArgs({ args, options: SERVE_OPTIONS });
+  const file = values["token-file"];
+  const token = file === undefined ? givenToken(undefined) : tokenOfFile(file);
+  const options = {
+    ...parseListen(values.listen),
+    token: token ?? newToken(),
+    // The largest of which a frame with two VLAN tags has a length of 16 bits.
+    mtu: integer("mtu", values.mtu, 1500, 68, 65_513),
+    ageMs: integer("age", values.age, 300, 1, 1_000_000) * 1000,
+    portsMax: integer("ports", values.ports, 256, 1, 65_536),
+    perPortMax: integer("macs", values.macs, 64, 1, 65_536),
+    queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
+    timeout: integer("timeout", values.timeout, 30, 8, 960),
+    pool: values.pool,
+    leaseMs: integer("lease", values.lease, 86_400, 0, 10_000_000) * 1000,
+    tls: tlsFiles(values["tls-cert"], values["tls-key"]),
+  };
+  return { name: "serve", options, madeToken: token === undefined };
+}
+
+function parseJoin(args: string[]): Command {
+  const { values, positionals } = parseArgs({ args, allowPositionals: true, options: JOIN_OPTIONS });
+  const token = givenToken(values["token-file"]);
+  if (token === undefined) throw new RangeError(`A token is needed: --token-file, or ${TOKEN_VARIABLE}`);
+  const id = values.id ?? `${hostname()}/${values.name}`;
+  if (!ID_PATTERN.test(id)) throw new RangeError(`--id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -, got "${id}"`);
+  const options = {
+    url: parseUrl(positionals),
+    token,
+    name: values.name,
+    id,
+    mac: values.mac ?? macOf(id),
+    addresses: values.address,
+    queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
+    timeout: integer("timeout", values.timeout, 30, 2, 960),
+    tlsCa: values["tls-ca"] === undefined ? undefined : readFileSync(values["tls-ca"], "utf8"),
+  };
+  return { name: "join", options };
+}
+
+/** "192.0.2.1:7000", "[2001:db8::1]:7000" */
+function parseListen(text: string): { hostname: string; port: number } {
+  const [, ipv6, other, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
+  const host = ipv6 ?? other;
+  if (host === undefined) throw new RangeError(`--listen must be as 192.0.2.1:7000, got "${text}"`);
+  return { hostname: host, port: integer("listen", port, 7000, 0, 65_535) };
+}
+
+/** Without a slash at the end. */
+function parseUrl(positionals: readonly string[]): string {
+  const [text = ""] = positionals;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  const isBare = url !== null && url.pathname === "/" && url.search === "" && url.hash === "";
+  if (positionals.length === 1 && isBare && /^wss?:$/.test(url.protocol)) return url.origin;
+  throw new RangeError(`join needs one URL such as ws://192.0.2.1:7000, got "${positionals.join(" ")}"`);
+}
+
+function tlsFiles(cert: string | undefined, key: string | undefined): ServeOptions["tls"] {
+  if (cert === undefined && key === undefined) return undefined;
+  if (cert !== undefined && key !== undefined)
+    return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
+  throw new RangeError("--tls-cert and --tls-key go together");
+}
+
+function integer(option: string, text: string | undefined, preset: number, min: number, max: number): number {
+  if (text === undefined) return preset;
+  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
+  if (value >= min && value <= max) return value;
+  throw new RangeError(`--${option} must be a whole number from ${min} to ${max}, got "${text}"`);
+}
+
+/** The same for the same id; locally administered, one station's (IEEE 802 section 8.2). */
+export function macOf(id: string): string {
+  const octets = createHash("sha256").update(id).digest().subarray(0, 6);
+  octets[0] = ((octets[0] as number) & 0xfc) | 0x02;
+  return octets.toString("hex").replace(/..(?!$)/g, "$&:");
+}

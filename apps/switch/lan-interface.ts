@@ -1,0 +1,108 @@
+/** The TAP of a client: it stays, with its address and MAC, while connections to the switch come and go. */
+
+import { sendAll } from "../../examples/support/send-all.ts";
+import { openTap, type Tap } from "../../src/index.ts";
+import { pack, unpack } from "./framing.ts";
+import type { Welcome } from "./protocol.ts";
+
+export interface InterfaceOptions {
+  readonly name: string;
+  readonly mac: string;
+  /** Instead of the one that the switch gives. */
+  readonly addresses: readonly string[];
+  readonly log: (line: string) => void;
+  /** The interface is gone, and not by `close()`. */
+  readonly gone: (why: string) => void;
+}
+
+/** Takes a message, or has no room for it and returns false. */
+export type Uplink = (message: Uint8Array<ArrayBuffer>) => boolean;
+
+export class LanInterface implements Disposable {
+  readonly #options: InterfaceOptions;
+  #tap: Tap | undefined;
+  #uplink: Uplink | undefined;
+  #leased: string | undefined;
+  /** Frames of the kernel's that found no switch, or no room on the way to it; frames that the kernel did not take. */
+  #dropped = 0;
+
+  constructor(options: InterfaceOptions) {
+    this.#options = options;
+  }
+
+  /** The address that the switch gave. */
+  get leased(): string | undefined {
+    return this.#leased;
+  }
+
+  /** The switch has let us in: makes the interface, or brings it in line with what the switch says now. */
+  plugIn({ mtu, address }: Welcome, uplink: Uplink): void {
+    this.#uplink = uplink;
+    const leased = this.#options.addresses.length > 0 ? undefined : address;
+    if (this.#tap === undefined) this.#tap = this.#open(mtu, leased);
+    else this.#adapt(this.#tap, mtu, leased);
+    this.#leased = leased;
+    this.#describe(this.#tap);
+  }
+
+  /** As if the cable were pulled: the kernel keeps the addresses, and sends nothing. */
+  unplug(): void {
+    this.#uplink = undefined;
+    if (this.#tap?.closed === false) this.#tap.setCarrier(false);
+  }
+
+  /** Gives the frames of a message to the kernel. @returns false if it is not made of whole frames */
+  deliver(message: Uint8Array): boolean {
+    const frames = unpack(message);
+    if (frames === null) return false;
+    if (this.#tap?.closed === false) this.#dropped += frames.length - sendAll(this.#tap, frames);
+    return true;
+  }
+
+  [Symbol.dispose](): void {
+    const tap = this.#tap;
+    if (tap === undefined || tap.closed) return;
+    const { framesReceived, framesSent } = tap.counters();
+    this.#options.log(`${tap.name} ends: ${framesReceived} frames out, ${framesSent} in, ${this.#dropped} dropped`);
+    tap.close();
+  }
+
+  #open(mtu: number, leased: string | undefined): Tap {
+    const { name, mac, addresses, gone } = this.#options;
+    return openTap({
+      name,
+      mac,
+      mtu,
+      addresses: leased === undefined ? addresses : [leased],
+      up: true,
+      // TCP comes out of the kernel in pieces of 64 KiB and is cut here; what came over the LAN goes in as such again.
+      offload: true,
+      reuseBuffers: true,
+      data: (_, frames) => this.#carry(frames),
+      close: (_, reason) => reason && gone(reason.message),
+    });
+  }
+
+  #adapt(tap: Tap, mtu: number, leased: string | undefined): void {
+    if (tap.mtu !== mtu) tap.setMtu(mtu);
+    if (leased !== this.#leased) {
+      if (leased !== undefined) tap.replaceAddress(leased);
+      if (this.#leased !== undefined) tap.removeAddress(this.#leased);
+    }
+    tap.setCarrier(true);
+  }
+
+  #carry(frames: readonly Uint8Array[]): void {
+    let lost = 0;
+    const tooLong = pack(frames, (message, count) => {
+      if (!this.#uplink?.(message)) lost += count;
+    });
+    this.#dropped += lost + tooLong;
+  }
+
+  #describe(tap: Tap): void {
+    const addresses = tap.addresses().filter(({ scope }) => scope === "global");
+    const shown = addresses.map(({ address }) => address).join(", ") || "no address: give one with --address";
+    this.#options.log(`${tap.name} is in the LAN: ${shown}; MAC ${tap.mac}, MTU ${tap.mtu}`);
+  }
+}

@@ -1,0 +1,139 @@
+/** The switch itself: frames in from one port, out to others. It knows nothing of sockets and interfaces. */
+import { ETHERNET_HEADER_LENGTH, eachFrame, PREFIX_LENGTH } from "./framing.ts";
+import { MacTable, type MacTableOptions, macAt } from "./mac-table.ts";
+
+/** Two VLAN tags (IEEE 802.1Q), which the MTU does not count. */
+const TAGS_LENGTH = 8;
+
+/** Takes a message, or has no room for it and returns false. */
+export type Outlet = (message: Uint8Array) => boolean;
+
+/** One client's place at the switch. "In" is from the client. */
+export class Port {
+  framesIn = 0;
+  bytesIn = 0;
+  framesOut = 0;
+  bytesOut = 0;
+  /** From the client: too short, too long, or from a source that is no station. To the client: it does not keep up. */
+  readonly dropped = { short: 0, long: 0, source: 0, backPressure: 0 };
+  /** Frames whose source has no place in the MAC table: see `perPortMax`. */
+  unlearned = 0;
+  readonly #outlet: Outlet;
+  /** Where what goes out lies in the message that came in: begin, end, begin, end… */
+  #runs: number[] = [];
+  #frames = 0;
+
+  constructor(outlet: Outlet) {
+    this.#outlet = outlet;
+  }
+
+  /** Puts a frame of the message in hand behind those that go out. */
+  add(start: number, end: number): void {
+    const begin = start - PREFIX_LENGTH;
+    if (this.#runs.at(-1) === begin) this.#runs[this.#runs.length - 1] = end;
+    else this.#runs.push(begin, end);
+    this.#frames++;
+  }
+
+  /** Sends what was added; most often one run, which goes out as it came in. */
+  flush(message: Uint8Array): void {
+    const [runs, frames] = [this.#runs, this.#frames];
+    this.#runs = [];
+    this.#frames = 0;
+    const out = runs.length === 2 ? message.subarray(runs[0], runs[1]) : joined(message, runs);
+    if (!this.#outlet(out)) {
+      this.dropped.backPressure += frames;
+      return;
+    }
+    this.framesOut += frames;
+    this.bytesOut += out.length - frames * PREFIX_LENGTH;
+  }
+}
+
+function joined(message: Uint8Array, runs: readonly number[]): Uint8Array {
+  const parts: Uint8Array[] = [];
+  for (let i = 0; i < runs.length; i += 2) parts.push(message.subarray(runs[i], runs[i + 1]));
+  return Buffer.concat(parts);
+}
+
+export interface SwitchOptions extends MacTableOptions {
+  readonly mtu: number;
+  /** Milliseconds from any beginning. */
+  readonly clock: () => number;
+}
+
+export class LearningSwitch {
+  readonly ports: Set<Port> = new Set();
+  readonly table: MacTable<Port>;
+  readonly #frameMax: number;
+  readonly #clock: () => number;
+  readonly #touched = new Set<Port>();
+
+  constructor(options: SwitchOptions) {
+    this.table = new MacTable(options);
+    this.#frameMax = options.mtu + ETHERNET_HEADER_LENGTH + TAGS_LENGTH;
+    this.#clock = options.clock;
+  }
+
+  attach(port: Port): void {
+    this.ports.add(port);
+  }
+
+  detach(port: Port): void {
+    this.ports.delete(port);
+    this.table.forget(port);
+  }
+
+  /** Forgets the addresses that have not been seen for long; to be called now and then. */
+  sweep(): void {
+    this.table.sweep(this.#clock());
+  }
+
+  /**
+   * Switches the frames of a message that came in on a port.
+   *
+   * @returns false if it was not made of whole frames; those before the break are switched
+   */
+  receive(from: Port, message: Uint8Array): boolean {
+    const now = this.#clock();
+    const whole = eachFrame(message, (start, end) => this.#switch(from, message, start, end, now));
+    for (const port of this.#touched) port.flush(message);
+    this.#touched.clear();
+    return whole;
+  }
+
+  #switch(from: Port, message: Uint8Array, start: number, end: number, now: number): void {
+    const length = end - start;
+    from.framesIn++;
+    from.bytesIn += length;
+    const defect = this.#defect(message, start, length);
+    if (defect !== null) {
+      from.dropped[defect]++;
+      return;
+    }
+    if (!this.table.learn(macAt(message, start + 6), from, now)) from.unlearned++;
+    const known = isGroup(message, start) ? undefined : this.table.lookUp(macAt(message, start), now);
+    if (known === undefined) for (const port of this.ports) this.#addTo(port, from, start, end);
+    else this.#addTo(known, from, start, end);
+  }
+
+  /** Never back to where it came from: the station there has it already. */
+  #addTo(port: Port, from: Port, start: number, end: number): void {
+    if (port === from) return;
+    port.add(start, end);
+    this.#touched.add(port);
+  }
+
+  /** Why a frame is not switched, or null. */
+  #defect(message: Uint8Array, start: number, length: number): "short" | "long" | "source" | null {
+    if (length < ETHERNET_HEADER_LENGTH) return "short";
+    if (length > this.#frameMax) return "long";
+    // A group or no address at all is nobody's own (IEEE 802 section 8.2; include/linux/etherdevice.h is_valid_ether_addr()).
+    return isGroup(message, start + 6) || macAt(message, start + 6) === 0 ? "source" : null;
+  }
+}
+
+/** Multicast and broadcast: the first octet's lowest bit (IEEE 802 section 8.2). */
+function isGroup(bytes: Uint8Array, offset: number): boolean {
+  return ((bytes[offset] as number) & 1) === 1;
+}

@@ -1,0 +1,191 @@
+/** The switch's side: a WebSocket for each client, and the status over HTTP. */
+import { MESSAGE_MAX } from "./framing.ts";
+import { LearningSwitch, Port } from "./learning-switch.ts";
+import { Leases } from "./leases.ts";
+import { macText } from "./mac-table.ts";
+import { Close, type Hello, JOIN_PATH, parseHello, STATUS_PATH, type Welcome } from "./protocol.ts";
+import { gatekeeper } from "./token.ts";
+
+export interface ServeOptions {
+  readonly hostname: string;
+  readonly port: number;
+  readonly token: string;
+  readonly mtu: number;
+  readonly ageMs: number;
+  readonly portsMax: number;
+  readonly perPortMax: number;
+  /** Bytes that wait for a client that does not keep up. */
+  readonly queueMax: number;
+  /** Seconds without a sign of life. */
+  readonly timeout: number;
+  readonly pool: string | undefined;
+  readonly leaseMs: number;
+  readonly tls: { readonly cert: string; readonly key: string } | undefined;
+  /** Takes a line for each client that joins or leaves. */
+  readonly log: (line: string) => void;
+}
+
+/** The connection ended without a word (RFC 6455 section 7.1.5). */
+const LOST = 1006;
+
+/** A connection; it has a port once it is let in, and as long as no other has taken its place. */
+interface Connection {
+  readonly hello: Hello;
+  readonly from: string;
+  readonly since: number;
+  address: string | undefined;
+  port: Port | undefined;
+}
+
+type Socket = Bun.ServerWebSocket<Connection>;
+
+/** Starts the switch; it runs until `stop()`. */
+export function serve(options: ServeOptions): Bun.Server<Connection> {
+  const members = new Members(options);
+  const knowsToken = gatekeeper(options.token);
+  const sweeping = setInterval(() => members.lan.sweep(), Math.max(1000, options.ageMs / 4));
+  sweeping.unref();
+  return Bun.serve<Connection>({
+    hostname: options.hostname,
+    port: options.port,
+    development: false,
+    // Without this it follows from the line above that a second switch may listen here too, and clients find either.
+    reusePort: false,
+    maxRequestBodySize: 1024,
+    ...(options.tls && { tls: options.tls }),
+    fetch: (request, server) => (knowsToken(request) ? answer(request, server, members) : unauthorized()),
+    websocket: {
+      perMessageDeflate: false,
+      maxPayloadLength: MESSAGE_MAX,
+      // The queue is bounded by what a port does; this is room for control frames beyond it.
+      backpressureLimit: options.queueMax + MESSAGE_MAX,
+      idleTimeout: options.timeout,
+      sendPings: true,
+      open: (socket) => members.join(socket),
+      message: (socket, message) => members.receive(socket, message),
+      close: (socket, code, reason) =>
+        members.leave(socket, reason || (code === LOST ? "connection lost" : `closed (${code})`)),
+    },
+  });
+}
+
+function unauthorized(): Response {
+  const headers = { "www-authenticate": "Bearer" };
+  return new Response("No token, or not the right one\n", { status: 401, headers });
+}
+
+/** What a request with the right token is answered; nothing, if it becomes a WebSocket. */
+function answer(request: Request, server: Bun.Server<Connection>, members: Members): Response | undefined {
+  const { pathname, searchParams } = new URL(request.url);
+  if (pathname === STATUS_PATH) return Response.json(members.status());
+  if (pathname !== JOIN_PATH) return new Response(`There are ${JOIN_PATH} and ${STATUS_PATH}\n`, { status: 404 });
+  const hello = parseHello(searchParams);
+  if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
+  const from = server.requestIP(request)?.address ?? "?";
+  const data = { hello, from, since: performance.now(), address: undefined, port: undefined };
+  if (server.upgrade(request, { data })) return undefined;
+  return new Response("This is for a WebSocket\n", { status: 426, headers: { upgrade: "websocket" } });
+}
+
+/** Who is at the switch. */
+class Members {
+  readonly lan: LearningSwitch;
+  readonly #options: ServeOptions;
+  readonly #leases: Leases | undefined;
+  readonly #sockets = new Map<string, Socket>();
+  readonly #started = performance.now();
+
+  constructor(options: ServeOptions) {
+    this.#options = options;
+    this.#leases = options.pool === undefined ? undefined : new Leases(options.pool, options.leaseMs);
+    this.lan = new LearningSwitch({ ...options, clock: () => performance.now() });
+  }
+
+  join(socket: Socket): void {
+    const { hello, from } = socket.data;
+    const before = this.#sockets.get(hello.id);
+    if (before !== undefined) {
+      const code = before.data.hello.run === hello.run ? Close.SUPERSEDED : Close.REPLACED;
+      this.#evict(before, code, "another connection with this id");
+    }
+    if (this.#sockets.size >= this.#options.portsMax) {
+      socket.close(Close.FULL, `all ${this.#options.portsMax} ports are in use`);
+      return;
+    }
+    const now = performance.now();
+    if (hello.claim !== undefined && this.#leases?.claim(hello.id, now, hello.claim) === false) {
+      socket.close(Close.ADDRESS_TAKEN, `${hello.claim} is another client's`);
+      return;
+    }
+    const address = hello.claim ?? this.#leases?.lease(hello.id, now, hello.wish);
+    socket.data.address = address;
+    socket.data.port = new Port((message) => this.#send(socket, message));
+    this.#sockets.set(hello.id, socket);
+    this.lan.attach(socket.data.port);
+    const given = hello.claim === undefined && address !== undefined ? { address } : {};
+    socket.send(JSON.stringify({ mtu: this.#options.mtu, ...given } satisfies Welcome));
+    this.#log(`join  ${hello.id} from ${from}, ${address ?? "no address"}; ${this.#sockets.size} here`);
+  }
+
+  receive(socket: Socket, message: string | Uint8Array): void {
+    const { port } = socket.data;
+    if (port === undefined) return;
+    if (typeof message === "string") this.#evict(socket, Close.UNSUPPORTED_DATA, "text, where frames were expected");
+    else if (!this.lan.receive(port, message)) this.#evict(socket, Close.INVALID_DATA, "a message of broken frames");
+  }
+
+  leave(socket: Socket, why: string): void {
+    const { data } = socket;
+    if (data.port === undefined) return;
+    this.lan.detach(data.port);
+    data.port = undefined;
+    this.#sockets.delete(data.hello.id);
+    this.#leases?.release(data.hello.id, performance.now());
+    const seconds = secondsSince(data.since);
+    this.#log(`leave ${data.hello.id} after ${seconds} s: ${why}; ${this.#sockets.size} here`);
+  }
+
+  /** Claims and reasons are a client's own words: none of them ends a line, or tells a terminal what to do. */
+  #log(line: string): void {
+    this.#options.log(line.replace(/[^ -~]/g, "?"));
+  }
+
+  status(): unknown {
+    return {
+      uptimeSeconds: secondsSince(this.#started),
+      rssBytes: process.memoryUsage.rss(),
+      mtu: this.#options.mtu,
+      macAddresses: this.lan.table.size,
+      ports: [...this.#sockets.values()].map((socket) => this.#portStatus(socket)),
+    };
+  }
+
+  #portStatus(socket: Socket): unknown {
+    const { hello, from, since, address, port } = socket.data;
+    return {
+      id: hello.id,
+      from,
+      address,
+      connectedSeconds: secondsSince(since),
+      ...port,
+      queuedBytes: socket.getBufferedAmount(),
+      macs: port === undefined ? [] : this.lan.table.addressesOf(port).map(macText),
+    };
+  }
+
+  /** At once, for a client that is stalled or dead takes its time to close. */
+  #evict(socket: Socket, code: number, why: string): void {
+    this.leave(socket, why);
+    socket.close(code, why);
+  }
+
+  /** A client that does not keep up loses frames, as on any Ethernet; the others do not wait for it. */
+  #send(socket: Socket, message: Uint8Array): boolean {
+    if (socket.getBufferedAmount() + message.length > this.#options.queueMax) return false;
+    return socket.sendBinary(message) !== 0;
+  }
+}
+
+function secondsSince(start: number): number {
+  return Math.round((performance.now() - start) / 1000);
+}

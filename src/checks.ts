@@ -1,0 +1,54 @@
+/** Checks of values that users give. Each throws a TypeError or RangeError that names the option, the value given and the value wanted. */
+
+/** A check of one option; `context` is what the whole table of checks is told, such as the kind of device. */
+export type Check<C = undefined> = (value: unknown, option: string, context: C) => void;
+
+export const boolean: Check<unknown> = (value, option) => {
+  if (typeof value !== "boolean") throw wrong(option, "true or false", value);
+};
+export const text: Check<unknown> = (value, option) => {
+  if (typeof value !== "string" || !/^[^\0]+$/.test(value))
+    throw wrong(option, "a non-empty string without NUL", value);
+};
+export const handler: Check<unknown> = (value, option) => {
+  if (typeof value !== "function") throw wrong(option, "a function", value);
+};
+
+/** @throws {TypeError | RangeError} if it cannot be a file descriptor: bun:ffi would cut it to 32 bits without a word */
+export function checkFd(fd: unknown, name = "fd"): void {
+  if (typeof fd !== "number" || !Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {
+    throw new TypeError(`"${name}" must be a file descriptor, a whole number from 0, got ${Bun.inspect(fd)}`);
+  }
+}
+
+/**
+ * Checks each option of `options` by the check of its name in `checks`. An option that is undefined counts as not given.
+ *
+ * @throws {TypeError} for an option that has no check
+ */
+export function checkOptions<C>(options: unknown, checks: Readonly<Record<string, Check<C>>>, context: C): void {
+  if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
+  // Not only its own properties: options may be an instance of a class with handlers as methods.
+  for (const option in options) {
+    const value = (options as Record<string, unknown>)[option];
+    const check = Object.hasOwn(checks, option) ? checks[option] : undefined;
+    // A misspelt option that is ignored in silence is found much later.
+    if (check === undefined) {
+      throw new TypeError(`Unknown option "${option}": known are ${Object.keys(checks).sort().join(", ")}`);
+    }
+    if (value !== undefined) check(value, option, context);
+  }
+}
+
+export function checkBoolean(value: boolean, option: string): void {
+  boolean(value, option, undefined);
+}
+
+export function integer(value: unknown, option: string, min: number, max: number): void {
+  if (typeof value !== "number" || !Number.isInteger(value)) throw wrong(option, "a whole number", value);
+  if (value < min || value > max) throw new RangeError(`Option "${option}" must be ${min} to ${max}, got ${value}`);
+}
+
+export function wrong(option: string, wanted: string, value: unknown): TypeError {
+  return new TypeError(`Option "${option}" must be ${wanted}, got ${Bun.inspect(value)}`);
+}

@@ -1,0 +1,23 @@
+/** Who connected to a Unix socket, as the kernel knows it from that moment (SO_PEERCRED). */
+export interface Peer {
+  /** 0 if the process is not visible from this PID namespace. */
+  readonly pid: number;
+  readonly uid: number;
+  readonly gid: number;
+}
+
+/** Options of `handOver`. */
+export interface HandOverOptions {
+  /**
+   * The path of the socket, at most 107 bytes; there must be nothing yet.
+   * `"@name"` is a name without a file, which every process of the network
+   * namespace may connect to (unix(7), abstract): `allow` must be given then.
+   */
+  path: string;
+  /** Of the socket's file, whatever the umask. Connecting takes the right to write. Default `0o600`. */
+  mode?: number;
+  /** Whether that process may have the device. Default: each that can connect. */
+  allow?(peer: Peer): boolean;
+  /** Ends the waiting. */
+  signal?: AbortSignal;
+}

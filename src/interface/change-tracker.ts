@@ -1,0 +1,77 @@
+import { formatMac, type LinkInfo } from "../netlink/link.ts";
+import type { Address } from "../netlink/types.ts";
+import { IFF_UP } from "../sys/constants.ts";
+import { addressKey } from "./addresses.ts";
+import type { LinkChange } from "./types.ts";
+
+/**
+ * What is known of an interface, and what each news changes in it. The kernel
+ * tells states, not changes, and tells some twice. Pure.
+ */
+export class LinkView {
+  #link: LinkInfo;
+  readonly #addresses = new Map<string, Address>();
+
+  constructor(link: LinkInfo, addresses: readonly Address[]) {
+    this.#link = link;
+    for (const address of addresses) this.#addresses.set(addressKey(address), address);
+  }
+
+  get up(): boolean {
+    return isUp(this.#link);
+  }
+
+  /** The interface is as `link` says. */
+  setLink(link: LinkInfo): LinkChange[] {
+    const before = this.#link;
+    this.#link = link;
+    const changes: (LinkChange | false)[] = [
+      link.name !== before.name && { type: "name", name: link.name, before: before.name },
+      link.mtu !== before.mtu && { type: "mtu", mtu: link.mtu },
+      link.mac?.toHex() !== before.mac?.toHex() && { type: "mac", mac: formatMac(link.mac ?? new Uint8Array(6)) },
+      link.master !== before.master && { type: "master", master: link.master },
+      isUp(link) !== isUp(before) && { type: isUp(link) ? "up" : "down" },
+      link.carrier !== before.carrier && { type: "carrier", carrier: link.carrier },
+    ];
+    return changes.filter((change) => change !== false);
+  }
+
+  /** All that is known without netlink. */
+  setUp(up: boolean): LinkChange[] {
+    const flags = up ? this.#link.flags | IFF_UP : this.#link.flags & ~IFF_UP;
+    return this.setLink({ ...this.#link, flags });
+  }
+
+  setAddress(address: Address): LinkChange[] {
+    const key = addressKey(address);
+    const before = this.#addresses.get(key);
+    this.#addresses.set(key, address);
+    if (before === undefined) return [{ type: "address-added", address }];
+    return isSame(before, address) ? [] : [{ type: "address-changed", address }];
+  }
+
+  removeAddress(address: Address): LinkChange[] {
+    return this.#addresses.delete(addressKey(address)) ? [{ type: "address-removed", address }] : [];
+  }
+
+  /** News were lost, and this is how things are now. */
+  reset(link: LinkInfo, addresses: readonly Address[]): LinkChange[] {
+    const kept = new Set(addresses.map(addressKey));
+    const gone = [...this.#addresses].filter(([key]) => !kept.has(key)).map(([, address]) => address);
+    return [
+      ...gone.flatMap((address) => this.removeAddress(address)),
+      ...this.setLink(link),
+      ...addresses.flatMap((address) => this.setAddress(address)),
+    ];
+  }
+}
+
+function isUp({ flags }: LinkInfo): boolean {
+  return (flags & IFF_UP) !== 0;
+}
+
+/** But for lifetimes, which change by themselves. */
+function isSame(one: Address, other: Address): boolean {
+  const settled = { validLifetime: undefined, preferredLifetime: undefined };
+  return Bun.deepEquals({ ...one, ...settled }, { ...other, ...settled });
+}

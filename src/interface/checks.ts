@@ -1,0 +1,73 @@
+/** Checks of an interface's settings. Each throws a TypeError or RangeError that names the option, the value given and the value wanted. */
+
+import { integer, wrong } from "../checks.ts";
+import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "../sys/constants.ts";
+
+export type Kind = "tun" | "tap";
+
+/**
+ * What the kernel takes as an interface's name (net/core/dev.c dev_valid_name()
+ * and __dev_alloc_name()), and does not cut: TUNSETIFF shortens a longer name
+ * to 15 bytes without a word.
+ */
+export function checkName(name: string, patternAllowed: boolean, option = "name"): void {
+  if (typeof name !== "string") throw wrong(option, "a string", name);
+  const bytes = new TextEncoder().encode(name);
+  if (bytes.length === 0 || bytes.length >= IFNAMSIZ) {
+    throw new RangeError(`Option "${option}" must have 1 to ${IFNAMSIZ - 1} bytes, got "${name}" with ${bytes.length}`);
+  }
+  if (bytes.some((byte) => byte <= 0x20 || byte === 0x2f || byte === 0x3a) || name === "." || name === "..") {
+    throw new RangeError(`Option "${option}" must not hold "/", ":" or white space, nor be "." or "..", got "${name}"`);
+  }
+  // The kernel looks at bytes, and its isspace() takes this one, half of "à", for a space (lib/ctype.c).
+  if (bytes.includes(0xa0)) {
+    throw new RangeError(`Option "${option}" must not hold a letter with the byte 0xa0 in UTF-8, got "${name}"`);
+  }
+  // The kernel refuses the names of two sysctl directories (net/core/dev.c, since Linux 3.x for IPv4 and IPv6).
+  if (name === "all" || name === "default") {
+    throw new RangeError(`Option "${option}" must not be "${name}": the kernel keeps that name for itself`);
+  }
+  const percents = name.split("%").length - 1;
+  if (percents > 0 && !(patternAllowed && percents === 1 && name.includes("%d"))) {
+    const wanted = patternAllowed ? 'hold "%" only as one "%d", which becomes the first free number' : 'not hold "%"';
+    throw new RangeError(`Option "${option}" must ${wanted}, got "${name}"`);
+  }
+}
+
+/** 68 to 65535, less the Ethernet header on a TAP (drivers/net/tun.c tun_net_initialize()). */
+export function checkMtu(bytes: number, kind: Kind | undefined): void {
+  integer(bytes, "mtu", ETH_MIN_MTU, kind === "tap" ? ETH_MAX_MTU - ETH_HLEN : ETH_MAX_MTU);
+}
+
+/** Up to 2^32 - 2: the kernel reads -1 as "nobody" (TUNSETOWNER, TUNSETGROUP). */
+export function checkId(id: number, option: string): void {
+  integer(id, option, 0, 0xffff_fffe);
+}
+
+/** Less than IFALIASZ of include/uapi/linux/if.h. */
+export function checkAlias(alias: string): void {
+  if (typeof alias !== "string" || alias.includes("\0")) throw wrong("alias", "text without NUL", alias);
+  if (new TextEncoder().encode(alias).length > 255) {
+    throw new RangeError(`Option "alias" must be at most 255 bytes long, got ${Bun.inspect(alias)}`);
+  }
+}
+
+export function checkMaster(master: string | number | null): void {
+  if (master === null) return;
+  if (typeof master === "string") checkName(master, false, "master");
+  else integer(master, "master", 1, 0x7fff_ffff);
+}
+
+export function checkTxQueueLength(frames: number): void {
+  integer(frames, "txQueueLength", 0, 0x7fff_ffff);
+}
+
+/** Six octets from "02:00:5e:00:53:01". @throws {TypeError | RangeError} */
+export function parseMac(text: string): Uint8Array {
+  if (typeof text !== "string") throw wrong("mac", 'text such as "02:00:5e:00:53:01"', text);
+  const octets = text.split(":");
+  if (octets.length !== ETH_ALEN || !octets.every((octet) => /^[0-9a-f]{2}$/i.test(octet))) {
+    throw new RangeError(`Option "mac" must be six octets such as "02:00:5e:00:53:01", got "${text}"`);
+  }
+  return Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16));
+}

@@ -1,0 +1,181 @@
+import { systemError, TunTapError } from "../errors.ts";
+import { RTM_GETLINK } from "../netlink/constants.ts";
+import { decodeLink, type LinkInfo, linkBody, linkName } from "../netlink/link.ts";
+import type { Attribute, Message } from "../netlink/message.ts";
+import { Notifications } from "../netlink/notifications.ts";
+import { RouteSocket } from "../netlink/socket.ts";
+import { tryOrUndefined } from "../rollback.ts";
+import { ENODEV, IFF_TAP } from "../sys/constants.ts";
+import { closeFd, getDevNetns, getHwaddr, getIff, isInNamespaceOf } from "../sys/tun.ts";
+
+/** Whoever moves an interface without rest must not hold us for ever. */
+const MOVE_TRIES = 8;
+
+/**
+ * The way to one interface over rtnetlink: a socket in the namespace that it
+ * is in, and its index there. An index survives a rename, where a name would
+ * mean another interface. Both follow the interface into another namespace.
+ */
+export class InterfaceClient {
+  /** Attached to the interface: the one thing that stays with it wherever it goes. */
+  readonly fd: number;
+  #socket: RouteSocket;
+  /** 0 before anybody has asked. */
+  #index = 0;
+
+  /** @param socket in the namespace where the interface should be */
+  constructor(fd: number, socket: RouteSocket) {
+    this.fd = fd;
+    this.#socket = socket;
+  }
+
+  /** @throws {TunTapError} `ENODEV` if the interface is out of reach */
+  get index(): number {
+    return this.info().index;
+  }
+
+  info(): LinkInfo {
+    return this.#asking((socket) => getLink(socket, linkBody(this.#index)));
+  }
+
+  /** As {@link RouteSocket.request}, about the interface of that index. */
+  request(
+    call: string,
+    type: number,
+    flags: number,
+    body: (index: number) => Uint8Array,
+    attributes: (index: number) => readonly Attribute[],
+    what?: string,
+  ): void {
+    this.#asking((socket) => socket.request(call, type, flags, body(this.#index), attributes(this.#index), what));
+  }
+
+  /** As {@link RouteSocket.dump}. */
+  dump(
+    call: string,
+    type: number,
+    body: (index: number) => Uint8Array,
+    attributes: (index: number) => readonly Attribute[],
+  ): Message[] {
+    return this.#asking((socket) => socket.dump(call, type, body(this.#index), attributes(this.#index)));
+  }
+
+  /** The index of another interface of the same namespace. @throws {TunTapError} `ENODEV` */
+  indexOf(name: string): number {
+    return linkByName(this.#here(), name).index;
+  }
+
+  /** What happens in the namespace that the interface is in. */
+  notifications(): Notifications {
+    return this.openThere((netns) => new Notifications(netns));
+  }
+
+  /**
+   * Opens something in the namespace that the interface is in. If that is this
+   * thread's, none has to be entered, which would take CAP_SYS_ADMIN.
+   *
+   * @param open Given an fd of the namespace, or undefined for this thread's.
+   */
+  openThere<T extends { readonly fd: number; close(): void }>(open: (netns?: number) => T): T {
+    let opened = open();
+    // Looked at afterwards: whatever has been opened there is told if the interface leaves.
+    for (let tries = 1; tries < MOVE_TRIES && isInNamespaceOf(this.fd, opened.fd) === false; tries++) {
+      opened.close();
+      const netns = getDevNetns(this.fd);
+      try {
+        opened = open(netns);
+      } finally {
+        closeFd(netns);
+      }
+    }
+    return opened;
+  }
+
+  /**
+   * Goes where the interface is now.
+   *
+   * @param socket in its namespace
+   * @throws {TunTapError} `ENODEV`, or `EPERM`, if that is out of reach (see {@link isUnreachable})
+   */
+  follow(socket: RouteSocket = this.openThere((netns) => new RouteSocket(netns))): void {
+    try {
+      this.#index = locate(socket, this.fd).index;
+    } catch (error) {
+      socket.close();
+      throw error;
+    }
+    this.#socket.close();
+    this.#socket = socket;
+  }
+
+  close(): void {
+    this.#socket.close();
+  }
+
+  /** Asks again if there is no such interface: somebody may have moved it meanwhile, or there and back, where it has another index. */
+  #asking<T>(ask: (socket: RouteSocket) => T): T {
+    for (let tries = 1; ; tries++) {
+      try {
+        return ask(this.#here());
+      } catch (error) {
+        if (tries === MOVE_TRIES || (error as TunTapError).code !== "ENODEV") throw error;
+        if (isInNamespaceOf(this.fd, this.#socket.fd) === true) tryOrUndefined(() => this.#locate());
+      }
+    }
+  }
+
+  #locate(): void {
+    this.#index = locate(this.#socket, this.fd).index;
+  }
+
+  /** The socket, in the interface's namespace. */
+  #here(): RouteSocket {
+    const isHere = isInNamespaceOf(this.fd, this.#socket.fd);
+    if (isHere === false) this.follow();
+    // Where that cannot be asked, the interface of that index may be another one by now.
+    else if (isHere === undefined || this.#index === 0) this.#locate();
+    return this.#socket;
+  }
+}
+
+const enteringCalls: ReadonlySet<string | undefined> = new Set(["setns(CLONE_NEWNET)", "ioctl(TUNGETDEVNETNS)"]);
+
+/** Whether the error says that the interface is in a namespace that this process cannot enter, or does not see, or has gone. */
+export function isUnreachable(error: unknown): boolean {
+  if (!(error instanceof TunTapError)) return false;
+  if (error.code === "ENODEV" || error.code === "EBADFD") return true;
+  return error.code === "EPERM" && enteringCalls.has(error.syscall);
+}
+
+/**
+ * The interface of `fd` by its name. Where the namespaces cannot be compared,
+ * another one may have it there: what else the fd tells has to agree.
+ */
+function locate(socket: RouteSocket, fd: number): LinkInfo {
+  const { name, flags } = getIff(fd);
+  const found = linkByName(socket, name);
+  const kind = (flags & IFF_TAP) !== 0 ? "tap" : "tun";
+  const agrees = found.tun?.kind === kind && (kind === "tun" || found.mac?.toHex() === getHwaddr(fd).toHex());
+  if (!agrees) throw systemError(-ENODEV, "netlink(RTM_GETLINK)", { detail: name });
+  return found;
+}
+
+/** The interface of that name in the socket's namespace. @throws {TunTapError} `ENODEV` if there is none */
+export function linkByName(socket: RouteSocket, name: string): LinkInfo {
+  return getLink(socket, linkBody(0), linkName(name));
+}
+
+/** As {@link linkByName}, or undefined if there is none, or the name is a pattern. */
+export function findLink(socket: RouteSocket, name: string): LinkInfo | undefined {
+  try {
+    return name.includes("%") ? undefined : linkByName(socket, name);
+  } catch (error) {
+    if ((error as { code?: string }).code === "ENODEV") return undefined;
+    throw error;
+  }
+}
+
+function getLink(socket: RouteSocket, body: Uint8Array, ...attributes: Attribute[]): LinkInfo {
+  const [message] = socket.request("RTM_GETLINK", RTM_GETLINK, 0, body, attributes);
+  return decodeLink((message as { body: Uint8Array }).body) as LinkInfo;
+}

@@ -1,0 +1,69 @@
+import { checkOptions } from "../checks.ts";
+import { systemError, TunTapError } from "../errors.ts";
+import { withHint } from "../hints.ts";
+import { RTM_DELLINK, RTM_GETLINK } from "../netlink/constants.ts";
+import { decodeLink, interfaceInfo, linkBody } from "../netlink/link.ts";
+import { RouteSocket } from "../netlink/socket.ts";
+import type { InterfaceInfo } from "../netlink/types.ts";
+import { ENODEV } from "../sys/constants.ts";
+import { checkName } from "./checks.ts";
+import { findLink } from "./client.ts";
+import { checkNetns, withNetns } from "./namespace.ts";
+import type { NetnsLike } from "./types.ts";
+
+/**
+ * Every TUN and TAP interface of a network namespace, whoever made it and
+ * whether or not somebody is attached. Needs no privilege in one's own.
+ *
+ * @throws {TunTapError} `ENOENT`, `EPERM` if the namespace cannot be entered
+ */
+export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[] {
+  return withRouteSocket(options, (socket) =>
+    socket
+      .dump("RTM_GETLINK", RTM_GETLINK, linkBody(0))
+      .map(({ body }) => decodeLink(body))
+      .map((link) => link && interfaceInfo(link))
+      .filter((info) => info != null),
+  );
+}
+
+/**
+ * Deletes a TUN or TAP interface by its name, persistent or not; a device that
+ * is attached to it ends. Needs CAP_NET_ADMIN.
+ *
+ * @throws {TunTapError} `ENODEV` if there is none, `EINVAL` if it is no TUN or TAP, `EPERM`
+ */
+export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}): void {
+  checkName(name, false);
+  withRouteSocket(options, (socket) => {
+    const link = findLink(socket, name);
+    if (link === undefined) {
+      throw systemError(-ENODEV, "netlink(RTM_GETLINK)", {
+        detail: name,
+        hint: "there is no interface of that name; listDevices() has those there are",
+      });
+    }
+    if (link.tun === undefined) {
+      throw new TunTapError("EINVAL", `"${name}" is no TUN/TAP interface`, {
+        hint: "this call deletes no others; listDevices() has those it does",
+      });
+    }
+    socket.request("RTM_DELLINK", RTM_DELLINK, 0, linkBody(link.index), [], name);
+  });
+}
+
+function withRouteSocket<T>(options: { netns?: NetnsLike }, use: (socket: RouteSocket) => T): T {
+  checkOptions(options, { netns: checkNetns }, undefined);
+  try {
+    return withNetns(options.netns, (fd) => {
+      const socket = new RouteSocket(fd);
+      try {
+        return use(socket);
+      } finally {
+        socket.close();
+      }
+    });
+  } catch (error) {
+    throw withHint(error);
+  }
+}

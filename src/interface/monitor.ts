@@ -1,0 +1,261 @@
+import { TunTapError } from "../errors.ts";
+import { reactor, type Watch } from "../io/reactor.ts";
+import { decodeAddress } from "../netlink/address.ts";
+import { RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK } from "../netlink/constants.ts";
+import { decodeLink, type LinkInfo } from "../netlink/link.ts";
+import type { Message } from "../netlink/message.ts";
+import { Notifications } from "../netlink/notifications.ts";
+import { EPOLLIN, EPOLLOUT, IFF_UP } from "../sys/constants.ts";
+import { isInNamespaceOf, pollEvents } from "../sys/tun.ts";
+import { LinkView } from "./change-tracker.ts";
+import { isUnreachable } from "./client.ts";
+import type { Link } from "./link.ts";
+import type { LinkChange } from "./types.ts";
+
+/** Whoever wants to know what changes. Must not throw. */
+export interface Listener {
+  change(change: LinkChange): void;
+  /** No change will come any more. */
+  end(): void;
+}
+
+/** What the monitor asks of the device. */
+export interface Monitored {
+  readonly link: Link;
+  readonly fd: number;
+  readonly closed: boolean;
+  /** Looks whether the interface is still there; ends the device if not. */
+  refresh(): void;
+  /** Ends the device. */
+  onFailure(error: TunTapError): void;
+  /** Whether to be told when the kernel takes frames (see {@link Monitor.wantsWritable}) may have changed. */
+  onWants(): void;
+}
+
+/** A drop of news while all is read again makes it worth reading once more; a namespace that never rests must not hold us for ever. */
+const READ_TRIES = 16;
+
+/** Tells listeners what changes about the interface of one device, in the kernel's order. */
+export class Monitor {
+  readonly #device: Monitored;
+  readonly #listeners = new Set<Listener>();
+  readonly #deliveries: { readonly listener: Listener; readonly change: LinkChange }[] = [];
+  readonly #view: LinkView;
+  /** Undefined while the interface is where rtnetlink cannot be asked. */
+  #source: { readonly notifications: Notifications; readonly watch: Watch } | undefined;
+  #index = 0;
+  #unread: Message[] = [];
+
+  constructor(device: Monitored) {
+    this.#device = device;
+    this.#view = new LinkView({ ...unknown, flags: isWritable(device.fd) ? IFF_UP : 0 }, []);
+    try {
+      this.#follow();
+    } catch (error) {
+      this.#leave();
+      throw error;
+    }
+  }
+
+  add(listener: Listener): void {
+    // What happened before is for those who listened then.
+    this.#read();
+    if (this.#source === undefined) this.#device.refresh();
+    if (this.#device.closed) listener.end();
+    else this.#listeners.add(listener);
+  }
+
+  remove(listener: Listener): void {
+    this.#listeners.delete(listener);
+  }
+
+  /** Without rtnetlink: the kernel takes frames while the interface is up, and wakes who waits for that (tun_chr_poll()). */
+  get wantsWritable(): boolean {
+    return this.#source === undefined && !this.#view.up;
+  }
+
+  /** Without rtnetlink: whether the interface is up can be asked of the fd, but nothing tells when it goes down. */
+  look(): void {
+    if (this.#source !== undefined || this.#device.closed) return;
+    this.#tell(this.#view.setUp(isWritable(this.#device.fd)));
+    this.#device.onWants();
+  }
+
+  /** Runs `move`, which takes the interface into the namespace of the fd `netns`, and misses nothing. */
+  moving(netns: number, move: () => void): void {
+    const there = ifReachable(() => new Notifications(netns));
+    try {
+      move();
+    } catch (error) {
+      there?.close();
+      throw error;
+    }
+    this.#drain();
+    this.#leave();
+    const { index } = this.#device.link.client;
+    if (there !== undefined) this.#listenTo(there, index);
+    this.#tell([{ type: "moved", index }]);
+  }
+
+  /** The device has closed; `deleted` if that is because its interface has gone. */
+  end(deleted: boolean): void {
+    this.#drain();
+    this.#leave();
+    if (deleted) this.#tell([{ type: "deleted" }]);
+    this.#deliver();
+    const listeners = [...this.#listeners];
+    this.#listeners.clear();
+    for (const listener of listeners) listener.end();
+  }
+
+  #listenTo(notifications: Notifications, index: number): void {
+    this.#index = index;
+    try {
+      const watch = reactor().watch(notifications.fd, EPOLLIN, {
+        onEvents: () => this.#tryToRead(),
+        onDoubt: () => {},
+        onFailure: (error) => this.#device.onFailure(error),
+      });
+      // The device itself keeps the process alive, or lets it end.
+      watch.setReferenced(false);
+      this.#source = { notifications, watch };
+    } catch (error) {
+      notifications.close();
+      throw error;
+    }
+  }
+
+  #leave(): void {
+    this.#source?.watch.end();
+    this.#source?.notifications.close();
+    this.#source = undefined;
+    this.#unread = [];
+  }
+
+  #tryToRead(): void {
+    try {
+      this.#read();
+    } catch (cause) {
+      this.#device.onFailure(
+        new TunTapError("ERR_TUNTAP_NATIVE", "the news of the interface could not be read", {
+          hint: "report this with your kernel's version",
+          cause,
+        }),
+      );
+    }
+  }
+
+  /** Tells all that has happened; follows the interface if it has left the namespace. */
+  #read(): void {
+    if (this.#drain()) this.#followOrEnd();
+  }
+
+  #followOrEnd(): void {
+    this.#device.refresh();
+    if (!this.#device.closed) this.#follow();
+  }
+
+  /** Tells all that has happened, and returns whether the interface has left the namespace. */
+  #drain(): boolean {
+    // Read anew each time: whoever is told may close the device.
+    while (this.#source !== undefined) {
+      const message = this.#unread.shift();
+      if (message !== undefined) {
+        if (message.type === RTM_DELLINK && this.#linkOf(message) !== undefined) return true;
+        this.#tell(this.#changesOf(message));
+        continue;
+      }
+      const news = this.#source.notifications.read();
+      if (news === null) return false;
+      if (news !== "lost") this.#unread.push(...news);
+      else if (!this.#readAll(this.#source.notifications)) return true;
+    }
+    return false;
+  }
+
+  #changesOf(message: Message): LinkChange[] {
+    if (message.type === RTM_NEWLINK) {
+      const link = this.#linkOf(message);
+      return link === undefined ? [] : this.#view.setLink(link);
+    }
+    if (message.type !== RTM_NEWADDR && message.type !== RTM_DELADDR) return [];
+    const found = decodeAddress(message.body);
+    if (found?.index !== this.#index) return [];
+    return message.type === RTM_NEWADDR
+      ? this.#view.setAddress(found.address)
+      : this.#view.removeAddress(found.address);
+  }
+
+  #linkOf({ body }: Message): LinkInfo | undefined {
+    const link = decodeLink(body);
+    return link?.index === this.#index ? link : undefined;
+  }
+
+  /** Reads everything anew, until nothing happened meanwhile; false if the interface is not there. */
+  #readAll(notifications: Notifications): boolean {
+    const { link } = this.#device;
+    for (let tries = 1; ; tries++) {
+      while (notifications.read() !== null);
+      const found = ifReachable(() => ({ info: link.info(), addresses: link.addresses.list() }));
+      // It may be that of another namespace by now, where the interface has come meanwhile.
+      const hasMoved = isInNamespaceOf(this.#device.fd, notifications.fd) === false;
+      if (found === undefined || hasMoved || found.info.index !== this.#index) return false;
+      if (tries < READ_TRIES && notifications.read() !== null) continue;
+      this.#tell(this.#view.reset(found.info, found.addresses));
+      return true;
+    }
+  }
+
+  /** Goes where the interface is: what happened there before we came is seen by what has come of it. */
+  #follow(): void {
+    this.#leave();
+    const { client } = this.#device.link;
+    const there = ifReachable(() => ({ index: client.index, notifications: client.notifications() }));
+    if (there !== undefined) this.#listenTo(there.notifications, there.index);
+    this.#tell([{ type: "moved", index: there?.index }]);
+    if (this.#device.closed) return;
+    if (there === undefined) this.look();
+    // It may have moved on before we listened.
+    else if (!this.#readAll(there.notifications)) this.#followOrEnd();
+  }
+
+  #tell(changes: readonly LinkChange[]): void {
+    for (const change of changes) for (const listener of this.#listeners) this.#deliveries.push({ listener, change });
+    this.#deliver();
+  }
+
+  /** A listener may close the device or ask for more: whoever comes last delivers what is left, in order. */
+  #deliver(): void {
+    for (let next = this.#deliveries.shift(); next !== undefined; next = this.#deliveries.shift()) {
+      if (this.#listeners.has(next.listener)) next.listener.change(next.change);
+    }
+  }
+}
+
+function isWritable(fd: number): boolean {
+  return (pollEvents(fd, EPOLLOUT) & EPOLLOUT) !== 0;
+}
+
+function ifReachable<T>(look: () => T): T | undefined {
+  try {
+    return look();
+  } catch (error) {
+    if (isUnreachable(error)) return undefined;
+    throw error;
+  }
+}
+
+const unknown: LinkInfo = {
+  index: 0,
+  flags: 0,
+  name: "",
+  mtu: 0,
+  txQueueLength: 0,
+  mac: undefined,
+  carrier: false,
+  alias: undefined,
+  master: undefined,
+  addressMode: undefined,
+  stats: undefined,
+  tun: undefined,
+};

@@ -1,0 +1,89 @@
+import {
+  AF_INET,
+  AF_INET6,
+  NLM_F_CREATE,
+  NLM_F_EXCL,
+  RTM_DELROUTE,
+  RTM_GETROUTE,
+  RTM_NEWROUTE,
+} from "../netlink/constants.ts";
+import type { Message } from "../netlink/message.ts";
+import {
+  decodeRoute,
+  parseRoute,
+  routeAttributes,
+  routeBody,
+  routeDumpAttributes,
+  routeDumpBody,
+  routeRemovalBody,
+  routeRestoreAttributes,
+  routeRestoreBody,
+} from "../netlink/route.ts";
+import type { Route, RouteLike } from "../netlink/types.ts";
+import type { InterfaceClient } from "./client.ts";
+
+/** The routes through one interface. */
+export class Routes {
+  readonly #client: InterfaceClient;
+
+  constructor(client: InterfaceClient) {
+    this.#client = client;
+  }
+
+  add(like: RouteLike): void {
+    const route = parseRoute(like);
+    this.#client.request(
+      "RTM_NEWROUTE",
+      RTM_NEWROUTE,
+      NLM_F_CREATE | NLM_F_EXCL,
+      () => routeBody(route),
+      (index) => routeAttributes(index, route),
+      textOf(like),
+    );
+  }
+
+  remove(like: RouteLike): void {
+    const route = parseRoute(like);
+    this.#client.request(
+      "RTM_DELROUTE",
+      RTM_DELROUTE,
+      0,
+      () => routeRemovalBody(route),
+      (index) => routeAttributes(index, route),
+      textOf(like),
+    );
+  }
+
+  list(): Route[] {
+    return this.dump().map(({ route }) => route);
+  }
+
+  /** With the messages that said so, which put them back just as they were. */
+  dump(): { route: Route; message: Message }[] {
+    const { index } = this.#client;
+    return [AF_INET, AF_INET6].flatMap((family) =>
+      this.#client
+        .dump("RTM_GETROUTE", RTM_GETROUTE, () => routeDumpBody(family), routeDumpAttributes)
+        .map((message) => ({ ...decodeRoute(message.body), message }))
+        .filter(
+          (found): found is { index: number; route: Route; message: Message } =>
+            // Where there is no IPv6 the kernel answers with the routes of all families.
+            found.index === index && found.message.body[0] === family,
+        ),
+    );
+  }
+
+  restore({ body }: Message): void {
+    this.#client.request(
+      "RTM_NEWROUTE",
+      RTM_NEWROUTE,
+      NLM_F_CREATE | NLM_F_EXCL,
+      () => routeRestoreBody(body),
+      () => routeRestoreAttributes(body),
+    );
+  }
+}
+
+function textOf(like: RouteLike): string {
+  return typeof like === "string" ? like : like.to;
+}

@@ -1,0 +1,48 @@
+/** Why a device or a socket ends, as errors. */
+
+import { systemError, TunTapError } from "../errors.ts";
+import { EBADF, EBADFD, EFAULT } from "../sys/constants.ts";
+
+/** Whether a negative errno says that the fd has no interface any more. */
+export function isGone(errno: number): boolean {
+  return errno === -EBADFD || errno === -EBADF;
+}
+
+/** Whether a device ended because its interface did, and not because its fd was closed behind its back. */
+export function wasDeleted(reason: TunTapError | undefined): boolean {
+  return reason?.code === "EBADFD" || reason?.code === "EFAULT";
+}
+
+/** Why a device ends whose interface is gone. */
+export function goneError(errno: number, syscall: string): TunTapError {
+  if (errno === -EBADF) {
+    return systemError(errno, syscall, {
+      detail: "the fd was closed behind the device's back",
+      hint: "close a device with close(), and do not close its fd yourself",
+    });
+  }
+  if (errno === -EBADFD || errno === -EFAULT) {
+    return systemError(errno, syscall, {
+      detail: "the interface was deleted, or the network namespace that it was in has ended",
+      hint: "open the device again",
+    });
+  }
+  return systemError(errno, syscall);
+}
+
+/** What calls on a closed device throw. */
+export function closedError(reason: TunTapError | undefined): TunTapError {
+  return new TunTapError("ERR_TUNTAP_CLOSED", "the device is closed", {
+    hint: reason === undefined ? "open a new one, or check `closed` first" : `it ended because of ${reason.message}`,
+    cause: reason,
+  });
+}
+
+export function abortedError(cause: unknown): TunTapError {
+  return new TunTapError("ERR_TUNTAP_ABORTED", "the device's signal was aborted", { cause });
+}
+
+export function handlerError(name: string, cause: unknown): TunTapError {
+  const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : Bun.inspect(cause);
+  return new TunTapError("ERR_TUNTAP_HANDLER", `the ${name} handler threw ${what}`, { cause });
+}

@@ -1,0 +1,35 @@
+import type { FrameObserver } from "./types.ts";
+
+/** Those who are shown what passes a device. The first one switches it on, the last one off. */
+export class FrameObservers {
+  #observers: readonly FrameObserver[] = [];
+  readonly #switch: (on: boolean) => void;
+
+  constructor(toggle: (on: boolean) => void) {
+    this.#switch = toggle;
+  }
+
+  add(observer: FrameObserver): Disposable {
+    // A new list each time: one that is being told may remove itself.
+    this.#observers = [...this.#observers, observer];
+    if (this.#observers.length === 1) this.#switch(true);
+    return { [Symbol.dispose]: () => this.#remove(observer) };
+  }
+
+  #remove(observer: FrameObserver): void {
+    if (!this.#observers.includes(observer)) return;
+    this.#observers = this.#observers.filter((other) => other !== observer);
+    if (this.#observers.length === 0) this.#switch(false);
+  }
+
+  tell(frames: readonly Uint8Array[], direction: "received" | "sent"): void {
+    for (const observer of this.#observers) observer.frames(frames, direction);
+  }
+
+  /** The device has closed. */
+  end(): void {
+    const observers = this.#observers;
+    this.#observers = [];
+    for (const { close } of observers) close?.();
+  }
+}

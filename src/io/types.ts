@@ -1,0 +1,50 @@
+/** Frames, and how they are moved. */
+
+/** A whole IP packet or Ethernet frame, as bytes. */
+export type FrameSource = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
+
+/** Whoever looks at what passes a device. What it throws goes to the `error` handler. */
+export interface FrameObserver {
+  /**
+   * Frames that the program is about to get ("received"), or that the kernel
+   * has taken from it ("sent"), in order. With `reuseBuffers`, and where they
+   * are sent, they are valid only until this returns.
+   */
+  frames(frames: readonly Uint8Array[], direction: "received" | "sent"): void;
+  /** The device has closed. */
+  close?(): void;
+}
+
+/** How frames are moved with segmentation offload. */
+export interface OffloadOptions {
+  /**
+   * Keep the 10-byte `struct virtio_net_hdr` before each frame, both ways, and
+   * the super-packets of up to 64 KiB as they are: for relays, hypervisors and
+   * tunnels that carry them on. `parseVnetHeader` of `bun-tuntap/packet` reads
+   * it. Default false: packets as without offload.
+   */
+  raw?: boolean;
+  /** UDP too (Linux 6.2). Default true, but on Linux 7.0, which damages checksums. */
+  udp?: boolean;
+}
+
+/** What is in force. */
+export interface OffloadInfo {
+  readonly raw: boolean;
+  /** Whether the kernel hands over and takes super-packets of UDP. Of TCP it always does. */
+  readonly udp: boolean;
+}
+
+/** What passed between this process and the interface, and what did not. */
+export interface DeviceCounters {
+  readonly framesReceived: number;
+  readonly bytesReceived: number;
+  readonly framesSent: number;
+  readonly bytesSent: number;
+  /** Received frames that the kernel cut. */
+  readonly truncated: number;
+  /** With `offload`: received frames that were dropped, as their virtio header did not agree with their bytes. */
+  readonly malformed: number;
+  /** Frames that the kernel refused for good: malformed, or the interface was down. */
+  readonly refused: number;
+}

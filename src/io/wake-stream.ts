@@ -1,0 +1,54 @@
+/** The two ways of reading the eventfd that wakes Bun's event loop: holding the loop, or not. */
+
+type Stop = () => void;
+export type Way = (stream: ReadableStream<Uint8Array>, turn: () => void, fail: (cause: unknown) => void) => Stop;
+export interface Listening {
+  readonly way: Way;
+  readonly stop: Stop;
+}
+
+/** A pending read holds Bun's event loop; cancelling the reader releases it. */
+export const held: Way = (stream, turn, fail) => {
+  const reader = stream.getReader();
+  let stopped = false;
+  const loop = async (): Promise<void> => {
+    for (;;) {
+      const { done } = await reader.read();
+      if (stopped) return;
+      if (done) return fail(undefined);
+      turn();
+    }
+  };
+  loop().catch((cause) => {
+    if (!stopped) fail(cause);
+  });
+  return () => {
+    stopped = true;
+    void reader.cancel();
+  };
+};
+
+/**
+ * Node's Readable is the only reader with a working unref() (after
+ * releaseLock() a new reader stops holding the loop by mistake,
+ * oven-sh/bun#41578). It costs more a wake-up, so only unref'd devices use it.
+ */
+export const unheld: Way = (stream, turn, fail) => {
+  const { Readable } = process.getBuiltinModule("node:stream");
+  const readable = Readable.fromWeb(stream as Parameters<typeof Readable.fromWeb>[0]) as NodeReadable;
+  // Its count starts at 0: without the first ref() the unref() does nothing.
+  readable.ref();
+  readable.unref();
+  readable.on("data", turn);
+  readable.on("error", fail);
+  return () => {
+    readable.off("error", fail);
+    readable.on("error", () => {});
+    readable.destroy();
+  };
+};
+
+type NodeReadable = InstanceType<ReturnType<typeof process.getBuiltinModule<"node:stream">>["Readable"]> & {
+  ref(): void;
+  unref(): void;
+};

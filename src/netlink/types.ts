@@ -1,0 +1,147 @@
+/** Addresses, routes and the state of an interface, as users give them and as the kernel reports them. */
+
+/** How far an IPv4 address or route reaches (ip-address(8)). The kernel derives that of an IPv6 address from the address. */
+export type Scope = "global" | "site" | "link" | "host" | "nowhere" | number;
+
+/**
+ * An address with its prefix length: `"192.0.2.1/24"`, `"2001:db8::1/64"`.
+ * Without a prefix length it is a host address (/32, /128).
+ */
+export type AddressLike = string | AddressSettings;
+
+/** An address with more to say. What {@link Address} has beside is ignored, so that one can be given back. */
+export interface AddressSettings {
+  /** `"192.0.2.1/24"`, or with a `peer` `"192.0.2.1"`. */
+  readonly address: string;
+  /** The other end of a point-to-point address; the prefix length then belongs to it. */
+  readonly peer?: string;
+  /** IPv4 only. */
+  readonly broadcast?: string;
+  /** IPv4 only. Default `"global"`. */
+  readonly scope?: Scope;
+  /** Seconds until the kernel removes the address. Default Infinity. */
+  readonly validLifetime?: number;
+  /** Seconds until it is used for no new connections; at most `validLifetime`, which is the default. */
+  readonly preferredLifetime?: number;
+  /** IPv6 only: usable at once, without duplicate address detection (RFC 4862 section 5.4). */
+  readonly noDad?: boolean;
+  /** Make no route to the address's prefix. */
+  readonly noPrefixRoute?: boolean;
+}
+
+/** An address as the kernel has it. */
+export interface Address {
+  /** With prefix length, in RFC 5952 form: `"2001:db8::1/64"`. */
+  readonly address: string;
+  /** The other end of a point-to-point address, without prefix length. */
+  readonly peer?: string;
+  readonly family: 4 | 6;
+  readonly scope: Scope;
+  readonly broadcast?: string;
+  /** Seconds that are left; absent if it stays for ever. */
+  readonly validLifetime?: number;
+  /** Seconds that are left; absent if it stays preferred for ever. */
+  readonly preferredLifetime?: number;
+  readonly noDad?: boolean;
+  readonly noPrefixRoute?: boolean;
+  /** Duplicate address detection is not over: it cannot be used yet. */
+  readonly tentative?: boolean;
+  /** Another host on the link has it: it cannot be used. */
+  readonly duplicate?: boolean;
+  /** Past its preferred lifetime. */
+  readonly deprecated?: boolean;
+}
+
+/**
+ * A route through the interface: its destination, `"198.51.100.0/24"`,
+ * `"2001:db8:1::/48"`, `"default"` (IPv4; `"::/0"` is that of IPv6).
+ */
+export type RouteLike = string | RouteSettings;
+
+/** A route with more to say. What {@link Route} has beside is ignored, so that one can be given back. */
+export interface RouteSettings {
+  /** As above; `"default"` takes its family from `via`. */
+  readonly to: string;
+  /** The gateway. An IPv4 route may have an IPv6 one (RTA_VIA, Linux 5.2). */
+  readonly via?: string;
+  /** Lower is better. Default 0 for IPv4, 1024 for IPv6. */
+  readonly metric?: number;
+  /** Default 254, the main table. */
+  readonly table?: number;
+  /** The address that packets get that have none yet. */
+  readonly source?: string;
+  /** The gateway is on this link, even if no address says so. */
+  readonly onLink?: boolean;
+  /** IPv4 only. Default `"link"` without a gateway, else `"global"`. */
+  readonly scope?: Scope;
+  /** Bytes: the largest packet for this destination. */
+  readonly mtu?: number;
+  /** Bytes: the TCP segment size advertised to this destination. */
+  readonly advmss?: number;
+}
+
+/** A route as the kernel has it. */
+export interface Route {
+  /** `"198.51.100.0/24"`, in RFC 5952 form; `"0.0.0.0/0"` or `"::/0"` is the default route. */
+  readonly to: string;
+  readonly family: 4 | 6;
+  readonly via?: string;
+  /** Absent if it is 0. */
+  readonly metric?: number;
+  readonly table: number;
+  readonly source?: string;
+  readonly onLink?: boolean;
+  readonly scope: Scope;
+  /** Who made it; of routes made here `"static"`, of those that follow from an address `"kernel"`. */
+  readonly protocol: "kernel" | "boot" | "static" | "ra" | "dhcp" | number;
+  readonly mtu?: number;
+  readonly advmss?: number;
+}
+
+/** `struct rtnl_link_stats64`, as seen by the interface: received is what this process sent. */
+export interface LinkStats {
+  readonly rxPackets: bigint;
+  readonly txPackets: bigint;
+  readonly rxBytes: bigint;
+  readonly txBytes: bigint;
+  readonly rxErrors: bigint;
+  readonly txErrors: bigint;
+  readonly rxDropped: bigint;
+  /** Frames that the kernel's queue had no room for, because nobody received them in time. */
+  readonly txDropped: bigint;
+}
+
+/** What {@link InterfaceInfo} tells of IFF_* flags (include/uapi/linux/if.h). */
+export interface LinkFlags {
+  /** IFF_UP: the administrative state. */
+  readonly up: boolean;
+  /** Whether a cable is plugged in, as it were: off while nobody is attached, and by `setCarrier(false)`. */
+  readonly carrier: boolean;
+  readonly promiscuous: boolean;
+  readonly allMulticast: boolean;
+  readonly multicast: boolean;
+}
+
+/** A TUN or TAP interface, attached to or not. */
+export interface InterfaceInfo extends LinkFlags {
+  readonly kind: "tun" | "tap";
+  readonly name: string;
+  readonly index: number;
+  /** Undefined for a TUN. */
+  readonly mac: string | undefined;
+  readonly mtu: number;
+  readonly txQueueLength: number;
+  readonly alias: string | undefined;
+  /** The index of the bridge, bond or VRF that it is a port of. */
+  readonly master: number | undefined;
+  /** Who may attach to it without privilege; where there is neither owner nor group, everybody may. */
+  readonly owner: number | undefined;
+  readonly group: number | undefined;
+  readonly persistent: boolean;
+  readonly packetInfo: boolean;
+  readonly vnetHeader: boolean;
+  readonly multiQueue: boolean;
+  /** Attached queues. Of a persistent interface with a single queue the kernel tells only the carrier: undefined. */
+  readonly queues: number | undefined;
+  readonly disabledQueues: number;
+}

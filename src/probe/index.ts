@@ -1,0 +1,47 @@
+import { withHint } from "../hints.ts";
+import { lazy } from "../lazy.ts";
+import type { ProbeReport } from "./report.ts";
+
+export type {
+  ProbeCheck,
+  ProbedBun,
+  ProbedNode,
+  ProbedShim,
+  ProbedSystem,
+  ProbedUser,
+  ProbedWaker,
+  ProbeFacts,
+  ProbeFailure,
+  ProbeGroup,
+  ProbeReport,
+  ProbeTrial,
+} from "./report.ts";
+
+/**
+ * What this machine, kernel and user can do, and what to do about what is
+ * missing. `bunx bun-tuntap doctor` prints it.
+ *
+ * Nothing is guessed that can be tried: a TUN and a TAP are made, in a network
+ * namespace of their own where that can be made, else in this one, where they
+ * stay down. Leaves no fd, interface or namespace behind; on a platform other
+ * than Linux the report says so. Blocks for some 15 ms, most
+ * of it the first compilation of the shim, and where no namespace can be made
+ * for 80 ms, for the kernel takes its time to remove an interface.
+ *
+ * @throws {TunTapError} `EMFILE` if no fd is left to look with; nothing else
+ * @example
+ * ```ts
+ * import { probe } from "bun-tuntap";
+ *
+ * const { ok, checks } = probe();
+ * if (!ok) for (const { title, cure } of checks) if (cure) console.error(`${title}: ${cure}`);
+ * ```
+ */
+export function probe(): ProbeReport {
+  // Not imported at the top: few programs ask, and it would be a third of what importing this library costs.
+  try {
+    return lazy((): typeof import("./gather.ts") => require("./gather.ts")).report();
+  } catch (error) {
+    throw withHint(error);
+  }
+}

@@ -1,0 +1,213 @@
+/** The page, in a browser, over real traffic: this namespace ── left0 ── the example ── right0 ── another namespace. */
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { otherNamespace } from "../device/support.ts";
+import { withKernelsIPv6 } from "../interface/support.ts";
+import { describeWithTools } from "../support/privilege.ts";
+import { interfaceNames, run, until } from "../support/system.ts";
+
+const example = `${import.meta.dir}/../../apps/monitor/index.ts`;
+const tools = ["chromium", "ip", "ping", "curl", "capinfos", "tshark", "iperf3"];
+
+/** Polls the page: it changes when the program tells it to. */
+async function eventually(view: Bun.WebView, condition: string, timeoutMs = 10_000): Promise<void> {
+  const deadline = performance.now() + timeoutMs;
+  while (!(await view.evaluate<boolean>(condition))) {
+    if (performance.now() > deadline) throw new Error(`Not within ${timeoutMs} ms in the page: ${condition}`);
+    await Bun.sleep(20);
+  }
+}
+
+const text = (id: string): string => `document.getElementById("${id}").textContent`;
+const lines = `[...document.querySelectorAll("#list li")].map((li) => li.title)`;
+const packets = `Number(${text("packets")}.replace(/\\D/g, ""))`;
+const background = "getComputedStyle(document.body).backgroundColor";
+
+describeWithTools("the example that shows a device", tools, () => {
+  let other: Awaited<ReturnType<typeof otherNamespace>>;
+  let monitor: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  let url: string;
+  let view: Bun.WebView;
+  const downloads = mkdtempSync("/tmp/bun-tuntap-monitor-");
+  const before = interfaceNames();
+  withKernelsIPv6();
+
+  beforeAll(async () => {
+    run("ip", "link", "set", "lo", "up");
+    other = await otherNamespace();
+    const options = ["--listen", "127.0.0.1:0", "--relay", `/proc/${other.pid}/ns/net`];
+    monitor = Bun.spawn([process.execPath, example, ...options], { stdout: "pipe", stderr: "inherit" });
+    const { value } = await monitor.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    url = /http:\S+/.exec(value ?? "")?.[0] as string;
+    expect(url).toMatch(/^http:\/\/127\.0\.0\.1:\d+\/$/);
+    view = new Bun.WebView({
+      width: 1280,
+      height: 1000,
+      // It is root here, for whom Chromium has no sandbox.
+      backend: { type: "chrome", url: false, path: Bun.which("chromium") as string, argv: ["--no-sandbox"] },
+    });
+    await view.navigate(url);
+    await eventually(view, `document.getElementById("dot").className === "dot live" && ${text("name")} === "left0"`);
+  }, 30_000);
+
+  afterAll(async () => {
+    view.close();
+    Bun.WebView.closeAll();
+    monitor.kill("SIGINT");
+    expect(await monitor.exited).toBe(0);
+    other[Symbol.dispose]();
+    rmSync(downloads, { recursive: true });
+    expect(interfaceNames()).toEqual(before);
+  });
+
+  // Tests run in any order, and after a flood only some packets are looked at for as long as a tick.
+  beforeEach(() => eventually(view, `${text("shown")} === ""`));
+
+  const ping = (count: number): string => run("ping", "-n", "-c", `${count}`, "-i", "0.01", "-w", "10", "198.51.100.1");
+
+  test("shows what it is, and that the numbers move", async () => {
+    expect(await view.evaluate(text("facts"))).toContain("TUN · MTU 1500 · up · 192.0.2.1/24");
+    expect(ping(20)).toContain("20 received");
+    await eventually(view, `${lines}.length >= 40`);
+    const shown = await view.evaluate<string[]>(lines);
+    expect(shown.some((line) => /192\.0\.2\.1 > 198\.51\.100\.1: ICMP echo request/.test(line))).toBe(true);
+    expect(shown.some((line) => /198\.51\.100\.1 > 192\.0\.2\.1: ICMP echo reply/.test(line))).toBe(true);
+    await eventually(view, `${packets} >= 40 && ${text("protocols")}.includes("ICMP")`);
+    await eventually(view, `${text("talkers")}.includes("192.0.2.1") && ${text("talkers")}.includes("198.51.100.1")`);
+    await eventually(view, `document.querySelectorAll("#chart polyline").length === 2`);
+    // Rates of three digits and a fraction are the longest.
+    const longest = `history = [{ inBits: 1.875e7, outBits: 0 }, { inBits: 1.875e7, outBits: 0 }]; chart();`;
+    const cut = `[...document.querySelectorAll("#chart text")].filter((text) => text.getBBox().x < 0).length`;
+    expect(await view.evaluate<number>(`(() => { ${longest} return ${cut}; })()`)).toBe(0);
+  });
+
+  test("pause keeps the packets that are shown, while the numbers go on; then it goes on", async () => {
+    await view.click("#pause");
+    const [shown, total] = [await view.evaluate(lines), await view.evaluate<number>(packets)];
+    expect(ping(5)).toContain("5 received");
+    await eventually(view, `${packets} >= ${total + 10}`);
+    expect(await view.evaluate(lines)).toEqual(shown);
+    await view.click("#pause");
+    expect(ping(5)).toContain("5 received");
+    await eventually(view, `JSON.stringify(${lines}) !== ${JSON.stringify(JSON.stringify(shown))}`);
+  });
+
+  test("the filter leaves the lines with all of its words", async () => {
+    expect(ping(3)).toContain("3 received");
+    await view.click("#filter");
+    await view.type("echo REPLY 198.51");
+    await eventually(view, `${lines}.length > 0 && ${lines}.every((line) => line.includes("echo reply"))`);
+    await view.type(" nothing like it");
+    await eventually(view, `${lines}.length === 0 && ${text("empty")}.includes("matches the filter")`);
+    await view.evaluate(
+      `(() => { const f = document.getElementById("filter"); f.value = ""; f.dispatchEvent(new Event("input")); })()`,
+    );
+    await eventually(view, `${lines}.length > 0`);
+  });
+
+  test("the download is a capture that Wireshark's tools read", async () => {
+    await view.cdp("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
+    expect(ping(3)).toContain("3 received");
+    await view.click("#download");
+    await until(() => readdirSync(downloads).includes("left0.pcapng"), "the download");
+    const file = `${downloads}/left0.pcapng`;
+    expect(run("capinfos", "-E", file)).toContain("Raw IP");
+    const types = run("tshark", "-r", file, "-Y", "icmp && !_ws.malformed", "-T", "fields", "-e", "icmp.type")
+      .trim()
+      .split("\n");
+    expect(types.length).toBeGreaterThanOrEqual(6);
+  });
+
+  test("is dark where the system is, and light where one wants it", async () => {
+    const dark = { features: [{ name: "prefers-color-scheme", value: "dark" }] };
+    await view.cdp("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: "light" }] });
+    const light = await view.evaluate(background);
+    await view.cdp("Emulation.setEmulatedMedia", dark);
+    await eventually(view, `${background} !== ${JSON.stringify(light)}`);
+    await view.click("#theme");
+    await eventually(view, `${background} === ${JSON.stringify(light)}`);
+  });
+
+  test("fits on a phone", async () => {
+    await view.resize(390, 844);
+    await eventually(view, "innerWidth === 390");
+    expect(await view.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
+    await view.resize(1280, 1000);
+  });
+
+  test("goes on under a flood: the relay as well, and the page says that it shows a part", async () => {
+    const server = Bun.spawn(["nsenter", "--target", `${other.pid}`, "--net", "iperf3", "-s", "-1", "--forceflush"], {
+      stdout: "pipe",
+    });
+    await server.stdout.getReader().read();
+    const flood = Bun.spawn(["iperf3", "-c", "198.51.100.1", "-u", "-b", "0", "-l", "64", "-t", "3"], {
+      stdout: "ignore",
+    });
+    await eventually(view, `/^[\\d.]+ % of the packets/.test(${text("shown")})`);
+    expect(await flood.exited).toBe(0);
+    await server.exited;
+    expect(ping(3)).toContain("3 received");
+  }, 15_000);
+
+  test("loses packets while the other end is down, and then goes on", () => {
+    const there = (...command: string[]): string => run("nsenter", "--target", `${other.pid}`, "--net", ...command);
+    there("ip", "link", "set", "right0", "down");
+    const { exitCode } = Bun.spawnSync(["ping", "-n", "-q", "-c", "2", "-i", "0.01", "-W", "0.2", "198.51.100.1"]);
+    expect(exitCode).toBe(1);
+    there("ip", "link", "set", "right0", "up");
+    there("ip", "route", "replace", "192.0.2.1", "dev", "right0");
+    expect(ping(3)).toContain("3 received");
+  });
+
+  test("answers only to its own names, and no other page", async () => {
+    const { port } = new URL(url);
+    const status = (...args: string[]): string => run("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", ...args);
+    expect(status(url)).toBe("200");
+    expect(status("-H", `Host: evil.example:${port}`, url)).toBe("421");
+    expect(status("-X", "POST", url)).toBe("405");
+    const upgrade = [
+      "Connection: Upgrade",
+      "Upgrade: websocket",
+      "Sec-WebSocket-Version: 13",
+      "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==",
+    ];
+    // A page in a sandbox, or out of a file, has the origin "null".
+    for (const origin of ["http://evil.example", "null"]) {
+      const headers = [...upgrade, `Origin: ${origin}`].flatMap((header) => ["-H", header]);
+      expect(status("--http1.1", ...headers, `${url}updates`)).toBe("403");
+    }
+    // None at all, as HTTP/1.0 allows.
+    expect(status("--http1.0", "-H", "Host:", url)).toBe("421");
+    expect(run("ss", "-Htln", `sport = :${port}`)).toContain(`127.0.0.1:${port}`);
+  });
+
+  test("what it says to try without a relay works as it stands", async () => {
+    const alone = Bun.spawn([process.execPath, example, "--listen", "127.0.0.1:0"], { stdout: "pipe" });
+    const { value } = await alone.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    const commands = [...(value ?? "").matchAll(/^ {2}((ping|curl) .*)$/gm)].map(([, command = ""]) => command);
+    expect(commands.length).toBeGreaterThan(2);
+    for (const command of commands)
+      run("sh", "-c", command.replace(/^ping/, "ping -c 1").replace(/^curl/, "curl -sSf"));
+    alone.kill("SIGINT");
+    expect(await alone.exited).toBe(0);
+  });
+
+  test("a name to listen at that there is not is said in a line", () => {
+    const listen = ["--listen", "no-such-name.invalid:0"];
+    const { exitCode, stderr } = Bun.spawnSync([process.execPath, example, ...listen]);
+    expect({ exitCode, stderr: stderr.toString() }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringMatching(/^--listen no-such-name\.invalid:0 cannot be used: .*\n$/),
+    });
+  });
+
+  test("a second one on the same port says so", () => {
+    const { host } = new URL(url);
+    const { exitCode, stderr } = Bun.spawnSync([process.execPath, example, "--listen", host]);
+    expect({ exitCode, stderr: stderr.toString() }).toEqual({
+      exitCode: 1,
+      stderr: expect.stringContaining(`--listen ${host} is in use`),
+    });
+    expect(interfaceNames()).toEqual([...before, "left0"].sort());
+  });
+});

@@ -1,0 +1,130 @@
+/** The LAN at work: three hosts, each in a network namespace of its own, that see nothing of each other but what the switch carries. */
+import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
+import { describeWithTools } from "../support/privilege.ts";
+import { until } from "../support/system.ts";
+import { Lan, type Running, tools } from "./switch-lan.ts";
+
+const NO_LOSS = "3 packets transmitted, 3 received, 0% packet loss";
+const addressOf = (client: number): string => `198.51.100.${client}`;
+const pairs = [1, 2, 3].flatMap((from) => [1, 2, 3].filter((to) => to !== from).map((to) => ({ from, to })));
+
+describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => {
+  let lan: Lan;
+  let server: Running;
+  const clients: Running[] = [];
+
+  beforeAll(async () => {
+    lan = await Lan.open(3);
+    server = await lan.serve();
+  }, 30_000);
+  beforeEach(async () => {
+    for (const number of [1, 2, 3])
+      if (clients[number - 1]?.ended !== false) clients[number - 1] = await lan.join(number);
+  }, 30_000);
+  afterAll(async () => expect(await lan.end()).toEqual([]), 30_000);
+
+  test.each(pairs)("client $from reaches client $to", ({ from, to }) => {
+    expect(lan.ping(from, addressOf(to))).toContain(NO_LOSS);
+  });
+
+  test("the switch has learned who is where, and tells it", () => {
+    for (const { from, to } of pairs) lan.ping(from, addressOf(to));
+    const { macAddresses, ports } = lan.status();
+    expect(macAddresses).toBe(3);
+    for (const number of [1, 2, 3]) {
+      const { address, macs } = ports.find(({ id }) => id === `client${number}`) as (typeof ports)[number];
+      expect({ address, macs: [...macs] }).toEqual({
+        address: `${addressOf(number)}/24`,
+        macs: [lan.interfaceOf(number).address as string],
+      });
+    }
+    expect(server.log).toMatch(/^join {2}client3 from 192\.0\.2\.13, 198\.51\.100\.3\/24; \d here$/m);
+  });
+
+  test("what is for one client does not come to the third", () => {
+    const before = lan.port(3).framesOut;
+    lan.site(1).run("ping", "-q", "-f", "-c", "500", "-w", "10", addressOf(2));
+    expect(lan.port(3).framesOut - before).toBeLessThan(20);
+  });
+
+  test("a broadcast reaches all others", () => {
+    const output = lan.site(1).run("ping", "-b", "-c", "2", "-i", "0.5", "-w", "5", "198.51.100.255");
+    expect(output).toContain(`from ${addressOf(2)}: icmp_seq=1`);
+    expect(output).toContain(`from ${addressOf(3)}: icmp_seq=1`);
+  });
+
+  test("an IPv6 multicast reaches all others", () => {
+    const output = lan.site(2).run("ping", "-6", "-c", "2", "-i", "0.5", "-w", "5", "ff02::1%lan0");
+    for (const other of [1, 3]) {
+      const found = lan.interfaceOf(other).addr_info?.find(({ local }) => local.startsWith("fe80:"));
+      expect(output).toContain(`from ${found?.local}%lan0: icmp_seq=1`);
+    }
+  });
+
+  test("TCP and UDP pass as iperf3 sends them, in order", async () => {
+    const iperf = async (...options: string[]) => {
+      using listener = lan.site(2).start("iperf3", "-s", "-1", "--forceflush");
+      await listener.line();
+      const output = lan.site(1).run("iperf3", "-c", addressOf(2), "--connect-timeout", "5000", "-J", ...options);
+      return JSON.parse(output).end;
+    };
+    const tcp = await iperf("-n", "100M");
+    expect(tcp.sum_received.bytes).toBeGreaterThan(95 * 2 ** 20);
+    console.log(`TCP ${(tcp.sum_received.bits_per_second / 1e9).toFixed(2)} Gbit/s`);
+    const udp = await iperf("-u", "-b", "50M", "-l", "1400", "-t", "1");
+    const { packets, lost_packets, out_of_order } = udp.streams[0].udp;
+    expect(packets).toBeGreaterThan(1000);
+    expect({ few: lost_packets < packets / 20, out_of_order }).toEqual({ few: true, out_of_order: 0 });
+    for (const number of [1, 2, 3]) {
+      const { short, long, source } = lan.port(number).dropped;
+      expect({ short, long, source }).toEqual({ short: 0, long: 0, source: 0 });
+    }
+  }, 30_000);
+
+  test("a client killed and back within a second keeps address and MAC, and is reached again", async () => {
+    const before = lan.interfaceOf(2);
+    const start = performance.now();
+    await clients[1]?.end("SIGKILL");
+    clients[1] = await lan.join(2);
+    expect(performance.now() - start).toBeLessThan(1000);
+    const after = lan.interfaceOf(2);
+    const known = ({ address, addr_info = [] }: typeof after) => ({
+      address,
+      addresses: addr_info.map(({ local, prefixlen }) => `${local}/${prefixlen}`).sort(),
+    });
+    expect(known(after)).toEqual(known(before));
+    expect(after.ifindex).not.toBe(before.ifindex);
+    for (const from of [1, 3]) expect(lan.ping(from, addressOf(2))).toContain(NO_LOSS);
+    expect(lan.status().ports).toHaveLength(3);
+  });
+
+  test("while there is no switch, interfaces stay without carrier; a new switch finds all as it was", async () => {
+    const before = [1, 2, 3].map((number) => lan.interfaceOf(number));
+    await server.end();
+    await until(() => !lan.interfaceOf(3).flags.includes("LOWER_UP"), "carrier gone");
+    expect(lan.interfaceOf(3).addr_info).toEqual(before[2]?.addr_info as never);
+    server = await lan.serve();
+    await until(() => lan.status().ports.length === 3, "all three are back", 10_000);
+    await until(() => lan.interfaceOf(3).flags.includes("LOWER_UP"), "carrier back");
+    [1, 2, 3].forEach((number, i) => {
+      const [now, then] = [lan.interfaceOf(number), before[i]];
+      expect([now.ifindex, now.address, now.addr_info]).toEqual([then?.ifindex, then?.address, then?.addr_info]);
+      expect(lan.port(number).address).toBe(`${addressOf(number)}/24`);
+    });
+    for (const { from, to } of pairs) expect(lan.ping(from, addressOf(to))).toContain(NO_LOSS);
+  }, 30_000);
+
+  test("a client that is told to end takes its interface with it, and the switch its port", async () => {
+    expect(await clients[2]?.end("SIGTERM")).toBe(0);
+    expect(lan.site(3).run("ip", "-o", "link")).not.toContain("lan0");
+    await until(() => lan.status().ports.length === 2, "the port is gone");
+    expect(server.log).toMatch(/leave client3 after \d+ s: connection lost; 2 here\n/);
+  });
+
+  test("deleting the interface ends the client, which says why", async () => {
+    const first = clients[0] as Running;
+    lan.site(1).run("ip", "link", "delete", "lan0");
+    expect(await first.exited).toBe(1);
+    expect(first.log).toContain("EBADFD");
+  });
+});

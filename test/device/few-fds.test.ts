@@ -1,0 +1,97 @@
+import { expect, setDefaultTimeout, test } from "bun:test";
+import { openTun } from "../../src/index.ts";
+import { describePrivileged } from "../support/privilege.ts";
+import { ipLink, run } from "../support/system.ts";
+import { type ChildRequest, inChild } from "./in-child.ts";
+import { leavingNothing, networkState, persistentInterface, withQuietIPv6 } from "./support.ts";
+
+// A child that does not end by itself is killed after ten seconds.
+setDefaultTimeout(30_000);
+
+/** More than any opening takes: the clone device, netlink, epoll, eventfd, Bun's copy of that, and the shim's source. */
+const ENOUGH = 8;
+const limits = Array.from({ length: ENOUGH + 1 }, (_, left) => left);
+
+// A child of its own for each limit: the reactor, once there, stays for the life of a thread.
+describePrivileged("opening with few fds left (RLIMIT_NOFILE)", () => {
+  withQuietIPv6();
+
+  /** Opens thrice with `left` fds; checks that it works, or fails as it should and works afterwards. */
+  async function tryWith(left: number, request: ChildRequest, fds: number[] = []): Promise<boolean> {
+    const report = await leavingNothing(() => inChild({ ...request, fdsLeft: left, tries: 3, again: true }, { fds }));
+    const { error } = report.opened;
+    if (error !== undefined) {
+      expect(error).toMatchObject({ type: "TunTapError", code: "EMFILE", errno: -24, syscall: expect.anything() });
+      expect(error.hint).toContain("ulimit -n");
+    }
+    // The reactor stays for the life of the thread: one epoll set, one eventfd and Bun's copy of it.
+    expect(report.left.filter((fd) => fd.endsWith("[eventpoll]")).length).toBeLessThanOrEqual(1);
+    expect(report.left.filter((fd) => /\/tun$|socket:|memfd/.test(fd))).toEqual([]);
+    expect(report.again).toEqual({ value: "few0" });
+    return error === undefined;
+  }
+
+  const request: ChildRequest = { call: "openTun", options: { name: "few0", addresses: ["192.0.2.1/24"] } };
+
+  test.each(limits)("openTun() with %d left: works, or EMFILE with a hint, and nothing left behind", async (left) => {
+    const works = await tryWith(left, request);
+    if (left === 0) expect(works).toBe(false);
+    if (left === ENOUGH) expect(works).toBe(true);
+  });
+
+  test.each([0, 1, 2])("openTun() with %d left, before the shim is compiled", async (left) => {
+    expect(await tryWith(left, { ...request, compiled: false })).toBe(false);
+  });
+
+  test.each(limits)(
+    "openTap() of a persistent interface with %d left: it stays as it was, or as asked",
+    async (left) => {
+      using _made = persistentInterface("few0", "tap");
+      run("ip", "link", "set", "few0", "mtu", "1400", "txqueuelen", "77");
+      run("ip", "address", "add", "198.51.100.1/24", "dev", "few0");
+      const before = networkState();
+      const options = {
+        name: "few0",
+        mtu: 1300,
+        mac: "02:00:5e:00:53:09",
+        txQueueLength: 5,
+        addresses: ["192.0.2.1/24"],
+      };
+      const { opened } = inChild({ call: "openTap", options, fdsLeft: left });
+      if (opened.error === undefined) expect(ipLink("few0")).toMatchObject({ mtu: 1300, txqlen: 5 });
+      else expect(networkState()).toBe(before);
+    },
+  );
+
+  test.each(limits)(
+    "openTun() of a persistent interface with %d left: its IPv6 address outlives a failure",
+    async (left) => {
+      using _made = persistentInterface("few0", "tun");
+      // An interface that goes down loses its IPv6 addresses (net/ipv6/addrconf.c addrconf_ifdown()).
+      run("ip", "address", "add", "2001:db8:1::1/64", "dev", "few0");
+      const before = networkState();
+      const { opened } = inChild({ call: "openTun", options: { name: "few0", up: true }, fdsLeft: left });
+      if (opened.error === undefined) expect(ipLink("few0").flags).toContain("UP");
+      else expect(networkState()).toBe(before);
+    },
+  );
+
+  test.each(limits)(
+    "openTun() of a persistent interface with %d left: the owner is set with success alone",
+    async (left) => {
+      using _made = persistentInterface("few1", "tun");
+      const { opened } = inChild({
+        call: "openTun",
+        options: { name: "few1", owner: 0, persist: true },
+        fdsLeft: left,
+      });
+      expect(ipLink("few1").linkinfo?.info_data?.["user"]).toBe(opened.error === undefined ? "root" : undefined);
+    },
+  );
+
+  test.each(limits)("adopt() with %d left: works, or EMFILE with a hint, and nothing left behind", async (left) => {
+    using tun = openTun({ name: "few0" });
+    await tryWith(left, { call: "adopt", fd: 3, options: { closeFd: false } as object }, [tun.fd]);
+    expect(tun.name).toBe("few0");
+  });
+});

@@ -1,0 +1,45 @@
+/*
+ * What the fuzz targets share: the C under test, with reads and writes that
+ * they hand in and take out, and a checksum that is written in another way.
+ */
+#include "../../../../native/base.c"
+#include "../../../../native/tun.c"
+#include "../../../../native/split.c"
+#include "../../../../native/merge.c"
+#include "../../../../native/vnet.c"
+
+extern void *malloc(size);
+extern void free(void *);
+extern int memcmp(const void *, const void *, size);
+extern int printf(const char *, ...);
+extern void abort(void);
+
+enum { EAGAIN = 11, EINVAL = 22 };
+
+#define CHECK(condition) do { if (!(condition)) { printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); abort(); } } while (0)
+
+static u8 *copy_of(const u8 *bytes, int n)
+{
+	/* Of exactly that size, so that AddressSanitizer sees what is read or written beside it. */
+	u8 *copy = malloc((size)n);
+	memcpy(copy, bytes, (size)n);
+	return copy;
+}
+
+static u32 slow_add(u32 a, u32 b) { return a + b > 0xffff ? a + b - 0xffff : a + b; }
+
+/* RFC 1071 in network order, one 16-bit word after the other; 0 to 0xffff. Of 128 KiB at most, or it would not fit. */
+static u32 slow_sum(u32 first, const u8 *p, int n)
+{
+	u32 sum = 0;
+	int i;
+	for (i = 0; i + 1 < n; i += 2)
+		sum += (u32)p[i] << 8 | p[i + 1];
+	if (i < n)
+		sum += (u32)p[i] << 8;
+	sum = (sum & 0xffff) + (sum >> 16);
+	return slow_add(first, slow_add(sum & 0xffff, sum >> 16));
+}
+
+/* 0 and 0xffff are one number in a sum. */
+static int is_same_sum(u32 a, u32 b) { return a % 0xffff == b % 0xffff; }

@@ -1,0 +1,102 @@
+/** Files and datagrams through a relay, in every mode: they arrive as they were. */
+import { expect, test } from "bun:test";
+import type { OffloadOptions } from "../../../src/index.ts";
+import { describeWithTools } from "../../support/privilege.ts";
+import { lossy, openWire } from "./support/relay.ts";
+import { overTcp, overUdp } from "./support/transfer.ts";
+
+/** A gigabyte with BUN_TUNTAP_OFFLOAD_MB=1024. */
+const BYTES = Number(process.env["BUN_TUNTAP_OFFLOAD_MB"] ?? 64) * 1024 * 1024;
+const TIMEOUT_MS = 600_000;
+const TOOLS = ["python3", "nsenter", "unshare", "ip"];
+
+const modes: Record<string, boolean | OffloadOptions> = { plain: false, offload: true, raw: { raw: true } };
+const kinds = [false, true];
+const everywhere = Object.keys(modes).flatMap((mode) =>
+  kinds.map((ethernet) => ({
+    name: `${ethernet ? "TAP" : "TUN"}, ${mode}`,
+    ethernet,
+    offload: modes[mode] ?? false,
+    mode,
+  })),
+);
+const addresses = ["192.0.2.2", "2001:db8::2"];
+
+describeWithTools("a file over TCP", TOOLS, () => {
+  test.each(everywhere)(
+    "arrives with the same SHA-256, over IPv4 and IPv6: $name",
+    async ({ ethernet, offload, mode }) => {
+      using wire = await openWire({ ethernet, offload });
+      for (const address of addresses) {
+        const { sent, arrived } = await overTcp(wire, address, BYTES);
+        expect(arrived).toEqual(sent);
+        expect(arrived).toMatchObject({ bytes: BYTES });
+      }
+      const { framesReceived, malformed } = wire.left.device.counters();
+      const { txPackets } = wire.left.device.stats();
+      expect(malformed).toBe(0);
+      // More packets than the kernel has handed over frames, or it was no super-packets that were split.
+      if (mode === "offload") expect(framesReceived).toBeGreaterThan(4 * Number(txPackets));
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each(everywhere)(
+    "and where one frame in a hundred is lost, and one comes late: $name",
+    async ({ ethernet, offload, mode }) => {
+      const { forward, lost, late } = lossy();
+      using wire = await openWire({ ethernet, offload, forward });
+      for (const address of addresses) {
+        // Of super-packets one is lost in a hundred all the same, with all that is in it.
+        const { sent, arrived } = await overTcp(wire, address, BYTES / (mode === "raw" ? 4 : 8));
+        expect(arrived).toEqual(sent);
+      }
+      expect(Math.min(lost(), late())).toBeGreaterThan(5);
+      expect(wire.left.device.counters().malformed).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+
+  test.each(everywhere)(
+    "and in segments of 388 bytes, as `advmss 400` makes them: $name",
+    async ({ ethernet, offload, mode }) => {
+      using wire = await openWire({ ethernet, offload });
+      for (const [host, { netns }] of [
+        [2, wire.left],
+        [1, wire.right],
+      ] as const) {
+        netns.run("ip", "route", "add", `192.0.2.${host}/32`, "dev", "wire0", "advmss", "400");
+        netns.run("ip", "-6", "route", "add", `2001:db8::${host}/128`, "dev", "wire0", "advmss", "400");
+      }
+      for (const address of addresses) {
+        const { sent, arrived } = await overTcp(wire, address, BYTES / 4);
+        expect(arrived).toEqual(sent);
+      }
+      const { framesReceived, bytesReceived, malformed } = wire.left.device.counters();
+      expect(malformed).toBe(0);
+      if (mode !== "raw") expect(bytesReceived / framesReceived).toBeLessThan(470);
+    },
+    TIMEOUT_MS,
+  );
+});
+
+describeWithTools("UDP", TOOLS, () => {
+  test.each(everywhere)(
+    "arrives datagram by datagram, one or fifty in a call: $name",
+    async ({ ethernet, offload, mode }) => {
+      using wire = await openWire({ ethernet, offload });
+      for (const address of addresses) {
+        for (const together of [1, 50]) {
+          const before = wire.right.device.stats().rxPackets;
+          const { sent, arrived } = await overUdp(wire, address, 1200, 1000, together);
+          expect(arrived).toEqual(sent);
+          const written = Number(wire.right.device.stats().rxPackets - before);
+          // What came together is put together again.
+          if (mode === "offload" && together === 50) expect(written).toBeLessThan(200);
+        }
+      }
+      expect(wire.left.device.counters().malformed).toBe(0);
+    },
+    TIMEOUT_MS,
+  );
+});

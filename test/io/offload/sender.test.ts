@@ -1,0 +1,152 @@
+/** sendMany() with merging, into a socket that has room for little: what is told to be taken is what was written, and nothing else. */
+import { describe, expect, test } from "bun:test";
+import fc from "fast-check";
+import { systemError, TunTapError } from "../../../src/errors.ts";
+import { MergingWriter } from "../../../src/io/merge-writer.ts";
+import { Sender } from "../../../src/io/sender.ts";
+import { traffic } from "./support/arbitraries.ts";
+import { FLAG, makePacket, makeSegments, noise, plainFields } from "./support/packets.ts";
+import { receive } from "./support/shim.ts";
+import { socketPair } from "./support/sockets.ts";
+import { withoutId } from "./support/soundness.ts";
+
+const refusal = (errno: number, _: Uint8Array, frameIndex?: number): TunTapError =>
+  systemError(errno, "write", frameIndex === undefined ? {} : { frameIndex });
+
+/** A sender, and what it has written; there is room for some 40 KB of that. */
+function rig(ethernet = false): { sender: Sender; wants: () => number; written: () => Uint8Array[] } & Disposable {
+  const [ours, theirs] = socketPair(20_000);
+  let wants = 0;
+  const sender = new Sender(ours.fd, new MergingWriter(ethernet, true), refusal, () => wants++);
+  return {
+    sender,
+    wants: () => wants,
+    written: () => theirs.receiveAll(),
+    [Symbol.dispose]() {
+      ours[Symbol.dispose]();
+      theirs[Symbol.dispose]();
+    },
+  };
+}
+
+const bare = (port: number): Uint8Array => makePacket({ ...plainFields, sourcePort: port }, new Uint8Array());
+/** A run of packets that becomes one write. */
+const run = (port: number, count = 5): Uint8Array[] =>
+  makeSegments({ ...plainFields, sourcePort: port, flags: FLAG.ack }, noise(count * 100, port), 100);
+
+describe("sendMany", () => {
+  test("takes a prefix, whatever the mix and wherever the kernel stops, and goes on behind it", () => {
+    let stops = 0;
+    fc.assert(
+      fc.property(traffic, ({ frames, ethernet }) => {
+        using device = rig(ethernet);
+        const { sender } = device;
+        const received: Uint8Array[] = [];
+        let taken = 0;
+        // Each turn has room for some, so it ends.
+        for (let turn = 0; taken < frames.length && turn < 200; turn++) {
+          const before = device.wants();
+          const count = sender.sendMany(frames.slice(taken));
+          expect(sender.blocked).toBe(count < frames.length - taken);
+          expect(device.wants() - before).toBe(sender.blocked ? 1 : 0);
+          if (sender.blocked) stops++;
+          taken += count;
+          received.push(...receive(device.written(), ethernet));
+          expect(received.map((frame) => withoutId(frame, ethernet))).toEqual(
+            frames.slice(0, taken).map((frame) => withoutId(frame, ethernet)),
+          );
+          sender.onWritable();
+        }
+        const bytes = frames.reduce((sum, { length }) => sum + length, 0);
+        expect(sender.counters()).toEqual({ framesSent: frames.length, bytesSent: bytes, refused: 0 });
+      }),
+      { numRuns: 200 },
+    );
+    // Or this shows little.
+    expect(stops).toBeGreaterThan(40);
+  });
+
+  test("a frame alone that is refused behind a run that was: the count is never less than none", () => {
+    using device = rig();
+    const { sender } = device;
+    for (let i = 0; sender.send(bare(i)); i++) expect(i).toBeLessThan(2000);
+    expect(sender.sendMany(run(1))).toBe(0);
+    expect(sender.sendMany([bare(1)])).toBe(0);
+    expect(sender.sendMany([bare(1), ...run(2)])).toBe(0);
+    expect(sender.sendMany([])).toBe(0);
+    device.written();
+    expect(sender.sendMany([bare(1), ...run(2)])).toBe(6);
+    expect(receive(device.written(), false)).toEqual([bare(1), ...run(2)]);
+  });
+
+  test("one frame less than all: the last run is what is not taken", () => {
+    using device = rig();
+    const runs = Array.from({ length: 200 }, (_, i) => run(i + 1)).flat();
+    const taken = device.sender.sendMany(runs);
+    expect(taken).toBeGreaterThan(0);
+    expect([taken % 5, taken < runs.length]).toEqual([0, true]);
+    expect(receive(device.written(), false)).toEqual(runs.slice(0, taken));
+  });
+
+  test("send() goes alone, and behind what sendMany() took", () => {
+    using device = rig();
+    device.sender.sendMany(run(1));
+    device.sender.send(run(2)[0] as Uint8Array);
+    const writes = device.written();
+    expect(writes).toHaveLength(2);
+    expect(receive(writes, false)).toEqual([...run(1), run(2)[0] as Uint8Array]);
+  });
+
+  test("views of any kind are merged where they lie", () => {
+    using device = rig();
+    const forms = run(7, 6).map((packet, at): ArrayBuffer | ArrayBufferView => {
+      const padded = new Uint8Array(packet.length + 16);
+      padded.set(packet, 8);
+      if (at % 3 === 0) return packet.slice().buffer;
+      if (at % 3 === 1) return new DataView(padded.buffer, 8, packet.length);
+      return new Uint16Array(padded.buffer, 8, packet.length / 2);
+    });
+    expect(device.sender.sendMany(forms)).toBe(6);
+    const writes = device.written();
+    expect([writes.length, receive(writes, false)]).toEqual([1, run(7, 6)]);
+  });
+
+  test("what is no frame is a TypeError; those before it are not forgotten half-way, nor written later", () => {
+    const hole: Uint8Array[] = [];
+    hole.length = 1;
+    for (const wrong of ["text", undefined, null, 7, {}, hole]) {
+      using device = rig();
+      const before = run(1, 3);
+      const after = wrong === hole ? hole : [wrong as Uint8Array];
+      expect(() => device.sender.sendMany(before.concat(after))).toThrow(TypeError);
+      expect(device.sender.counters().framesSent).toBe(receive(device.written(), false).length);
+      // Their bytes may be anybody's by now.
+      for (const frame of before) frame.fill(0);
+      device.sender.sendMany(run(2));
+      expect(receive(device.written(), false)).toEqual(run(2));
+    }
+  });
+
+  test("an error other than EAGAIN names the frame, and those before it were taken", () => {
+    const [ours, theirs] = socketPair();
+    using _ = ours;
+    const sender = new Sender(ours.fd, new MergingWriter(false, true), refusal, () => {});
+    expect(sender.sendMany(run(1))).toBe(5);
+    expect(receive(theirs.receiveAll(), false)).toEqual(run(1));
+    theirs[Symbol.dispose]();
+    const failure = (frames: Uint8Array[]): unknown => {
+      try {
+        return sender.sendMany(frames);
+      } catch (error) {
+        return error;
+      }
+    };
+    // Nobody is at the other end: ECONNREFUSED.
+    for (const frames of [run(1), [bare(1)], [bare(1), ...run(1)], [...run(1), bare(1)]]) {
+      const error = failure(frames) as TunTapError;
+      expect(error).toBeInstanceOf(TunTapError);
+      expect(error).toMatchObject({ syscall: "write", frameIndex: 0 });
+    }
+    expect(sender.counters()).toMatchObject({ framesSent: 5, refused: 4 });
+  });
+});

@@ -1,0 +1,110 @@
+/*
+ * The pure functions of native/split.c and merge.c, and those of native/vnet.c with reads
+ * and writes that a test hands in and takes out. Compiled by shim.ts.
+ */
+#include "../../../../native/base.c"
+#include "../../../../native/tun.c"
+#include "../../../../native/split.c"
+#include "../../../../native/merge.c"
+#include "../../../../native/vnet.c"
+
+/* Splits `frame` as a whole. Returns the number of packets, 0 if it is refused, or -1 if `out` is too small. */
+int shim_split(const u8 *frame, int n, const u8 *header, int link, u8 *out, int room, int *lengths, int count)
+{
+	struct virtio_net_hdr h;
+	struct split s;
+	int i, told, length;
+	memcpy(&h, header, sizeof h);
+	told = split_begin(&s, frame, n, &h, link);
+	for (i = 0; told && (length = split_length(&s)) > 0; i++) {
+		if (i >= count || length > room)
+			return -1;
+		split_next(&s, out);
+		lengths[i] = length;
+		out += length;
+		room -= length;
+	}
+	/* What split_begin() promised has to be what came. */
+	return i == told ? i : -2;
+}
+
+int shim_finish(u8 *frame, int n, const u8 *header)
+{
+	struct virtio_net_hdr h;
+	memcpy(&h, header, sizeof h);
+	return finish_checksum(frame, n, &h);
+}
+
+int shim_checksum(const u8 *p, int n)
+{
+	u32 sum = add(0, p, n);
+	return (int)SWAP16(~FOLD(sum));
+}
+
+/* Copies too. */
+int shim_copy_checksum(const u8 *p, int n, u8 *out, int offset)
+{
+	u32 sum = copy_add(0, out + offset, p, n);
+	return (int)SWAP16(~FOLD(sum));
+}
+
+/* What was written, one behind the other; and the errno (0: none) of each write, of which the last goes on for ever. */
+static u8 *written;
+static int written_room, *written_lengths, written_count, attempt, plan_count;
+static const int *plan;
+
+static int fake_writev(long number, int fd, const void *vectors, size n)
+{
+	const struct iovec *v = vectors;
+	int total = 0, error = plan[attempt < plan_count ? attempt : plan_count - 1];
+	size i;
+	(void)fd;
+	attempt++;
+	if (error || number != NR_writev)
+		return -error;
+	for (i = 0; i < n; i++) {
+		if (total + (int)v[i].length > written_room)
+			return -90;
+		memcpy(written + total, v[i].base, v[i].length);
+		total += (int)v[i].length;
+	}
+	written += total;
+	written_room -= total;
+	written_lengths[written_count++] = total;
+	return total;
+}
+
+/*
+ * Pushes `count` frames, which lie one behind the other, and flushes. Returns
+ * the number of writes; `report` is told the result, the number of frames that
+ * were given when it came, how many are pending then, and the kinds that are
+ * off (in and out).
+ */
+int shim_send(u8 *state, const u8 *frames, const int *frame_lengths, int count, int link, const int *errors, int error_count, u8 *out, int room, int *lengths, int *report)
+{
+	struct sending *tx = (struct sending *)state;
+	int i, r = 0;
+	transfer = fake_writev;
+	written = out;
+	written_room = room;
+	written_lengths = lengths;
+	written_count = attempt = 0;
+	plan = errors;
+	plan_count = error_count;
+	tx->off = report[3];
+	for (i = 0; i < count; i++) {
+		r = vnet_push(0, state, frames, frame_lengths[i], link);
+		if (r < 0)
+			break;
+		frames += frame_lengths[i];
+	}
+	if (r >= 0)
+		r = vnet_flush(0, state);
+	report[0] = r;
+	report[1] = i;
+	report[2] = tx->pending;
+	report[3] = tx->off;
+	return written_count;
+}
+
+int shim_send_state(void) { return tx_size(); }

@@ -1,0 +1,179 @@
+import { expect, test } from "bun:test";
+import { openTap, openTun, type Tap, TunTapError } from "../../src/index.ts";
+import { setSndbuf } from "../../src/sys/tun.ts";
+import { collect, makeFrame } from "../support/frames.ts";
+import { describePrivileged, describeWithTools } from "../support/privilege.ts";
+import { quietIPv6, run, until } from "../support/system.ts";
+
+const refusal = (call: () => unknown): TunTapError => {
+  try {
+    call();
+  } catch (error) {
+    if (error instanceof TunTapError) return error;
+    throw error;
+  }
+  throw new Error("It was not refused");
+};
+
+describePrivileged("send", () => {
+  test("takes every kind of buffer source, and copies it at once", async () => {
+    quietIPv6();
+    using tap = openTap({ up: true });
+    const collected = await collect(tap.index, 300);
+    const frame = new Uint8Array(64);
+    const padded = new Uint8Array(80);
+    for (let number = 0; number < 5; number++) {
+      makeFrame(frame, number);
+      padded.set(frame, 8);
+      const forms = [frame, frame.buffer, new DataView(padded.buffer, 8, 64), new Uint16Array(padded.buffer, 8, 32)];
+      const shared = new Uint8Array(new SharedArrayBuffer(64));
+      shared.set(frame);
+      expect(tap.send(forms[number] ?? shared)).toBeTrue();
+      frame.fill(0xff);
+      padded.fill(0xff);
+    }
+    expect(await collected.done).toEqual({ inOrder: 5, wrong: 0, dropped: 0 });
+  });
+
+  test("refuses what is no buffer with a TypeError", () => {
+    using tun = openTun();
+    for (const value of ["text", 7, null, undefined, {}, [1, 2]]) {
+      expect(() => tun.send(value as unknown as Uint8Array)).toThrow(TypeError);
+    }
+  });
+
+  test("says EIO and what to do while the interface is down", () => {
+    using tun = openTun();
+    const error = refusal(() => tun.send(new Uint8Array([0x45, 0])));
+    expect(error).toMatchObject({ code: "EIO", errno: -5, syscall: "write", hint: "bring it up first, with up()" });
+    tun.up();
+    expect(tun.send(new Uint8Array([0x45, 0]))).toBeTrue();
+  });
+
+  test("says EINVAL and why when a frame is malformed", () => {
+    using tun = openTun({ up: true });
+    using tap = openTap({ up: true });
+    using pi = openTun({ up: true, packetInfo: true });
+    expect(refusal(() => tun.send(new Uint8Array([0x12, 0]))).message).toContain("starts with 0x12");
+    expect(refusal(() => tun.send(new Uint8Array())).message).toContain("this frame has 0 bytes");
+    expect(refusal(() => tap.send(new Uint8Array(13))).message).toContain("this frame has 13 bytes");
+    expect(refusal(() => pi.send(new Uint8Array(3))).message).toContain("packet-information header of 4 bytes");
+    expect(refusal(() => tap.send(new Uint8Array(13)))).toMatchObject({ code: "EINVAL", errno: -22, syscall: "write" });
+  });
+
+  test("sendMany says which frame was refused; those before it were taken", () => {
+    using tun = openTun({ up: true });
+    const good = new Uint8Array([0x45, 0]);
+    const error = refusal(() => tun.sendMany([good, good, new Uint8Array([0xff]), good]));
+    expect(error).toMatchObject({ code: "EINVAL", frameIndex: 2 });
+    expect(tun.stats().rxPackets).toBe(2n);
+    expect(tun.sendMany([])).toBe(0);
+  });
+
+  test("writable rejects what the kernel refuses, and is there again afterwards", async () => {
+    using tun = openTun({ up: true });
+    const writer = tun.writable.getWriter();
+    const refused = await writer.write(new Uint8Array([0xff])).catch((error) => error);
+    expect(refused).toMatchObject({ code: "EINVAL" });
+    const next = tun.writable.getWriter();
+    await next.write(new Uint8Array([0x45, 0]));
+    await next.close();
+    expect(tun.closed).toBeFalse();
+    await tun.writable.getWriter().write(new Uint8Array([0x45, 0]));
+  });
+});
+
+describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
+  /**
+   * sender (small TUNSETSNDBUF) --> bridge --> slow TAP (token bucket): what
+   * the bucket holds back is still charged to the sender.
+   */
+  function jam(drain: () => void): { sender: Tap; frame: Uint8Array; fill(): number; release(): void; end(): void } {
+    quietIPv6();
+    const sender = openTap({ up: true, drain });
+    const slow = openTap({ up: true });
+    run("ip", "link", "add", "jam0", "type", "bridge");
+    run("ip", "link", "set", "jam0", "up");
+    for (const { name } of [sender, slow]) run("ip", "link", "set", name, "master", "jam0");
+    run(
+      "tc",
+      "qdisc",
+      "replace",
+      "dev",
+      slow.name,
+      "root",
+      "tbf",
+      "rate",
+      "8kbit",
+      "burst",
+      "2000",
+      "limit",
+      "10000000",
+    );
+    // Teaches the bridge where the destination is: what it floods it copies, and a copy is not charged.
+    const teach = new Uint8Array(60);
+    teach.set([255, 255, 255, 255, 255, 255, 2, 0, 0, 0, 0, 9, 0x88, 0xb5]);
+    slow.send(teach);
+    const frame = new Uint8Array(1014);
+    frame.set([2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
+    setSndbuf(sender.fd, 20_000);
+    return {
+      sender,
+      frame,
+      fill: () => {
+        for (let taken = 0; taken < 1000; taken++) if (!sender.send(frame)) return taken;
+        throw new Error("The kernel took 1000 frames");
+      },
+      release: () => void run("tc", "qdisc", "del", "dev", slow.name, "root"),
+      end: () => {
+        sender.close();
+        slow.close();
+        run("ip", "link", "del", "jam0");
+      },
+    };
+  }
+
+  test("send says false, and drain follows once when there is room again", async () => {
+    let drained = 0;
+    const { sender, frame, fill, release, end } = jam(() => drained++);
+    expect(fill()).toBeGreaterThan(0);
+    expect(sender.sendMany([frame, frame])).toBe(0);
+    // A turn of the event loop: it must not come by itself.
+    await Bun.sleep(20);
+    expect(drained).toBe(0);
+    release();
+    await until(() => drained > 0, "drain");
+    expect(sender.send(frame)).toBeTrue();
+    await Bun.sleep(20);
+    expect(drained).toBe(1);
+    end();
+  });
+
+  test("writable waits, and goes on when there is room again", async () => {
+    const { sender, frame, fill, release, end } = jam(() => {});
+    fill();
+    let written = false;
+    const writing = sender.writable
+      .getWriter()
+      .write(frame)
+      .then(() => {
+        written = true;
+      });
+    await Bun.sleep(20);
+    expect(written).toBeFalse();
+    release();
+    await writing;
+    expect(written).toBeTrue();
+    end();
+  });
+
+  test("closing the device ends a write that waits, with ERR_TUNTAP_CLOSED", async () => {
+    const { sender, frame, fill, end } = jam(() => {});
+    fill();
+    const writing = sender.writable.getWriter().write(frame);
+    await Bun.sleep(0);
+    sender.close();
+    expect(await writing.catch((error) => error)).toMatchObject({ code: "ERR_TUNTAP_CLOSED" });
+    end();
+  });
+});
