@@ -13,8 +13,7 @@
  * connections and keep them by sending a byte now and then; limits on the rate of resets and of
  * acknowledgments of wrong segments (never more than one for each that arrives).
  */
-import { buildTcp, IpProtocol, parseTcp, TcpFlag, type TcpOption } from "../../src/packet/index.ts";
-import type { TcpSegment } from "../../src/packet/tcp.ts";
+import { buildTcp, IpProtocol, parseTcp, TcpFlag, type TcpOption, type TcpSegment } from "../../src/packet/index.ts";
 import type { Counters } from "./counters.ts";
 import type { Incoming, Send } from "./ip.ts";
 import { advance } from "./sequence.ts";

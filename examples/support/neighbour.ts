@@ -1,14 +1,13 @@
 /** A host on an Ethernet that is nothing but this object: it has a MAC and an IPv4 address, and answers ARP and ping. */
-
-import type { EthernetFrame } from "../../src/packet/ethernet.ts";
-import type { IcmpEchoMessage } from "../../src/packet/icmp-echo.ts";
 import {
   ArpOperation,
   buildArp,
   buildEthernet,
   buildIcmpEcho,
   buildIPv4,
+  type EthernetFrame,
   EtherType,
+  type IcmpEchoMessage,
   IcmpType,
   IpProtocol,
   PacketError,

@@ -1,7 +1,15 @@
 /** The other end of the userspace host's wire, packet by packet: no interface, no clock, no privilege. */
+
 import { Host } from "../../apps/userspace-host/host.ts";
-import { buildIPv4, buildTcp, IpProtocol, parseIPv4, parseTcp, TcpFlag } from "../../src/packet/index.ts";
-import type { TcpSegment } from "../../src/packet/tcp.ts";
+import {
+  buildIPv4,
+  buildTcp,
+  IpProtocol,
+  parseIPv4,
+  parseTcp,
+  TcpFlag,
+  type TcpSegment,
+} from "../../src/packet/index.ts";
 
 export const HOST = "198.51.100.2";
 const HOST_IPV6 = "2001:db8::2";

@@ -1,7 +1,8 @@
 /** The userspace host's TCP, segment by segment and without a clock: what RFC 9293 has it do, and bounds. The kernel's view is in userspace-host.test.ts. */
+
 import { describe, expect, test } from "bun:test";
 import { CONNECTIONS_MAX, HALF_OPEN_MAX } from "../../apps/userspace-host/tcp.ts";
-import type { TcpSegment } from "../../src/packet/tcp.ts";
+import type { TcpSegment } from "../../src/packet/index.ts";
 import { ACK, bigBody, endOf, FIN, gist, newHost, Peer, PSH, RST, SYN } from "./userspace-host-peer.ts";
 
 const payloadOf = (segments: readonly TcpSegment[]): Buffer => Buffer.concat(segments.map(({ payload }) => payload));

@@ -49,9 +49,9 @@ export function makeProject(folder: string, installer: Installer, tarball: strin
     writeFileSync(
       join(path, name),
       source
-        .replaceAll('"../../../src/index"', '"bun-tuntap"')
-        .replaceAll('"../../../src/packet/index"', '"bun-tuntap/packet"')
-        .replaceAll('"../../../src/capture/index"', '"bun-tuntap/capture"'),
+        .replaceAll('"../../../src/index.ts"', '"bun-tuntap"')
+        .replaceAll('"../../../src/packet/index.ts"', '"bun-tuntap/packet"')
+        .replaceAll('"../../../src/capture/index.ts"', '"bun-tuntap/capture"'),
     );
   }
   return path;

@@ -14,7 +14,7 @@ function printed<T>(source: string, env: Record<string, string> = {}): T {
   return JSON.parse(stdout) as T;
 }
 
-const probing = `const { probe } = await import("${top}/src/probe.ts");`;
+const probing = `const { probe } = await import("${top}/src/probe/index.ts");`;
 
 test.each(["darwin", "win32", "freebsd"])("probe() on %s says so, and not ok", (platform) => {
   const faked = `Object.defineProperty(process, "platform", { value: "${platform}" });`;

@@ -3,16 +3,17 @@
  * mistakes are found. Only checked, never run. The test copies it out of the
  * tree, where the two paths below are the package's names.
  */
-
-import type { FrameToBuild } from "../../../src/capture/build.ts";
-import type { Capture, CaptureOptions, CaptureStats } from "../../../src/capture/capture.ts";
-import type { CaptureDirection } from "../../../src/capture/format.ts";
 import {
+  type Capture,
+  type CaptureDirection,
   type CapturedFrame,
   type CaptureInterface,
+  type CaptureOptions,
+  type CaptureStats,
   type CaptureTarget,
   capture,
   type FileRing,
+  type FrameToBuild,
   parseCapture,
 } from "../../../src/capture/index.ts";
 import {
@@ -67,25 +68,37 @@ import {
   type TxFilterOptions,
   takeOver,
 } from "../../../src/index.ts";
-import type { ArpFields, ArpMessage } from "../../../src/packet/arp.ts";
-import type { Checksums } from "../../../src/packet/checksums.ts";
-import type { EthernetFields, EthernetFrame, EthernetHeader, VlanTag } from "../../../src/packet/ethernet.ts";
-import type { IcmpErrorFields, IcmpFields, IcmpMessage } from "../../../src/packet/icmp.ts";
-import type { IcmpEchoFields, IcmpEchoMessage } from "../../../src/packet/icmp-echo.ts";
-import type { Icmpv6Fields, Icmpv6Message, RouterFields } from "../../../src/packet/icmpv6.ts";
-import type {
-  Icmpv6EchoFields,
-  Icmpv6ErrorFields,
-  NdFields,
-  NeighborAdvertisementFields,
-  NeighborSolicitationFields,
-  RouterAdvertisementFields,
-} from "../../../src/packet/icmpv6-build.ts";
 import {
+  type ArpFields,
+  type ArpMessage,
+  type Checksums,
+  type EthernetFields,
+  type EthernetFrame,
+  type EthernetHeader,
   type FrameKind,
+  type GsoType,
+  type IcmpEchoFields,
+  type IcmpEchoMessage,
+  type IcmpErrorFields,
+  type IcmpFields,
+  type IcmpMessage,
+  type Icmpv6EchoFields,
+  type Icmpv6ErrorFields,
+  type Icmpv6Fields,
+  type Icmpv6Message,
+  type IPv4Fields,
+  type IPv4Header,
+  type IPv4Packet,
   type IPv6ExtensionHeader,
+  type IPv6Fields,
   type IPv6Fragment,
+  type IPv6Header,
+  type IPv6Packet,
+  type IpEnds,
+  type NdFields,
   type NdOption,
+  type NeighborAdvertisementFields,
+  type NeighborSolicitationFields,
   type ParseOptions,
   parseArp,
   parseEthernet,
@@ -97,15 +110,18 @@ import {
   parseTcp,
   parseUdp,
   parseVnetHeader,
+  type RouterAdvertisementFields,
+  type RouterFields,
+  type TcpFields,
   type TcpOption,
+  type TcpSegment,
+  type UdpDatagram,
+  type UdpFields,
+  type VlanTag,
+  type VnetHeader,
+  type VnetHeaderFields,
   verifyChecksums,
 } from "../../../src/packet/index.ts";
-import type { IPv4Fields, IPv4Header, IPv4Packet } from "../../../src/packet/ipv4.ts";
-import type { IPv6Fields, IPv6Header, IPv6Packet } from "../../../src/packet/ipv6.ts";
-import type { IpEnds } from "../../../src/packet/pseudo-header.ts";
-import type { TcpFields, TcpSegment } from "../../../src/packet/tcp.ts";
-import type { UdpDatagram, UdpFields } from "../../../src/packet/udp.ts";
-import type { GsoType, VnetHeader, VnetHeaderFields } from "../../../src/packet/vnet-header.ts";
 
 /** Does not compile unless T is exactly W: `any` is not exactly anything. */
 function exactly<W>() {
