@@ -2,6 +2,7 @@
 
 import { buildCapture, LinkType } from "../../src/capture/index.ts";
 import type { Device } from "../../src/index.ts";
+import { Downloads } from "./downloads.ts";
 import html from "./page.html" with { type: "text" };
 import { TICK_MS, Watch } from "./watch.ts";
 
@@ -23,6 +24,7 @@ const BACKLOG_BYTES = 1024 * 1024;
 /** Shows `device` to browsers until it is disposed of. Looks at frames only while there is one. */
 export function serveMonitor(device: Device, { hostname, port }: ServerOptions): MonitorServer {
   let watch: Watch | undefined;
+  const downloads = new Downloads();
   const server = Bun.serve({
     hostname,
     port,
@@ -43,7 +45,7 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
           if (!isSameOrigin(request, url)) return new Response("Not from another page\n", { status: 403 });
           return server.upgrade(request) ? undefined : new Response("A WebSocket\n", { status: 426 });
         case "/capture.pcapng":
-          return download(device, watch);
+          return download(downloads, device, watch);
         default:
           return new Response("There is / and /capture.pcapng\n", { status: 404 });
       }
@@ -94,18 +96,19 @@ function isSameOrigin(request: Request, url: URL): boolean {
   return origin === null || URL.parse(origin)?.host === url.host;
 }
 
-/** What was looked at of late, in a file for Wireshark. */
-function download(device: Device, watch: Watch | undefined): Response {
-  const frames = [...(watch?.recent ?? [])].map(({ frame, direction, time }) => ({
-    frame,
-    timestampNs: BigInt(time) * 1_000_000n,
-    direction: direction === "in" ? ("outbound" as const) : ("inbound" as const),
-  }));
-  const linkType = device.kind === "tap" ? LinkType.ETHERNET : LinkType.RAW;
-  return new Response(buildCapture({ name: device.name, linkType }, frames), {
-    headers: {
-      "Content-Type": "application/x-pcapng",
-      "Content-Disposition": `attachment; filename="${device.name}.pcapng"`,
-    },
-  });
+/** The latest sampled frames, in a file for Wireshark. */
+function download(downloads: Downloads, device: Device, watch: Watch | undefined): Response {
+  const { name, kind } = device;
+  const headers = {
+    "Content-Type": "application/x-pcapng",
+    "Content-Disposition": `attachment; filename="${name}.pcapng"`,
+  };
+  return downloads.answer(() => {
+    const frames = [...(watch?.recent ?? [])].map(({ frame, direction, time }) => ({
+      frame,
+      timestampNs: BigInt(time) * 1_000_000n,
+      direction: direction === "in" ? ("outbound" as const) : ("inbound" as const),
+    }));
+    return buildCapture({ name, linkType: kind === "tap" ? LinkType.ETHERNET : LinkType.RAW }, frames);
+  }, headers);
 }

@@ -20,6 +20,7 @@ switch serve [options]                the switch; needs no privilege
   --age SECONDS           forget a MAC address that is not seen for so long; default 300
   --macs NUMBER           MAC addresses that one client may use; default 64
   --ports NUMBER          clients at a time; default 256
+  --per-host NUMBER       clients, and addresses of the pool, that one machine may have; default 32
   --queue BYTES           that wait for a client; more are dropped and counted; default 1048576
   --timeout SECONDS       without a sign of life, after which a client is gone; 8 to 960, default 30
   --tls-cert FILE, --tls-key FILE    certificate and key, PEM: clients then use wss://
@@ -29,6 +30,7 @@ switch join URL [options]             a client; root, or CAP_NET_ADMIN
   --token-file FILE       the secret
   --name NAME             of the interface; default lan0
   --address ADDRESS       with prefix length, instead of the switch's; may be repeated, IPv6 too
+  --shortest-prefix BITS  of an address that the switch may give: a shorter one would take over more routes; default 16
   --id ID                 what the switch knows this client by, and keeps its address for; default host name/interface
   --mac MAC               default: one that follows from the id, so it stays the same
   --queue BYTES           that wait for the switch; more are dropped and counted; default 1048576
@@ -52,6 +54,7 @@ const SERVE_OPTIONS = {
   age: string,
   macs: string,
   ports: string,
+  "per-host": string,
   queue: string,
   timeout: string,
   "tls-cert": string,
@@ -62,6 +65,7 @@ const JOIN_OPTIONS = {
   "token-file": string,
   name: { type: "string", default: "lan0" },
   address: { type: "string", multiple: true, default: [] as string[] },
+  "shortest-prefix": string,
   id: string,
   mac: string,
   queue: string,
@@ -102,6 +106,7 @@ function parseServe(args: string[]): Command {
     mtu: integer("mtu", values.mtu, 1500, 68, 65_513),
     ageMs: integer("age", values.age, 300, 1, 1_000_000) * 1000,
     portsMax: integer("ports", values.ports, 256, 1, 65_536),
+    perHostMax: integer("per-host", values["per-host"], 32, 1, 65_536),
     perPortMax: integer("macs", values.macs, 64, 1, 65_536),
     queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
     timeout: integer("timeout", values.timeout, 30, 8, 960),
@@ -125,6 +130,7 @@ function parseJoin(args: string[]): Command {
     id,
     mac: values.mac ?? macOf(id),
     addresses: values.address,
+    shortestPrefix: integer("shortest-prefix", values["shortest-prefix"], 16, 1, 30),
     queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
     timeout: integer("timeout", values.timeout, 30, 2, 960),
     tlsCa: values["tls-ca"] === undefined ? undefined : readFileSync(values["tls-ca"], "utf8"),

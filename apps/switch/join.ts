@@ -1,7 +1,7 @@
 /** The client's side: connects to the switch, again and again, and joins it to the interface. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { LanInterface } from "./lan-interface.ts";
-import { Close, helloQuery, JOIN_PATH, type Welcome } from "./protocol.ts";
+import { Close, helloQuery, JOIN_PATH, parseWelcome } from "./protocol.ts";
 import { bearer } from "./token.ts";
 
 export interface JoinOptions {
@@ -15,6 +15,8 @@ export interface JoinOptions {
   readonly mac: string;
   /** Instead of the one that the switch gives. */
   readonly addresses: readonly string[];
+  /** The shortest prefix length of an address that the switch may give. */
+  readonly shortestPrefix: number;
   /** Bytes that wait for a switch that does not keep up. */
   readonly queueMax: number;
   /** Seconds without a sign of life. */
@@ -89,7 +91,7 @@ function connect(options: JoinOptions, lan: LanInterface, stop: AbortSignal): Pr
     life.heard();
     try {
       if (typeof data === "string") {
-        lan.plugIn(JSON.parse(data) as Welcome, uplink);
+        lan.plugIn(parseWelcome(data, options.shortestPrefix), uplink);
         welcomed = true;
       } else if (!lan.deliver(new Uint8Array(data))) socket.close(Close.INVALID_DATA, "a message of broken frames");
     } catch (error) {

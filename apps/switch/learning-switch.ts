@@ -41,10 +41,13 @@ export class Port {
     this.#runs = [];
     this.#frames = 0;
     const out = runs.length === 2 ? message.subarray(runs[0], runs[1]) : joined(message, runs);
-    if (!this.#outlet(out)) {
-      this.dropped.backPressure += frames;
-      return;
+    let taken = false;
+    try {
+      taken = this.#outlet(out);
+    } finally {
+      if (!taken) this.dropped.backPressure += frames;
     }
+    if (!taken) return;
     this.framesOut += frames;
     this.bytesOut += out.length - frames * PREFIX_LENGTH;
   }
@@ -93,13 +96,27 @@ export class LearningSwitch {
    * Switches the frames of a message that came in on a port.
    *
    * @returns false if it was not made of whole frames; those before the break are switched
+   * @throws What the outlet of a port throws, after all other ports have been served
    */
   receive(from: Port, message: Uint8Array): boolean {
     const now = this.#clock();
     const whole = eachFrame(message, (start, end) => this.#switch(from, message, start, end, now));
-    for (const port of this.#touched) port.flush(message);
-    this.#touched.clear();
+    this.#flush(message);
     return whole;
+  }
+
+  /** Sends the frames of each touched port. The next message starts with none, even if an outlet throws. */
+  #flush(message: Uint8Array): void {
+    const failures: unknown[] = [];
+    for (const port of this.#touched) {
+      try {
+        port.flush(message);
+      } catch (error) {
+        failures.push(error);
+      }
+    }
+    this.#touched.clear();
+    if (failures.length > 0) throw failures[0];
   }
 
   #switch(from: Port, message: Uint8Array, start: number, end: number, now: number): void {

@@ -1,4 +1,5 @@
-/** What both ends agree on, beside the frames. */
+/** The protocol between client and switch, beside the frames. */
+import { isIPv4 } from "node:net";
 
 /** What the client asks for in the URL of its WebSocket. */
 export interface Hello {
@@ -17,6 +18,36 @@ export interface Welcome {
   readonly mtu: number;
   /** With prefix length; absent if the switch has none to give. */
   readonly address?: string;
+}
+
+/** Prefix lengths that make sense in a LAN of two hosts or more. */
+const PREFIX_MAX = 30;
+
+/**
+ * Reads the first message of a switch, which the client does not trust: an address with a short prefix would take over
+ * routes that have nothing to do with the LAN, "/1" half of IPv4.
+ *
+ * @param shortestPrefix The shortest prefix length that the user allows
+ * @throws {RangeError} If the message is no {@link Welcome}, or gives an address that the client does not accept
+ */
+export function parseWelcome(message: string, shortestPrefix: number): Welcome {
+  const { mtu, address } = parseObject(message);
+  if (typeof mtu !== "number") throw new RangeError(`The switch gives no MTU: ${JSON.stringify(message)}`);
+  if (address === undefined) return { mtu };
+  const [, ip = "", digits] = /^([\d.]+)\/(\d{1,2})$/.exec(String(address)) ?? [];
+  const prefix = Number(digits);
+  if (isIPv4(ip) && prefix >= shortestPrefix && prefix <= PREFIX_MAX) return { mtu, address: `${ip}/${prefix}` };
+  throw new RangeError(
+    `The switch gives the address ${JSON.stringify(address)}, wanted IPv4 with a prefix of ${shortestPrefix} to ${PREFIX_MAX}: allow shorter ones with --shortest-prefix, or choose an --address`,
+  );
+}
+
+function parseObject(message: string): Record<string, unknown> {
+  try {
+    return Object(JSON.parse(message));
+  } catch (error) {
+    throw new RangeError(`The switch welcomes with ${JSON.stringify(message)}, wanted JSON`, { cause: error });
+  }
 }
 
 export const JOIN_PATH = "/lan";

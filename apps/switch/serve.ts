@@ -1,5 +1,6 @@
 /** The switch's side: a WebSocket for each client, and the status over HTTP. */
 import { MESSAGE_MAX } from "./framing.ts";
+import { hostOf } from "./host.ts";
 import { LearningSwitch, Port } from "./learning-switch.ts";
 import { Leases } from "./leases.ts";
 import { macText } from "./mac-table.ts";
@@ -13,6 +14,8 @@ export interface ServeOptions {
   readonly mtu: number;
   readonly ageMs: number;
   readonly portsMax: number;
+  /** Clients, and addresses of the pool, that one machine may have. */
+  readonly perHostMax: number;
   readonly perPortMax: number;
   /** Bytes that wait for a client that does not keep up. */
   readonly queueMax: number;
@@ -32,6 +35,8 @@ const LOST = 1006;
 interface Connection {
   readonly hello: Hello;
   readonly from: string;
+  /** The machine that it comes from. */
+  readonly host: string;
   readonly since: number;
   address: string | undefined;
   port: Port | undefined;
@@ -82,7 +87,7 @@ function answer(request: Request, server: Bun.Server<Connection>, members: Membe
   const hello = parseHello(searchParams);
   if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
   const from = server.requestIP(request)?.address ?? "?";
-  const data = { hello, from, since: performance.now(), address: undefined, port: undefined };
+  const data = { hello, from, host: hostOf(from), since: performance.now(), address: undefined, port: undefined };
   if (server.upgrade(request, { data })) return undefined;
   return new Response("This is for a WebSocket\n", { status: 426, headers: { upgrade: "websocket" } });
 }
@@ -97,7 +102,8 @@ class Members {
 
   constructor(options: ServeOptions) {
     this.#options = options;
-    this.#leases = options.pool === undefined ? undefined : new Leases(options.pool, options.leaseMs);
+    const { pool, leaseMs: keepMs, perHostMax: perOwnerMax } = options;
+    this.#leases = pool === undefined ? undefined : new Leases(pool, { keepMs, perOwnerMax });
     this.lan = new LearningSwitch({ ...options, clock: () => performance.now() });
   }
 
@@ -108,16 +114,17 @@ class Members {
       const code = before.data.hello.run === hello.run ? Close.SUPERSEDED : Close.REPLACED;
       this.#evict(before, code, "another connection with this id");
     }
-    if (this.#sockets.size >= this.#options.portsMax) {
-      socket.close(Close.FULL, `all ${this.#options.portsMax} ports are in use`);
+    const full = this.#fullFor(socket.data);
+    if (full !== undefined) {
+      socket.close(Close.FULL, full);
       return;
     }
-    const now = performance.now();
-    if (hello.claim !== undefined && this.#leases?.claim(hello.id, now, hello.claim) === false) {
+    const applicant = { id: hello.id, owner: socket.data.host, now: performance.now() };
+    if (hello.claim !== undefined && this.#leases?.claim(applicant, hello.claim) === false) {
       socket.close(Close.ADDRESS_TAKEN, `${hello.claim} is another client's`);
       return;
     }
-    const address = hello.claim ?? this.#leases?.lease(hello.id, now, hello.wish);
+    const address = hello.claim ?? this.#leases?.lease(applicant, hello.wish);
     socket.data.address = address;
     socket.data.port = new Port((message) => this.#send(socket, message));
     this.#sockets.set(hello.id, socket);
@@ -125,6 +132,14 @@ class Members {
     const given = hello.claim === undefined && address !== undefined ? { address } : {};
     socket.send(JSON.stringify({ mtu: this.#options.mtu, ...given } satisfies Welcome));
     this.#log(`join  ${hello.id} from ${from}, ${address ?? "no address"}; ${this.#sockets.size} here`);
+  }
+
+  /** The reason why there is no port for a client, or undefined if there is one. */
+  #fullFor({ host }: Connection): string | undefined {
+    const { portsMax, perHostMax } = this.#options;
+    if (this.#sockets.size >= portsMax) return `all ${portsMax} ports are in use`;
+    const own = [...this.#sockets.values()].filter(({ data }) => data.host === host).length;
+    return own < perHostMax ? undefined : `all ${perHostMax} ports that one machine may have are in use`;
   }
 
   receive(socket: Socket, message: string | Uint8Array): void {

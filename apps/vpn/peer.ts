@@ -48,6 +48,8 @@ const OLD_KEYS_MS = 10_000;
 /** A peer that is silent for so many keep-alives has perhaps started again, and lost the session. */
 const SILENT_KEEP_ALIVES = 3;
 const RETRY_MS = 500;
+/** Keep-alives by which a host that connects confirms a session, if it has nothing else to send. */
+const CONFIRMATIONS = 4;
 const RETRY_MS_MAX = 8000;
 const INDEX_MAX = 2 ** 32;
 const NOTHING = new Uint8Array(0);
@@ -67,6 +69,8 @@ export class Peer {
   #next: Term | undefined;
   /** Of the host that connects: sent, but not yet answered. */
   #pending: Pending | undefined;
+  /** Of the host that connects: keep-alives that are still to show the other one that it can use the new session. */
+  #confirmations = 0;
   #attempts = 0;
   #retryAt = 0;
   #sentAt = 0;
@@ -117,7 +121,8 @@ export class Peer {
     const now = this.#now();
     this.#forget(now);
     if (this.#isDue(now)) this.#initiate(now);
-    if (now - this.#sentAt >= this.#options.keepAliveMs) this.#keepAlive(now);
+    const confirms = this.#confirmations > 0 && now - this.#sentAt >= RETRY_MS;
+    if (confirms || now - this.#sentAt >= this.#options.keepAliveMs) this.#keepAlive(now);
   }
 
   #open(datagram: Buffer, address: string, port: number): Uint8Array | undefined {
@@ -181,7 +186,8 @@ export class Peer {
     this.#attempts = 0;
     this.#heardAt = now;
     this.#replace({ session: this.#makeSession(keys), since: now });
-    // Shows the other side that it can use the session.
+    // Shows the other side that it can use the session: more than once, for one datagram may be lost.
+    this.#confirmations = CONFIRMATIONS;
     this.#keepAlive(now);
   }
 
@@ -227,6 +233,7 @@ export class Peer {
   #keepAlive(now: number): void {
     if (this.#current === undefined || this.#endpoint === undefined) return;
     this.#sentAt = now;
+    this.#confirmations--;
     this.counters.keepAlives.sent++;
     this.#options.transmit(this.#current.session.seal(NOTHING), this.#endpoint);
   }

@@ -5,9 +5,11 @@ import { tmpdir } from "node:os";
 import fc from "fast-check";
 import { macOf, parseCommandLine } from "../../apps/switch/command-line.ts";
 import { eachFrame, MESSAGE_MAX, pack, unpack } from "../../apps/switch/framing.ts";
+import { hostOf } from "../../apps/switch/host.ts";
 import { LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
-import { Leases } from "../../apps/switch/leases.ts";
+import { type Applicant, Leases } from "../../apps/switch/leases.ts";
 import { MacTable, macAt, macText } from "../../apps/switch/mac-table.ts";
+import { parseWelcome } from "../../apps/switch/protocol.ts";
 import { tokenOfFile } from "../../apps/switch/token.ts";
 
 /** The messages for frames, kept: what `pack` gives is valid for the call only. */
@@ -126,60 +128,113 @@ describe("the MAC table", () => {
 });
 
 describe("leases", () => {
-  const pool = (): Leases => new Leases("198.51.100.0/30", 1000);
+  const options = { keepMs: 1000, perOwnerMax: 8 };
+  const pool = (): Leases => new Leases("198.51.100.0/30", options);
+  const client = (id: string, now = 0, owner = "192.0.2.1"): Applicant => ({ id, owner, now });
   const first = "198.51.100.1/30";
   const second = "198.51.100.2/30";
 
   test("a client gets the same address again, while it is there and after", () => {
     const leases = pool();
-    expect([leases.lease("a", 0), leases.lease("a", 0), leases.lease("b", 0)]).toEqual([first, first, second]);
+    expect(["a", "a", "b"].map((id) => leases.lease(client(id)))).toEqual([first, first, second]);
     leases.release("a", 0);
-    expect([leases.lease("c", 999), leases.lease("a", 999)]).toEqual([undefined, first]);
+    expect([leases.lease(client("c", 999)), leases.lease(client("a", 999))]).toEqual([undefined, first]);
   });
 
   test("when all are taken, the one of a client that is away for long is given to another", () => {
     const leases = pool();
-    leases.lease("a", 0);
-    leases.lease("b", 0);
+    leases.lease(client("a"));
+    leases.lease(client("b"));
     leases.release("b", 0);
-    expect([leases.lease("c", 999), leases.lease("c", 1000), leases.lease("b", 1000)]).toEqual([
-      undefined,
-      second,
-      undefined,
-    ]);
+    const given = [client("c", 999), client("c", 1000), client("b", 1000)].map((each) => leases.lease(each));
+    expect(given).toEqual([undefined, second, undefined]);
   });
 
   test("a wish is met if it can be", () => {
     const leases = pool();
-    expect(leases.lease("a", 0, second)).toBe(second);
-    expect(leases.lease("b", 0, second)).toBe(first);
+    expect(leases.lease(client("a"), second)).toBe(second);
+    expect(leases.lease(client("b"), second)).toBe(first);
     for (const wish of ["198.51.100.0/30", "198.51.100.3/30", "192.0.2.1/30", "x", "2001:db8::1/64", ""]) {
-      expect(pool().lease("c", 0, wish)).toBe(first);
+      expect(pool().lease(client("c"), wish)).toBe(first);
     }
   });
 
   test("a claim keeps others away, and fails on what others have", () => {
     const leases = pool();
-    expect([leases.claim("a", 0, first), leases.claim("b", 0, first)]).toEqual([true, false]);
-    expect([leases.claim("b", 0, "192.0.2.1/24"), leases.lease("b", 0), leases.lease("c", 0)]).toEqual([
-      true,
-      second,
-      undefined,
-    ]);
+    expect([leases.claim(client("a"), first), leases.claim(client("b"), first)]).toEqual([true, false]);
+    expect(leases.claim(client("b"), "192.0.2.1/24")).toBe(true);
+    expect([leases.lease(client("b")), leases.lease(client("c"))]).toEqual([second, undefined]);
     // One client, one lease: what it had before is free again.
-    expect([leases.claim("b", 0, second), leases.claim("a", 0, "198.51.100.1")]).toEqual([true, true]);
+    expect([leases.claim(client("b"), second), leases.claim(client("a"), "198.51.100.1")]).toEqual([true, true]);
   });
 
   test("hands out all of a larger pool, and each once", () => {
-    const leases = new Leases("203.0.113.0/24", 0);
-    const given = Array.from({ length: 255 }, (_, i) => leases.lease(`client${i}`, 0));
+    const leases = new Leases("203.0.113.0/24", { keepMs: 0, perOwnerMax: 255 });
+    const given = Array.from({ length: 255 }, (_, i) => leases.lease(client(`client${i}`)));
     expect([given[0], given[253], given[254]]).toEqual(["203.0.113.1/24", "203.0.113.254/24", undefined]);
     expect(new Set(given).size).toBe(255);
   });
 
+  test("one machine does not get all addresses, whether its clients stay or come and go under new names", () => {
+    for (const stays of [true, false]) {
+      const leases = new Leases("203.0.113.0/24", options);
+      for (let i = 0; i < 300; i++) {
+        if (i % 2 === 0) leases.lease(client(`lease${i}`));
+        else leases.claim(client(`claim${i}`), `203.0.113.${(i % 254) + 1}/24`);
+        if (!stays) for (const name of ["lease", "claim"]) leases.release(`${name}${i}`, i);
+      }
+      const others = Array.from({ length: 254 }, (_, i) => leases.lease(client(`${i}`, 999, `198.51.100.${i % 32}`)));
+      expect(others.filter((address) => address !== undefined)).toHaveLength(254 - options.perOwnerMax);
+    }
+  });
+
+  test("a machine that has as many as it may loses the address of the client that left first", () => {
+    const leases = new Leases("203.0.113.0/24", { keepMs: 1000, perOwnerMax: 2 });
+    const [a = "", b = ""] = ["a", "b"].map((id) => leases.lease(client(id)));
+    expect([leases.lease(client("c")), leases.claim(client("c"), "203.0.113.9/24")]).toEqual([undefined, false]);
+    leases.release("b", 1);
+    leases.release("a", 2);
+    expect([leases.lease(client("c", 3), b), leases.lease(client("a", 3))]).toEqual([b, a]);
+  });
+
   test.each(["198.51.100.0", "198.51.100.1/24", "198.51.100.0/31", "198.0.0.0/8", "2001:db8::/64", "x/24", ""])(
     "%p is no pool",
-    (text) => expect(() => new Leases(text, 0)).toThrow(`such as "198.51.100.0/24", got "${text}"`),
+    (text) => expect(() => new Leases(text, options)).toThrow(`such as "198.51.100.0/24", got "${text}"`),
+  );
+});
+
+test.each([
+  ["192.0.2.1", "192.0.2.1"],
+  ["::ffff:192.0.2.1", "192.0.2.1"],
+  ["2001:db8::1", "2001:db8:0:0"],
+  ["2001:db8:0:0:ffff:1:2:3", "2001:db8:0:0"],
+  ["2001:db8:1:2:3::", "2001:db8:1:2"],
+  ["::1", "0:0:0:0"],
+  ["fe80::1%lan0", "fe80:0:0:0"],
+])("%s is of the machine %s", (address, host) => expect(hostOf(address)).toBe(host));
+
+describe("the welcome of a switch that is not trusted", () => {
+  const welcome = (address: unknown, mtu: unknown = 1500): string => JSON.stringify({ mtu, address });
+
+  test("gives an MTU, and an address with a prefix that is long enough", () => {
+    expect(parseWelcome(welcome(undefined), 16)).toEqual({ mtu: 1500 });
+    for (const address of ["198.51.100.1/24", "198.51.0.1/16", "198.51.100.1/30"]) {
+      expect(parseWelcome(welcome(address), 16)).toEqual({ mtu: 1500, address });
+    }
+    expect(parseWelcome(welcome("198.0.0.1/8"), 8).address).toBe("198.0.0.1/8");
+  });
+
+  test.each(["0.0.0.1/1", "128.0.0.1/1", "198.51.100.1/15", "198.51.100.1/0", "198.51.100.1/31", "198.51.100.1/33"])(
+    "is refused with the address %s",
+    (address) => expect(() => parseWelcome(welcome(address), 16)).toThrow("a prefix of 16 to 30"),
+  );
+
+  test.each(["198.51.100.1", "2001:db8::1/64", "::/1", "x/24", "", 7, null, {}])("is refused with %p", (address) =>
+    expect(() => parseWelcome(welcome(address), 16)).toThrow("a prefix of 16 to 30"),
+  );
+
+  test.each(["", "{", "7", "null", "[]", '"x"', welcome(undefined, "1500")])("is refused as %p", (message) =>
+    expect(() => parseWelcome(message, 16)).toThrow(RangeError),
   );
 });
 
@@ -275,6 +330,24 @@ describe("the learning switch", () => {
     full.clear();
     bridge.receive(a, message(frame(BROADCAST, 0x2a, 3)));
     expect([b.dropped.backPressure, marks(out[1] as Uint8Array[])]).toEqual([2, [3]]);
+  });
+
+  test("a port whose outlet throws costs no other its frames, and keeps nothing of one message for the next", () => {
+    const { lan: bridge, ports, out } = lan();
+    let broken = true;
+    const port = new Port((message) => {
+      if (broken) throw new Error("Broken");
+      return out[1]?.push(message.slice()) !== undefined;
+    });
+    bridge.detach(ports[1] as Port);
+    // In front of the third port.
+    bridge.detach(ports[2] as Port);
+    for (const each of [port, ports[2] as Port]) bridge.attach(each);
+    expect(() => bridge.receive(ports[0] as Port, message(frame(BROADCAST, 0x2a, 1)))).toThrow("Broken");
+    broken = false;
+    bridge.receive(ports[0] as Port, message(frame(BROADCAST, 0x2a, 2), frame(BROADCAST, 0x2a, 3)));
+    expect(out.map(marks)).toEqual([[], [2, 3], [1, 2, 3]]);
+    expect([port.framesOut, port.dropped.backPressure]).toEqual([2, 1]);
   });
 
   test("counts frames from more sources than a port may have, and switches them all the same", () => {

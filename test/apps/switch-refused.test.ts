@@ -3,7 +3,7 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { MESSAGE_MAX } from "../../apps/switch/framing.ts";
-import { serve } from "../../apps/switch/serve.ts";
+import { type ServeOptions, serve } from "../../apps/switch/serve.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
 import { Lan, type Running, type Status, tools, URL_OF_SWITCH } from "./switch-lan.ts";
@@ -45,25 +45,28 @@ describeWithTools("the switch", ["ip", "curl"], () => {
   let server: ReturnType<typeof serve>;
   const log: string[] = [];
 
+  const options = (): ServeOptions => ({
+    hostname: "127.0.0.1",
+    port: 0,
+    token: TOKEN,
+    mtu: 1500,
+    ageMs: 300_000,
+    portsMax: 3,
+    perHostMax: 3,
+    perPortMax: 2,
+    queueMax: 2 * MESSAGE_MAX,
+    timeout: 8,
+    pool: "198.51.100.0/30",
+    leaseMs: 0,
+    tls: undefined,
+    log: (line) => log.push(line),
+  });
+
   beforeAll(() => run("ip", "link", "set", "lo", "up"));
   beforeEach(async () => {
     await server?.stop(true);
     log.length = 0;
-    server = serve({
-      hostname: "127.0.0.1",
-      port: 0,
-      token: TOKEN,
-      mtu: 1500,
-      ageMs: 300_000,
-      portsMax: 3,
-      perPortMax: 2,
-      queueMax: 2 * MESSAGE_MAX,
-      timeout: 8,
-      pool: "198.51.100.0/30",
-      leaseMs: 0,
-      tls: undefined,
-      log: (line) => log.push(line),
-    });
+    server = serve(options());
   });
   afterAll(() => server.stop(true));
 
@@ -137,6 +140,20 @@ describeWithTools("the switch", ["ip", "curl"], () => {
     expect(clients[1]?.messages).toEqual(['{"mtu":1500}']);
     expect(clients[2]?.messages).toEqual(['{"mtu":1500,"address":"198.51.100.2/30"}']);
     expect(clients[3]?.closed).toEqual({ code: 4003, reason: "all 3 ports are in use" });
+    for (const { socket } of clients) socket.close();
+  });
+
+  test("refuses a fourth client of a machine that may have three, whichever ids they use", async () => {
+    server.stop(true);
+    server = serve({ ...options(), portsMax: 10 });
+    const clients = [await client("id=a"), await client("id=b"), await client("id=c")];
+    expect((await client("id=d")).closed).toEqual({
+      code: 4003,
+      reason: "all 3 ports that one machine may have are in use",
+    });
+    // The one that comes again takes its own place.
+    clients.push(await client("id=c"));
+    expect(clients[3]?.closed).toBeUndefined();
     for (const { socket } of clients) socket.close();
   });
 

@@ -124,6 +124,24 @@ describe("handshake", () => {
     }
   });
 
+  test("is used by both soon, even if the datagram that confirms it is lost", () => {
+    const pair = new Pair();
+    pair.tick(0);
+    for (const { datagram } of pair.sent.connecting.splice(0))
+      pair.listening.receive(datagram, HERE.address, HERE.port);
+    for (const { datagram } of pair.sent.listening.splice(0)) {
+      pair.connecting.receive(datagram, THERE.address, THERE.port);
+    }
+    expect(pair.sent.connecting.splice(0)).toHaveLength(1);
+    expect(pair.listening.seal(packet(1))).toBeUndefined();
+    pair.tick(500);
+    pair.settle();
+    expect(pair.listening.seal(packet(1))).toBeDefined();
+    // A few in all, for a host that has nothing to say.
+    for (let i = 0; i < 50; i++) pair.tick(100);
+    expect(pair.sent.connecting.length).toBeLessThan(4);
+  });
+
   test("with another key is dropped as such, and nothing is answered", () => {
     const pair = new Pair(parseKey(makeKey(), "key"));
     pair.tick(0);
