@@ -1,44 +1,8 @@
-/*
- * The system calls of bun-tuntap. One function does one job and returns what
- * the kernel returned, or -errno; policy lives in TypeScript.
- *
- * The files of this folder are one C source, in the order of
- * src/sys/source.ts. TinyCC compiles it inside Bun, on machines without C
- * headers or libc's development files: nothing is included, and Bun's dlsym
- * leads to libc. gcc and clang must accept it too, so that sanitizers can run
- * on it.
- *
- * Numbers are the same on x86-64 and arm64 unless a row says otherwise. Here:
- *
- *   O_CLOEXEC 02000000              include/uapi/asm-generic/fcntl.h
- *   SIG_SETMASK 2                   include/uapi/asm-generic/signal-defs.h
- *   read, write, readv, writev      x86-64: 0, 1, 19, 20; arm64: 63, 64, 65, 66
- *   fstat, clone, exit, wait4       x86-64: 5, 56, 60, 61; arm64: 80, 220, 93, 260
- */
-
-typedef unsigned char u8;
-typedef unsigned short u16;
-typedef unsigned int u32;
-typedef unsigned long long u64;
-typedef unsigned long size;
+/* What the shim stands on: libc by name, system calls by number, file descriptors, threads. */
 
 extern void *dlsym(void *handle, const char *name);
 extern void *memcpy(void *to, const void *from, size n);
 extern void *memset(void *to, int byte, size n);
-
-#define EINTR 4
-
-#if defined(__x86_64__)
-enum { NR_read = 0, NR_write = 1, NR_readv = 19, NR_writev = 20, NR_fstat = 5, NR_clone = 56, NR_exit = 60, NR_wait4 = 61 };
-#elif defined(__aarch64__)
-enum { NR_read = 63, NR_write = 64, NR_readv = 65, NR_writev = 66, NR_fstat = 80, NR_clone = 220, NR_exit = 93, NR_wait4 = 260 };
-#else
-#error "bun-tuntap knows the system calls of x86-64 and arm64 only"
-#endif
-
-struct pollfd;
-struct epoll_event;
-struct msghdr;
 
 static int *(*errno_location)(void);
 static int (*sys_open)(const char *, int, ...);
@@ -116,7 +80,7 @@ static int transfer_now(long number, int fd, const void *bytes, size n)
 #else
 		r = result(sys_syscall(number, (long)fd, bytes, n));
 #endif
-	} while (r == -EINTR);
+	} while (r == -EINTR_);
 	return (int)r;
 }
 
@@ -146,8 +110,8 @@ static int fd_open(const char *path, int flags)
 {
 	int r;
 	do
-		r = result(sys_open(path, flags | 02000000));
-	while (r == -EINTR);
+		r = result(sys_open(path, flags | O_CLOEXEC_));
+	while (r == -EINTR_);
 	return fd_own(r);
 }
 
@@ -173,8 +137,8 @@ static int thread_start(size *id, void *(*main)(void *), void *argument)
 	u8 all[128], before[128];
 	int r;
 	memset(all, 0xff, sizeof all);
-	sys_pthread_sigmask(2, all, before);
+	sys_pthread_sigmask(SIG_SETMASK_, all, before);
 	r = -sys_pthread_create(id, 0, main, argument);
-	sys_pthread_sigmask(2, before, 0);
+	sys_pthread_sigmask(SIG_SETMASK_, before, 0);
 	return r;
 }

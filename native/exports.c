@@ -22,22 +22,75 @@ static void thread_end(void *bytes, void *context)
 		sys_syscall(NR_io_destroy, aio_context);
 }
 
-/* In the order of src/sys/symbols.ts, which binds them. */
-static void *const functions[] = {
-	fd_open, fd_own, fd_disown, fd_close, fd_control, fd_is_same,
-	tun_set_iff, tun_get_iff, tun_get_features, tun_set_persist,
-	tun_set_owner, tun_set_group, tun_set_offload,
-	tun_set_vnet_header_size, tun_set_queue, tun_set_steering, tun_set_carrier,
-	tun_set_sndbuf, tun_get_dev_netns, tun_get_hwaddr, tun_set_hwaddr,
-	tun_set_tx_filter, tun_attach_filter, tun_detach_filter,
-	tun_read, tun_write, tun_write_many,
-	rx_size, tx_size, vnet_read, vnet_write, vnet_push_many, vnet_flush,
-	nl_open, nl_bind, sock_get_netns, sock_set_option, sock_send, sock_recv,
-	un_open, un_bind, un_connect, un_listen, un_accept, un_get_peer,
-	un_send_fd, un_receive_fd,
-	netns_open, userns_try,
-	fd_poll, ev_open, ep_open, ep_control, ep_wait,
-	aio_open, aio_arm, thread_open, thread_arm,
+/*
+ * Everything that TypeScript binds, by name (src/sys/load.ts): the types of
+ * the parameters in bun:ffi's words, and the address. Every function returns
+ * an int. `cc` does not bind these by itself: its own bindings misread
+ * integers of 32 bits and less that do not arrive as tagged int32 values
+ * (oven-sh/bun#37978: 0x800454ca arrived as another number), cost four times
+ * as much a call, and take three times as long to load.
+ */
+#define EXPORT(function, parameters) { #function, parameters, function }
+
+static const struct { const char *name, *parameters; void *address; } exports[] = {
+	EXPORT(fd_open, "ptr i32"),
+	EXPORT(fd_own, "i32"),
+	EXPORT(fd_disown, "i32"),
+	EXPORT(fd_close, "i32"),
+	EXPORT(fd_control, "i32 i32 i32"),
+	EXPORT(fd_is_same, "i32 i32"),
+	EXPORT(tun_set_iff, "i32 ptr i32"),
+	EXPORT(tun_get_iff, "i32 ptr"),
+	EXPORT(tun_get_features, "i32"),
+	EXPORT(tun_set_persist, "i32 i32"),
+	EXPORT(tun_set_owner, "i32 u32"),
+	EXPORT(tun_set_group, "i32 u32"),
+	EXPORT(tun_set_offload, "i32 u32"),
+	EXPORT(tun_set_vnet_header_size, "i32 i32"),
+	EXPORT(tun_set_queue, "i32 i32"),
+	EXPORT(tun_set_steering, "i32 i32"),
+	EXPORT(tun_set_carrier, "i32 i32"),
+	EXPORT(tun_set_sndbuf, "i32 i32"),
+	EXPORT(tun_get_dev_netns, "i32"),
+	EXPORT(tun_get_hwaddr, "i32 ptr"),
+	EXPORT(tun_set_hwaddr, "i32 ptr"),
+	EXPORT(tun_set_tx_filter, "i32 ptr"),
+	EXPORT(tun_attach_filter, "i32 ptr i32"),
+	EXPORT(tun_detach_filter, "i32"),
+	EXPORT(tun_read, "i32 ptr i32 i32 i32 ptr i32 ptr i32"),
+	EXPORT(tun_write, "i32 ptr i32"),
+	EXPORT(tun_write_many, "i32 ptr ptr ptr i32"),
+	EXPORT(rx_size, ""),
+	EXPORT(tx_size, ""),
+	EXPORT(vnet_read, "i32 ptr i32 i32 ptr i32 ptr i32"),
+	EXPORT(vnet_write, "i32 ptr i32"),
+	EXPORT(vnet_push_many, "i32 ptr ptr ptr ptr i32 i32"),
+	EXPORT(vnet_flush, "i32 ptr"),
+	EXPORT(nl_open, ""),
+	EXPORT(nl_bind, "i32 u32"),
+	EXPORT(sock_get_netns, "i32"),
+	EXPORT(sock_set_option, "i32 i32 i32 i32"),
+	EXPORT(sock_send, "i32 ptr i32"),
+	EXPORT(sock_recv, "i32 ptr i32"),
+	EXPORT(un_open, ""),
+	EXPORT(un_bind, "i32 ptr i32"),
+	EXPORT(un_connect, "i32 ptr i32"),
+	EXPORT(un_listen, "i32 i32"),
+	EXPORT(un_accept, "i32"),
+	EXPORT(un_get_peer, "i32 ptr"),
+	EXPORT(un_send_fd, "i32 i32"),
+	EXPORT(un_receive_fd, "i32 ptr"),
+	EXPORT(netns_open, "i32 ptr i32 ptr"),
+	EXPORT(userns_try, ""),
+	EXPORT(fd_poll, "i32 i32"),
+	EXPORT(ev_open, ""),
+	EXPORT(ep_open, ""),
+	EXPORT(ep_control, "i32 i32 i32 u32 u32"),
+	EXPORT(ep_wait, "i32 ptr"),
+	EXPORT(aio_open, ""),
+	EXPORT(aio_arm, "i32 i32"),
+	EXPORT(thread_open, "i32 i32"),
+	EXPORT(thread_arm, ""),
 };
 
 /* Null, or the name of the function that this libc lacks. */
@@ -53,8 +106,8 @@ const char *tuntap_link(void)
 	return 0;
 }
 
-void *const *tuntap_functions(void) { return functions; }
+const void *tuntap_exports(void) { return exports; }
+
+int tuntap_export_count(void) { return sizeof exports / sizeof *exports; }
 
 void (*tuntap_thread_end(void))(void *, void *) { return thread_end; }
-
-int tuntap_function_count(void) { return sizeof functions / sizeof *functions; }

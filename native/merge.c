@@ -158,8 +158,9 @@ static void run_finish(struct run *r)
 		put16(f + p->transport + 4, (u32)length);
 	sum = pseudo(f, p, length);
 	STORE16(f + check_offset(p), FOLD(sum));
-	h.flags = 1;
-	h.gso_type = p->protocol == IP_UDP ? 5 : p->version == 4 ? 1 : 4;
+	h.flags = VIRTIO_NET_HDR_F_NEEDS_CSUM_;
+	h.gso_type = p->protocol == IP_UDP ? VIRTIO_NET_HDR_GSO_UDP_L4_ :
+		p->version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4_ : VIRTIO_NET_HDR_GSO_TCPV6_;
 	h.hdr_len = (u16)p->payload;
 	h.gso_size = (u16)r->size;
 	h.csum_start = (u16)p->transport;

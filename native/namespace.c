@@ -1,19 +1,11 @@
-/*
- * Namespaces other than the caller's.
- *
- * Numbers:
- *
- *   CLONE_NEWNET 0x40000000, CLONE_NEWUSER 0x10000000
- *                                   include/uapi/linux/sched.h
- *   __WALL 0x40000000               include/uapi/linux/wait.h
- */
+/* Namespaces other than the caller's. */
 
 struct opening { int netns; const char *path; int flags, entered, result; };
 
 static void *opening_main(void *argument)
 {
 	struct opening *o = argument;
-	o->result = result(o->netns < 0 ? sys_unshare(0x40000000) : sys_setns(o->netns, 0x40000000));
+	o->result = result(o->netns < 0 ? sys_unshare(CLONE_NEWNET_) : sys_setns(o->netns, CLONE_NEWNET_));
 	o->entered = o->result >= 0;
 	if (o->entered)
 		o->result = o->path ? fd_open(o->path, o->flags) : nl_open();
@@ -47,10 +39,10 @@ static int netns_open(int netns, const char *path, int flags, int *entered)
 static int userns_try(void)
 {
 	int status = 0;
-	int child = result(sys_syscall(NR_clone, 0x10000000L, 0L, 0L, 0L, 0L));
+	int child = result(sys_syscall(NR_clone, (long)CLONE_NEWUSER_, 0L, 0L, 0L, 0L));
 	if (child == 0)
 		sys_syscall(NR_exit, 0L);
 	if (child > 0)
-		sys_syscall(NR_wait4, (long)child, &status, 0x40000000L, 0L);
+		sys_syscall(NR_wait4, (long)child, &status, (long)__WALL_, 0L);
 	return child < 0 ? child : 0;
 }

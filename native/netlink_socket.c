@@ -1,32 +1,19 @@
-/*
- * Sockets: rtnetlink, and Unix sockets that carry fds.
- *
- * Numbers:
- *
- *   AF_UNIX 1, SOCK_STREAM 1, SOCK_NONBLOCK 04000, SOL_SOCKET 1
- *   SCM_RIGHTS 1, SO_PEERCRED 17    include/linux/socket.h, asm-generic/socket.h
- *   AF_NETLINK 16, SOCK_RAW 3, SOCK_CLOEXEC 02000000, NETLINK_ROUTE 0
- *   MSG_CTRUNC 8, MSG_DONTWAIT 0x40, MSG_NOSIGNAL 0x4000
- *   MSG_CMSG_CLOEXEC 0x40000000     include/linux/socket.h
- *   SIOCGSKNS          0x894C       include/uapi/linux/sockios.h
- */
+/* Sockets: rtnetlink, and Unix sockets that carry fds. */
 
-static int nl_open(void) { return fd_own(result(sys_socket(16, 3 | 02000000, 0))); }
-
-struct sockaddr_nl { u16 family, pad; u32 pid, groups; };
+static int nl_open(void) { return fd_own(result(sys_socket(AF_NETLINK_, SOCK_RAW_ | SOCK_CLOEXEC_, NETLINK_ROUTE_))); }
 
 /* Subscribes to `groups`, a bit each; without an address of its own a socket gets no notification. */
 static int nl_bind(int fd, u32 groups)
 {
 	struct sockaddr_nl address;
 	memset(&address, 0, sizeof address);
-	address.family = 16;
+	address.family = AF_NETLINK_;
 	address.groups = groups;
 	return result(sys_bind(fd, &address, sizeof address));
 }
 
 /* An fd of the network namespace that a socket is in. Needs CAP_NET_ADMIN there. */
-static int sock_get_netns(int fd) { return result(sys_ioctl(fd, 0x894C)); }
+static int sock_get_netns(int fd) { return result(sys_ioctl(fd, SIOCGSKNS_)); }
 
 static int sock_set_option(int fd, int level, int option, int value)
 {
@@ -37,8 +24,8 @@ static int sock_send(int fd, const u8 *message, int length)
 {
 	int r;
 	do
-		r = result(sys_send(fd, message, (size)length, 0x4000));
-	while (r == -EINTR);
+		r = result(sys_send(fd, message, (size)length, MSG_NOSIGNAL_));
+	while (r == -EINTR_);
 	return r;
 }
 
@@ -47,34 +34,25 @@ static int sock_recv(int fd, u8 *buffer, int capacity)
 {
 	int r;
 	do
-		r = result(sys_recv(fd, buffer, (size)capacity, 0x40));
-	while (r == -EINTR);
+		r = result(sys_recv(fd, buffer, (size)capacity, MSG_DONTWAIT_));
+	while (r == -EINTR_);
 	return r;
 }
 
 /* Unix sockets */
 
-struct sockaddr_un { u16 family; char path[108]; };
-struct ucred { int pid; u32 uid, gid; };
-struct msghdr {
-	void *name;
-	u32 name_length;
-	struct iovec *iov;
-	size iov_length;
-	void *control;
-	size control_length;
-	int flags;
-};
 /* struct cmsghdr with room for the one fd that we ever send. */
-struct one_fd { size length; int level, type, fd, pad; };
+struct one_fd { struct cmsghdr header; int fd, pad; };
+/* CMSG_LEN(sizeof(int)): without the padding. */
+enum { ONE_FD_LENGTH = sizeof(struct cmsghdr) + sizeof(int) };
 
-static int un_open(void) { return fd_own(result(sys_socket(1, 1 | 04000 | 02000000, 0))); }
+static int un_open(void) { return fd_own(result(sys_socket(AF_UNIX_, SOCK_STREAM_ | SOCK_NONBLOCK_ | SOCK_CLOEXEC_, 0))); }
 
 /* `path` has up to 107 bytes and a NUL. */
 static u32 un_address(struct sockaddr_un *address, const u8 *path, int length)
 {
 	memset(address, 0, sizeof *address);
-	address->family = 1;
+	address->family = AF_UNIX_;
 	memcpy(address->path, path, (size)length);
 	return (u32)(2 + length);
 }
@@ -99,8 +77,8 @@ static int un_accept(int fd)
 {
 	int r;
 	do
-		r = result(sys_accept4(fd, 0, 0, 04000 | 02000000));
-	while (r == -EINTR);
+		r = result(sys_accept4(fd, 0, 0, SOCK_NONBLOCK_ | SOCK_CLOEXEC_));
+	while (r == -EINTR_);
 	return fd_own(r);
 }
 
@@ -109,7 +87,7 @@ static int un_get_peer(int fd, u32 *peer)
 {
 	struct ucred who;
 	u32 bytes = sizeof who;
-	int r = result(sys_getsockopt(fd, 1, 17, &who, &bytes));
+	int r = result(sys_getsockopt(fd, SOL_SOCKET_, SO_PEERCRED_, &who, &bytes));
 	if (r < 0)
 		return r;
 	peer[0] = (u32)who.pid;
@@ -139,14 +117,20 @@ static int un_send_fd(int fd, int passed)
 	u8 byte = 0;
 	int r;
 	un_message(&m, &v, &byte, &control);
-	control.length = 20;
-	control.level = 1;
-	control.type = 1;
+	control.header.length = ONE_FD_LENGTH;
+	control.header.level = SOL_SOCKET_;
+	control.header.type = SCM_RIGHTS_;
 	control.fd = passed;
 	do
-		r = result(sys_sendmsg(fd, &m, 0x4000));
-	while (r == -EINTR);
+		r = result(sys_sendmsg(fd, &m, MSG_NOSIGNAL_));
+	while (r == -EINTR_);
 	return r;
+}
+
+static int has_fd(const struct one_fd *control)
+{
+	return control->header.length == ONE_FD_LENGTH && control->header.level == SOL_SOCKET_ &&
+		control->header.type == SCM_RIGHTS_;
 }
 
 /*
@@ -163,10 +147,10 @@ static int un_receive_fd(int fd, int *passed)
 	int r;
 	un_message(&m, &v, &byte, &control);
 	/* Not `pad`: a second fd would be put there. */
-	m.control_length = 20;
+	m.control_length = ONE_FD_LENGTH;
 	do
-		r = result(sys_recvmsg(fd, &m, 0x40000000));
-	while (r == -EINTR);
-	*passed = r > 0 && control.length == 20 && control.level == 1 && control.type == 1 ? fd_own(control.fd) : -1;
-	return r > 0 && m.flags & 8 ? 2 : r;
+		r = result(sys_recvmsg(fd, &m, MSG_CMSG_CLOEXEC_));
+	while (r == -EINTR_);
+	*passed = r > 0 && has_fd(&control) ? fd_own(control.fd) : -1;
+	return r > 0 && m.flags & MSG_CTRUNC_ ? 2 : r;
 }

@@ -2,16 +2,7 @@
  * Segmentation offload as pure functions over bytes: where the parts of a
  * packet are, checksums, and super-packets split into packets. No system
  * calls; every header field is checked against the bytes in hand.
- *
- * Numbers, include/uapi/linux/virtio_net.h:
- *
- *   VIRTIO_NET_HDR_F_NEEDS_CSUM 1
- *   VIRTIO_NET_HDR_GSO_NONE 0, VIRTIO_NET_HDR_GSO_TCPV4 1
- *   VIRTIO_NET_HDR_GSO_TCPV6 4, VIRTIO_NET_HDR_GSO_UDP_L4 5
- *   VIRTIO_NET_HDR_GSO_ECN 0x80
  */
-
-struct virtio_net_hdr { u8 flags, gso_type; u16 hdr_len, gso_size, csum_start, csum_offset; };
 
 enum {
 	IP_TCP = 6, IP_UDP = 17,
@@ -282,14 +273,15 @@ static int finish_checksum(u8 *f, int n, const struct virtio_net_hdr *h)
 /* Begins to split `f`, which has to stay; returns the number of packets in it, or 0 if header and bytes do not agree. */
 static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_net_hdr *h, int link)
 {
-	int type = h->gso_type & ~0x80, protocol = type == 5 ? IP_UDP : IP_TCP;
+	int type = h->gso_type & ~VIRTIO_NET_HDR_GSO_ECN_, protocol = type == VIRTIO_NET_HDR_GSO_UDP_L4_ ? IP_UDP : IP_TCP;
 	const u8 *ip, *t;
 	if ((type != 1 && type != 4 && type != 5) || !h->gso_size || !find_parts(f, n, link, &s->p))
 		return 0;
-	if (s->p.protocol != protocol || (type == 1 && s->p.version != 4) || (type == 4 && s->p.version != 6))
+	if (s->p.protocol != protocol || (type == VIRTIO_NET_HDR_GSO_TCPV4_ && s->p.version != 4) ||
+		(type == VIRTIO_NET_HDR_GSO_TCPV6_ && s->p.version != 6))
 		return 0;
 	s->check = check_offset(&s->p);
-	if ((h->flags & 1) && (h->csum_start != s->p.transport || h->csum_start + h->csum_offset != s->check))
+	if ((h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM_) && (h->csum_start != s->p.transport || h->csum_start + h->csum_offset != s->check))
 		return 0;
 	if (s->p.payload >= n || n - s->p.ip > (s->p.version == 4 ? 65535 : 65535 + 40))
 		return 0;
@@ -298,7 +290,7 @@ static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_
 	s->ip_sum = s->p.version == 4 ? add(0, ip, s->p.transport - s->p.ip) + MINUS(LOAD16(ip + 2)) + MINUS(LOAD16(ip + 4)) + MINUS(LOAD16(ip + 10)) : 0;
 	s->id = get16(ip + 4);
 	/* The kernel's own pseudo-header, where it gives it: with a source route, that of the last destination (RFC 8200 section 8.1). */
-	if (h->flags & 1)
+	if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM_)
 		s->head_sum = (u32)LOAD16(f + s->check) + MINUS(SWAP16(n - s->p.transport));
 	else
 		s->head_sum = pseudo(f, &s->p, 0);

@@ -1,43 +1,4 @@
-/*
- * TUN/TAP control and frames, drivers/net/tun.c.
- *
- * Numbers:
- *
- *   TUNSETIFF          0x400454CA   include/uapi/linux/if_tun.h
- *   TUNSETPERSIST      0x400454CB   "  argument by value
- *   TUNSETOWNER        0x400454CC   "  argument by value
- *   TUNSETGROUP        0x400454CE   "  argument by value
- *   TUNGETFEATURES     0x800454CF   "
- *   TUNSETOFFLOAD      0x400454D0   "  argument by value
- *   TUNSETTXFILTER     0x400454D1   "
- *   TUNGETIFF          0x800454D2   "
- *   TUNSETSNDBUF       0x400454D4   "
- *   TUNATTACHFILTER    0x401054D5   "
- *   TUNDETACHFILTER    0x401054D6   "
- *   TUNSETVNETHDRSZ    0x400454D8   "
- *   TUNSETQUEUE        0x400454D9   "
- *   TUNSETSTEERINGEBPF 0x800454E0   "
- *   TUNSETCARRIER      0x400454E2   "
- *   TUNGETDEVNETNS     0x54E3       "  since Linux 5.2
- *   SIOCGIFHWADDR      0x8927       include/uapi/linux/sockios.h
- *   SIOCSIFHWADDR      0x8924       "
- *   ARPHRD_ETHER       1            include/uapi/linux/if_arp.h
- */
-
-struct iovec { void *base; size length; };
-
-/* struct ifreq, include/uapi/linux/if.h: 40 bytes on every 64-bit machine. */
-struct ifreq {
-	char name[16];
-	union {
-		short flags;
-		struct { u16 family; u8 data[14]; } hwaddr;
-		u8 pad[24];
-	} u;
-};
-
-/* include/uapi/linux/filter.h */
-struct sock_fprog { u16 len; const void *filter; };
+/* TUN/TAP control and frames, drivers/net/tun.c. */
 
 /* `name` is 16 bytes, in and out: the kernel fills in the number of a pattern. */
 static int tun_set_iff(int fd, char *name, int flags)
@@ -47,7 +8,7 @@ static int tun_set_iff(int fd, char *name, int flags)
 	memset(&ifr, 0, sizeof ifr);
 	memcpy(ifr.name, name, 15);
 	ifr.u.flags = (short)flags;
-	r = result(sys_ioctl(fd, 0x400454CA, &ifr));
+	r = result(sys_ioctl(fd, TUNSETIFF_, &ifr));
 	if (r >= 0)
 		memcpy(name, ifr.name, 16);
 	return r;
@@ -59,7 +20,7 @@ static int tun_get_iff(int fd, char *name)
 	struct ifreq ifr;
 	int r;
 	memset(&ifr, 0, sizeof ifr);
-	r = result(sys_ioctl(fd, 0x800454D2, &ifr));
+	r = result(sys_ioctl(fd, TUNGETIFF_, &ifr));
 	if (r < 0)
 		return r;
 	memcpy(name, ifr.name, 16);
@@ -69,19 +30,19 @@ static int tun_get_iff(int fd, char *name)
 static int tun_get_features(int fd)
 {
 	int features = 0;
-	int r = result(sys_ioctl(fd, 0x800454CF, &features));
+	int r = result(sys_ioctl(fd, TUNGETFEATURES_, &features));
 	return r < 0 ? r : features;
 }
 
-static int tun_set_persist(int fd, int on) { return result(sys_ioctl(fd, 0x400454CB, (size)on)); }
+static int tun_set_persist(int fd, int on) { return result(sys_ioctl(fd, TUNSETPERSIST_, (size)on)); }
 
-static int tun_set_owner(int fd, u32 uid) { return result(sys_ioctl(fd, 0x400454CC, (size)uid)); }
+static int tun_set_owner(int fd, u32 uid) { return result(sys_ioctl(fd, TUNSETOWNER_, (size)uid)); }
 
-static int tun_set_group(int fd, u32 gid) { return result(sys_ioctl(fd, 0x400454CE, (size)gid)); }
+static int tun_set_group(int fd, u32 gid) { return result(sys_ioctl(fd, TUNSETGROUP_, (size)gid)); }
 
-static int tun_set_offload(int fd, u32 bits) { return result(sys_ioctl(fd, 0x400454D0, (size)bits)); }
+static int tun_set_offload(int fd, u32 bits) { return result(sys_ioctl(fd, TUNSETOFFLOAD_, (size)bits)); }
 
-static int tun_set_vnet_header_size(int fd, int bytes) { return result(sys_ioctl(fd, 0x400454D8, &bytes)); }
+static int tun_set_vnet_header_size(int fd, int bytes) { return result(sys_ioctl(fd, TUNSETVNETHDRSZ_, &bytes)); }
 
 /* `flags` is IFF_ATTACH_QUEUE or IFF_DETACH_QUEUE. */
 static int tun_set_queue(int fd, int flags)
@@ -89,25 +50,25 @@ static int tun_set_queue(int fd, int flags)
 	struct ifreq ifr;
 	memset(&ifr, 0, sizeof ifr);
 	ifr.u.flags = (short)flags;
-	return result(sys_ioctl(fd, 0x400454D9, &ifr));
+	return result(sys_ioctl(fd, TUNSETQUEUE_, &ifr));
 }
 
 /* `program` is the fd of an eBPF program that chooses queues, or -1 for none. */
-static int tun_set_steering(int fd, int program) { return result(sys_ioctl(fd, 0x800454E0, &program)); }
+static int tun_set_steering(int fd, int program) { return result(sys_ioctl(fd, TUNSETSTEERINGEBPF_, &program)); }
 
-static int tun_set_carrier(int fd, int on) { return result(sys_ioctl(fd, 0x400454E2, &on)); }
+static int tun_set_carrier(int fd, int on) { return result(sys_ioctl(fd, TUNSETCARRIER_, &on)); }
 
-static int tun_set_sndbuf(int fd, int bytes) { return result(sys_ioctl(fd, 0x400454D4, &bytes)); }
+static int tun_set_sndbuf(int fd, int bytes) { return result(sys_ioctl(fd, TUNSETSNDBUF_, &bytes)); }
 
 /* An fd of the network namespace that the interface is in. Needs CAP_NET_ADMIN there. */
-static int tun_get_dev_netns(int fd) { return result(sys_ioctl(fd, 0x54E3)); }
+static int tun_get_dev_netns(int fd) { return result(sys_ioctl(fd, TUNGETDEVNETNS_)); }
 
 static int tun_get_hwaddr(int fd, u8 *mac)
 {
 	struct ifreq ifr;
 	int r;
 	memset(&ifr, 0, sizeof ifr);
-	r = result(sys_ioctl(fd, 0x8927, &ifr));
+	r = result(sys_ioctl(fd, SIOCGIFHWADDR_, &ifr));
 	if (r >= 0)
 		memcpy(mac, ifr.u.hwaddr.data, 6);
 	return r;
@@ -117,13 +78,13 @@ static int tun_set_hwaddr(int fd, const u8 *mac)
 {
 	struct ifreq ifr;
 	memset(&ifr, 0, sizeof ifr);
-	ifr.u.hwaddr.family = 1;
+	ifr.u.hwaddr.family = ARPHRD_ETHER_;
 	memcpy(ifr.u.hwaddr.data, mac, 6);
-	return result(sys_ioctl(fd, 0x8924, &ifr));
+	return result(sys_ioctl(fd, SIOCSIFHWADDR_, &ifr));
 }
 
 /* `filter` is a struct tun_filter. Returns the number of addresses that are matched exactly. */
-static int tun_set_tx_filter(int fd, const u8 *filter) { return result(sys_ioctl(fd, 0x400454D1, filter)); }
+static int tun_set_tx_filter(int fd, const u8 *filter) { return result(sys_ioctl(fd, TUNSETTXFILTER_, filter)); }
 
 /* `instructions` are `count` structs sock_filter, which the kernel copies. */
 static int tun_attach_filter(int fd, const u8 *instructions, int count)
@@ -131,14 +92,14 @@ static int tun_attach_filter(int fd, const u8 *instructions, int count)
 	struct sock_fprog program;
 	program.len = (u16)count;
 	program.filter = instructions;
-	return result(sys_ioctl(fd, 0x401054D5, &program));
+	return result(sys_ioctl(fd, TUNATTACHFILTER_, &program));
 }
 
 static int tun_detach_filter(int fd)
 {
 	struct sock_fprog program;
 	memset(&program, 0, sizeof program);
-	return result(sys_ioctl(fd, 0x401054D6, &program));
+	return result(sys_ioctl(fd, TUNDETACHFILTER_, &program));
 }
 
 /* Frames */

@@ -30,7 +30,7 @@ static int rx_read(int fd, struct receiving *rx, int link)
 		memcpy(&h, rx->frame, sizeof h);
 		if (h.gso_type)
 			return rx->held = split_begin(&rx->split, f, n, &h, link) > 0;
-		if (!(h.flags & 1) || finish_checksum(f, n, &h))
+		if (!(h.flags & VIRTIO_NET_HDR_F_NEEDS_CSUM_) || finish_checksum(f, n, &h))
 			rx->single = n;
 	}
 	return rx->held = rx->single > 0;

@@ -1,50 +1,8 @@
-/*
- * Waiting: an epoll set of all devices, watched by one AIO poll or one thread.
- *
- * Numbers:
- *
- *   EPOLL_CTL_ADD 1, DEL 2, MOD 3, EPOLL_CLOEXEC 02000000
- *                                   include/uapi/linux/eventpoll.h
- *   EFD_NONBLOCK 04000, EFD_CLOEXEC 02000000   include/linux/eventfd.h
- *   IOCB_CMD_POLL 5, IOCB_FLAG_RESFD 1         include/uapi/linux/aio_abi.h
- *   POLLIN 1                        include/uapi/asm-generic/poll.h
- *   io_setup, io_destroy, io_submit, io_getevents
- *                     x86-64: 206, 207, 209, 208; arm64: 0, 1, 2, 4
- */
+/* Waiting: an epoll set of all devices, watched by one AIO poll or one thread. */
 
-#if defined(__x86_64__)
-enum { NR_io_setup = 206, NR_io_destroy = 207, NR_io_getevents = 208, NR_io_submit = 209 };
-#else
-enum { NR_io_setup = 0, NR_io_destroy = 1, NR_io_getevents = 4, NR_io_submit = 2 };
-#endif
+static int ev_open(void) { return fd_own(result(sys_eventfd(0, EFD_NONBLOCK_ | EFD_CLOEXEC_))); }
 
-struct pollfd { int fd; short events, revents; };
-
-
-/* struct epoll_event is packed on x86-64 alone (EPOLL_PACKED in eventpoll.h). */
-#if defined(__x86_64__)
-struct __attribute__((packed)) epoll_event { u32 events; u64 data; };
-#else
-struct epoll_event { u32 events; u64 data; };
-#endif
-
-/* include/uapi/linux/aio_abi.h, little-endian layout. */
-struct iocb {
-	u64 data;
-	u32 key, rw_flags;
-	u16 opcode;
-	short priority;
-	u32 fd;
-	u64 buf, nbytes;
-	long long offset;
-	u64 reserved;
-	u32 flags, resfd;
-};
-struct io_event { u64 data, obj; long long res, res2; };
-
-static int ev_open(void) { return fd_own(result(sys_eventfd(0, 04000 | 02000000))); }
-
-static int ep_open(void) { return fd_own(result(sys_epoll_create1(02000000))); }
+static int ep_open(void) { return fd_own(result(sys_epoll_create1(EPOLL_CLOEXEC_))); }
 
 static int ep_control(int ep, int operation, int fd, u32 events, u32 token)
 {
@@ -62,7 +20,7 @@ static int ep_wait(int ep, u32 *ready)
 	int i, n;
 	do
 		n = result(sys_epoll_wait(ep, e, 64, 0));
-	while (n == -EINTR);
+	while (n == -EINTR_);
 	for (i = 0; i < n; i++) {
 		ready[2 * i] = (u32)e[i].data;
 		ready[2 * i + 1] = e[i].events;
@@ -79,7 +37,7 @@ static int fd_poll(int fd, int events)
 	p.events = (short)events;
 	do
 		r = result(sys_poll(&p, 1, 0));
-	while (r == -EINTR);
+	while (r == -EINTR_);
 	return r < 0 ? r : (u16)p.revents;
 }
 
@@ -102,10 +60,10 @@ static int aio_arm(int ep, int wake)
 	if (aio_pending && sys_syscall(NR_io_getevents, aio_context, 0L, 1L, &e, zero) == 0)
 		return 0;
 	memset(&cb, 0, sizeof cb);
-	cb.opcode = 5;
+	cb.opcode = IOCB_CMD_POLL_;
 	cb.fd = (u32)ep;
-	cb.buf = 1;
-	cb.flags = 1;
+	cb.buf = POLLIN_;
+	cb.flags = IOCB_FLAG_RESFD_;
 	cb.resfd = (u32)wake;
 	r = result(sys_syscall(NR_io_submit, aio_context, 1L, &list));
 	aio_pending = r == 1;
@@ -120,7 +78,7 @@ static void *waiter_main(void *unused)
 	u64 one = 1, armed;
 	int waiting = 0;
 	while (!waiter.stop) {
-		struct pollfd p[2] = { { waiter.arm, 1, 0 }, { waiter.ep, 1, 0 } };
+		struct pollfd p[2] = { { waiter.arm, POLLIN_, 0 }, { waiter.ep, POLLIN_, 0 } };
 		if (sys_poll(p, waiting ? 2 : 1, -1) < 0)
 			continue;
 		if (p[0].revents && transfer(NR_read, waiter.arm, &armed, 8) == 8)

@@ -1,8 +1,8 @@
-import { CString, cc, dlopen, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
+import { CString, cc, dlopen, type FFIFunction, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
 import { systemError, TunTapError } from "../errors.ts";
 import { EMFILE, MFD_CLOEXEC } from "./constants.ts";
 import { source } from "./source.ts";
-import { definitions, type Native } from "./symbols.ts";
+import type { Native } from "./symbols.ts";
 
 /**
  * Compiles and binds the shim.
@@ -28,11 +28,26 @@ export function load(): Native {
       hint: "use Bun on glibc or musl",
     });
   }
-  const table = symbols.tuntap_functions() as Pointer;
-  const count = symbols.tuntap_function_count();
+  const table = symbols.tuntap_exports() as Pointer;
   threadEnd.push(freedBy(symbols.tuntap_thread_end() as Pointer, table));
-  const defined = definitions(new BigUint64Array(toArrayBuffer(table, 0, count * 8)));
-  return linkSymbols(defined).symbols as unknown as Native;
+  const bindings = bindingsOf(table, symbols.tuntap_export_count());
+  return linkSymbols(bindings).symbols as unknown as Native;
+}
+
+/** Reads the table of `native/exports.c`: three pointers a row, to the name, the parameters and the function. */
+export function bindingsOf(table: Pointer, count: number): Record<string, FFIFunction> {
+  const pointers = new BigUint64Array(toArrayBuffer(table, 0, count * 24));
+  const text = (i: number): string => new CString(Number(pointers[i]) as Pointer).toString();
+  const bindings: Record<string, FFIFunction> = {};
+  for (let i = 0; i < pointers.length; i += 3) {
+    const parameters = text(i + 1);
+    bindings[text(i)] = {
+      ptr: pointers[i + 2] as unknown as Pointer,
+      args: parameters === "" ? [] : (parameters.split(" ") as ("i32" | "u32" | "ptr")[]),
+      returns: "i32",
+    };
+  }
+  return bindings;
 }
 
 /** Held as long as this JavaScript thread lives. Its end frees it, even by `worker.terminate()`, which gives no other notice. */
@@ -47,8 +62,8 @@ function freedBy(deallocator: Pointer, bytes: Pointer): ArrayBuffer {
 const entryPoints = {
   tuntap_thread_end: { args: [], returns: "ptr" },
   tuntap_link: { args: [], returns: "ptr" },
-  tuntap_functions: { args: [], returns: "ptr" },
-  tuntap_function_count: { args: [], returns: "i32" },
+  tuntap_exports: { args: [], returns: "ptr" },
+  tuntap_export_count: { args: [], returns: "i32" },
 } as const;
 
 function compile(): ReturnType<typeof cc<typeof entryPoints>> {

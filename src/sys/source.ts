@@ -1,5 +1,6 @@
 import base from "../../native/base.c" with { type: "text" };
 import table from "../../native/exports.c" with { type: "text" };
+import kernel from "../../native/kernel.c" with { type: "text" };
 import merge from "../../native/merge.c" with { type: "text" };
 import netns from "../../native/namespace.c" with { type: "text" };
 import socket from "../../native/netlink_socket.c" with { type: "text" };
@@ -9,4 +10,4 @@ import vnet from "../../native/vnet.c" with { type: "text" };
 import wait from "../../native/wait.c" with { type: "text" };
 
 /** The C of the shim, as one source: each file uses what those before it define. */
-export const source: string = [base, tun, offload, merge, vnet, socket, netns, wait, table].join("\n");
+export const source: string = [kernel, base, tun, offload, merge, vnet, socket, netns, wait, table].join("\n");

@@ -1,108 +1,9 @@
-import type { FFIFunction, Pointer } from "bun:ffi";
-
-/**
- * The functions of the shim, in the order of the table in `native/table.c`. All of them
- * return an `int`: the kernel's answer, or `-errno`.
- */
-export const signatures: {
-  readonly [K in keyof Native]: readonly ("i32" | "u32" | "ptr")[];
-} = {
-  fd_open: ["ptr" /* path, NUL-terminated */, "i32" /* O_* */],
-  fd_own: ["i32"],
-  fd_disown: ["i32"],
-  fd_close: ["i32"],
-  fd_control: ["i32", "i32" /* F_* */, "i32"],
-  fd_is_same: ["i32", "i32"],
-  tun_set_iff: ["i32", "ptr" /* name, 16 bytes, in and out */, "i32"],
-  tun_get_iff: ["i32", "ptr" /* name, 16 bytes, out */],
-  tun_get_features: ["i32"],
-  tun_set_persist: ["i32", "i32"],
-  tun_set_owner: ["i32", "u32"],
-  tun_set_group: ["i32", "u32"],
-  tun_set_offload: ["i32", "u32"],
-  tun_set_vnet_header_size: ["i32", "i32"],
-  tun_set_queue: ["i32", "i32" /* IFF_ATTACH_QUEUE or IFF_DETACH_QUEUE */],
-  tun_set_steering: ["i32", "i32" /* fd of an eBPF program, or -1 */],
-  tun_set_carrier: ["i32", "i32"],
-  tun_set_sndbuf: ["i32", "i32"],
-  tun_get_dev_netns: ["i32"],
-  tun_get_hwaddr: ["i32", "ptr" /* 6 bytes, out */],
-  tun_set_hwaddr: ["i32", "ptr" /* 6 bytes */],
-  tun_set_tx_filter: ["i32", "ptr" /* struct tun_filter */],
-  tun_attach_filter: ["i32", "ptr" /* structs sock_filter */, "i32" /* how many */],
-  tun_detach_filter: ["i32"],
-  tun_read: [
-    "i32",
-    "ptr" /* slab */,
-    "i32" /* offset */,
-    "i32" /* end */,
-    "i32" /* longest frame expected */,
-    "ptr" /* spill */,
-    "i32" /* bytes of spill */,
-    "ptr" /* lengths, one i32 a frame */,
-    "i32" /* frames at most */,
-  ],
-  tun_write: ["i32", "ptr" /* frame */, "i32" /* length */],
-  tun_write_many: [
-    "i32",
-    "ptr" /* what the offsets count from */,
-    "ptr" /* offsets, one i32 a frame */,
-    "ptr" /* lengths, one i32 a frame; in and out */,
-    "i32" /* frames */,
-  ],
-  rx_size: [],
-  tx_size: [],
-  vnet_read: [
-    "i32",
-    "ptr" /* slab */,
-    "i32" /* offset */,
-    "i32" /* end */,
-    "ptr" /* state, rx_size() bytes */,
-    "i32" /* 1 for Ethernet frames */,
-    "ptr" /* lengths, one i32 a frame */,
-    "i32" /* frames at most */,
-  ],
-  vnet_write: ["i32", "ptr" /* frame */, "i32" /* length */],
-  vnet_push_many: [
-    "i32",
-    "ptr" /* state, tx_size() bytes */,
-    "ptr" /* what the offsets count from */,
-    "ptr" /* offsets, one i32 a frame */,
-    "ptr" /* lengths, one i32 a frame; in and out */,
-    "i32" /* frames */,
-    "i32" /* 1 for Ethernet */,
-  ],
-  vnet_flush: ["i32", "ptr" /* state */],
-  nl_open: [],
-  nl_bind: ["i32", "u32" /* RTMGRP_* */],
-  sock_get_netns: ["i32"],
-  sock_set_option: ["i32", "i32" /* SOL_* */, "i32", "i32"],
-  sock_send: ["i32", "ptr", "i32"],
-  sock_recv: ["i32", "ptr", "i32"],
-  un_open: [],
-  un_bind: ["i32", "ptr" /* path */, "i32" /* bytes of it */],
-  un_connect: ["i32", "ptr" /* path */, "i32" /* bytes of it */],
-  un_listen: ["i32", "i32" /* backlog */],
-  un_accept: ["i32"],
-  un_get_peer: ["i32", "ptr" /* pid, uid, gid, out */],
-  un_send_fd: ["i32", "i32" /* the fd to pass on */],
-  un_receive_fd: ["i32", "ptr" /* the fd, one i32, out */],
-  netns_open: ["i32" /* netns, or -1 */, "ptr" /* path or null */, "i32" /* O_* */, "ptr" /* entered, one i32, out */],
-  userns_try: [],
-  fd_poll: ["i32", "i32" /* EPOLL* */],
-  ev_open: [],
-  ep_open: [],
-  ep_control: ["i32", "i32" /* EPOLL_CTL_* */, "i32" /* fd */, "u32" /* events */, "u32" /* token */],
-  ep_wait: ["i32", "ptr" /* 64 pairs of u32: token, events */],
-  aio_open: [],
-  aio_arm: ["i32" /* epoll */, "i32" /* eventfd */],
-  thread_open: ["i32" /* epoll */, "i32" /* eventfd */],
-  thread_arm: [],
-};
-
 type Bytes = Uint8Array;
 
-/** The shim as TypeScript sees it. */
+/**
+ * The typed view of the functions that `native/exports.c` lists, which is what
+ * binds them. All of them return the kernel's answer, or `-errno`.
+ */
 export interface Native {
   fd_open(path: Bytes, flags: number): number;
   fd_own(fd: number): number;
@@ -189,14 +90,4 @@ export interface Native {
   aio_arm(ep: number, wake: number): number;
   thread_open(ep: number, wake: number): number;
   thread_arm(): number;
-}
-
-/** Binds `addresses` (the C table) to the signatures, one by one. */
-export function definitions(addresses: BigUint64Array): Record<keyof Native, FFIFunction> {
-  const names = Object.keys(signatures) as (keyof Native)[];
-  const entries = names.map((name, i): [keyof Native, FFIFunction] => [
-    name,
-    { ptr: addresses[i] as unknown as Pointer, args: signatures[name], returns: "i32" },
-  ]);
-  return Object.fromEntries(entries) as Record<keyof Native, FFIFunction>;
 }

@@ -3,7 +3,6 @@ import { describe, expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { native } from "../../src/sys/native.ts";
 import { source } from "../../src/sys/source.ts";
-import { definitions, signatures } from "../../src/sys/symbols.ts";
 import { describeUnless } from "../support/privilege.ts";
 import { runToEnd, top } from "../support/programs.ts";
 
@@ -14,16 +13,25 @@ function missing(tool: string): string | undefined {
   return Bun.which(tool) === null ? `needs ${tool}: install it with your package manager` : undefined;
 }
 
-/** The names in the braces of `static void *const functions[]`. */
-function table(): string[] {
-  const body = /static void \*const functions\[\] = \{([^}]*)\}/.exec(withoutComments)?.[1] ?? "";
-  return body
-    .split(",")
-    .map((name) => name.trim())
-    .filter((name) => name !== "");
+/** The table of native/exports.c: names, and the types of the parameters. */
+const exported: readonly (readonly [name: string, parameters: readonly string[]])[] = [
+  ...withoutComments.matchAll(/\bEXPORT\((\w+), "([^"]*)"\)/g),
+].map(([, name = "", parameters = ""]) => [name, parameters.split(" ").filter((type) => type !== "")] as const);
+
+/** The members of the TypeScript interface `Native`: names, and whether each parameter is a number. */
+async function members(): Promise<Map<string, string[]>> {
+  const text = await Bun.file(`${top}/src/sys/symbols.ts`).text();
+  const found = text.matchAll(/^ {2}(\w+)\(([^)]*)\): number;/gm);
+  const kind = (parameter: string): string => {
+    const type = parameter.split(":")[1]?.trim() ?? "";
+    if (type === "number") return "number";
+    return /^(Bytes|Int32Array|Uint32Array)( \| null)?$/.test(type) ? "ptr" : `unknown: ${parameter}`;
+  };
+  const parameters = (list: string): string[] => list.split(",").filter((text) => text.trim() !== "");
+  return new Map([...found].map(([, name = "", list = ""]) => [name, parameters(list).map(kind)]));
 }
 
-/** The parameters of a C function, as the kinds of `signatures`. */
+/** The parameters of a C function, in bun:ffi's words. */
 function parameters(name: string): string[] | undefined {
   const list = new RegExp(`^static int ${name}\\(([^)]*)\\)`, "m").exec(withoutComments)?.[1];
   if (list === undefined || list === "void") return list === undefined ? undefined : [];
@@ -79,7 +87,7 @@ describeUnless(missing("clang"), "the shim on arm64", () => {
     const toIR = ["-O0", "-fno-builtin", "-ffreestanding", "-S", "-emit-llvm", "-w", "-o", "-", "-x", "c", "-"];
     const { stdout, stderr } = runToEnd(["clang", "--target=aarch64-linux-gnu", ...toIR], { stdin: source });
     expect(stderr).toBe("");
-    expect(stdout).toContain("@tuntap_functions(");
+    expect(stdout).toContain("@tuntap_exports(");
     expect(stdout).not.toMatch(/call .*@llvm\.mem(cpy|move)\./);
   });
 });
@@ -101,29 +109,24 @@ describe("the shim", () => {
   });
 });
 
-describe("signatures", () => {
-  test("has the names of the C table, in its order", () => {
-    expect(table().length).toBeGreaterThan(20);
-    expect(Object.keys(signatures)).toEqual(table());
+describe("the table of native/exports.c", () => {
+  test.each([...exported])("has the parameters that %s has in C", (name, types) => {
+    expect(parameters(name)).toEqual([...types]);
   });
 
-  test.each(Object.entries(signatures))("has the parameters that %s has in C", (name, kinds) => {
-    expect(parameters(name)).toEqual([...kinds]);
+  test("has the names and parameters of the interface Native", async () => {
+    const typed = exported.map(([name, types]): [string, string[]] => [
+      name,
+      types.map((type) => (type === "ptr" ? "ptr" : "number")),
+    ]);
+    expect(typed.length).toBeGreaterThan(50);
+    expect(await members()).toEqual(new Map(typed));
   });
 
-  test("is what the loaded shim offers", () => {
-    expect(Object.keys(native()).sort()).toEqual(Object.keys(signatures).sort());
+  test("has each name once, and the loaded shim offers these names", () => {
+    const names = exported.map(([name]) => name).sort();
+    expect(Object.keys(native()).sort()).toEqual(names);
     for (const call of Object.values(native())) expect(call).toBeFunction();
-  });
-});
-
-describe("definitions()", () => {
-  test("binds each address to the signature in the same place, and every result as i32", () => {
-    const names = Object.keys(signatures) as (keyof typeof signatures)[];
-    const bound = definitions(BigUint64Array.from(names, (_, i) => BigInt(0x1000 + i)));
-    for (const [i, name] of names.entries()) {
-      expect(bound[name]).toEqual({ ptr: BigInt(0x1000 + i) as never, args: [...signatures[name]], returns: "i32" });
-    }
   });
 });
 

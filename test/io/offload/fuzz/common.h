@@ -2,6 +2,7 @@
  * What the fuzz targets share: the C under test, with reads and writes that
  * they hand in and take out, and a checksum that is written in another way.
  */
+#include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
 #include "../../../../native/tun.c"
 #include "../../../../native/split.c"

@@ -2,6 +2,7 @@
  * The pure functions of native/split.c and merge.c, and those of native/vnet.c with reads
  * and writes that a test hands in and takes out. Compiled by shim.ts.
  */
+#include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
 #include "../../../../native/tun.c"
 #include "../../../../native/split.c"
