@@ -162,10 +162,7 @@ function keepNetwork({ addresses, routes }: Link, undo: Undo): void {
       if (!now.some((each) => addressKey(each) === addressKey(address)))
         tryOrUndefined(() => addresses.restore(message));
     }
-    const left = routes.list();
-    for (const { route, message } of before.routes) {
-      if (!left.some((each) => Bun.deepEquals(each, route))) tryOrUndefined(() => routes.restore(message));
-    }
+    routes.restoreMissing(before.routes);
   });
 }
 

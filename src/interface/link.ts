@@ -1,4 +1,4 @@
-import { TunTapError, withDetails } from "../errors.ts";
+import { systemError, TunTapError, withDetails } from "../errors.ts";
 import { IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE, RTM_NEWLINK } from "../netlink/constants.ts";
 import {
   type LinkInfo,
@@ -14,9 +14,9 @@ import {
 import type { Attribute } from "../netlink/message.ts";
 import { RouteSocket } from "../netlink/socket.ts";
 import type { LinkStats } from "../netlink/types.ts";
-import { IFF_UP } from "../sys/constants.ts";
+import { EEXIST, EINVAL, IFF_UP, IPV6_MIN_MTU } from "../sys/constants.ts";
 import { Addresses } from "./addresses.ts";
-import type { InterfaceClient } from "./client.ts";
+import { findLink, type InterfaceClient } from "./client.ts";
 import { Routes } from "./routes.ts";
 
 /** The control plane of one interface. */
@@ -24,6 +24,8 @@ export class Link {
   readonly client: InterfaceClient;
   readonly addresses: Addresses;
   readonly routes: Routes;
+  /** Whether IPv6 is to be silent, while the kernel does not keep that: an MTU below 1280 takes IPv6 away with its settings. */
+  #silent = false;
 
   constructor(client: InterfaceClient) {
     this.client = client;
@@ -44,8 +46,32 @@ export class Link {
     this.#change(what, (index) => linkBody(index, on ? flag : 0, flag));
   }
 
+  /**
+   * Sets the MTU. IPv6 leaves an interface whose MTU falls below 1280 and
+   * comes back with the kernel's default settings (net/ipv6/addrconf.c
+   * addrconf_notify(), NETDEV_CHANGEMTU), so one that was silent is told again.
+   */
   setMtu(bytes: number): void {
-    this.#set(`MTU ${bytes}`, linkMtu(bytes));
+    const info = this.info();
+    if (info.addressMode !== undefined) this.#silent = info.addressMode === IN6_ADDR_GEN_MODE_NONE;
+    const set = (): void => this.#set(`MTU ${bytes}`, linkMtu(bytes));
+    const returns = info.addressMode === undefined && bytes >= IPV6_MIN_MTU;
+    if (returns && this.#silent) this.#silently(info, set);
+    else set();
+  }
+
+  /** Runs `change`, with which IPv6 comes to the interface, while that is down: on one that is up IPv6 speaks at once. */
+  #silently({ flags }: LinkInfo, change: () => void): void {
+    const isUp = (flags & IFF_UP) !== 0;
+    const before = isUp ? this.routes.dump() : [];
+    if (isUp) this.setUp(false);
+    try {
+      change();
+      if (this.info().addressMode !== undefined) this.setAddressMode(IN6_ADDR_GEN_MODE_NONE);
+    } finally {
+      if (isUp) this.setUp(true);
+      this.routes.restoreMissing(before);
+    }
   }
 
   setTxQueueLength(frames: number): void {
@@ -72,6 +98,7 @@ export class Link {
 
   /** Without addresses of its own making, IPv6 solicits no router and reports no group (net/ipv6/addrconf.c addrconf_dev_config()). */
   setIPv6(on: boolean, { addressMode }: LinkInfo = this.info()): void {
+    this.#silent = !on;
     // A kernel without IPv6 says nothing anyway.
     if (addressMode === undefined || (addressMode !== IN6_ADDR_GEN_MODE_NONE) === on) return;
     this.setAddressMode(on ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE);
@@ -82,16 +109,22 @@ export class Link {
     this.#set("IPv6 address generation", linkAddressMode(mode));
   }
 
-  /** Moves the interface into the namespace of the fd `netns`. IPv6 begins anew there, so it is told again to be silent. */
+  /**
+   * Moves the interface into the namespace of the fd `netns`. IPv6 begins anew
+   * there, so one that was silent is told again.
+   *
+   * @throws {TunTapError} `EEXIST` if its name is taken there
+   */
   move(netns: number): void {
-    const { addressMode } = this.info();
+    const { addressMode, name } = this.info();
     // First: what cannot be followed does not move.
     const there = new RouteSocket(netns);
     try {
       this.#set("netns", linkNetns(netns));
     } catch (error) {
+      const taken = isRefusedName(error) && findLink(there, name) !== undefined;
       there.close();
-      throw error;
+      throw taken ? systemError(-EEXIST, "netlink(RTM_NEWLINK)", { detail: `name ${name}` }) : error;
     }
     this.client.follow(there);
     if (addressMode === IN6_ADDR_GEN_MODE_NONE) this.setAddressMode(addressMode);
@@ -122,6 +155,11 @@ export class Link {
   #change(what: string, body: (index: number) => Uint8Array, attributes: Attribute[] = []): void {
     this.client.request("RTM_NEWLINK", RTM_NEWLINK, 0, body, () => attributes, what);
   }
+}
+
+/** Whether the kernel may mean a taken name: up to 6.1 it says EINVAL, later EEXIST (net/core/dev.c __dev_change_net_namespace()). */
+function isRefusedName(error: unknown): boolean {
+  return error instanceof TunTapError && error.errno === -EINVAL;
 }
 
 /** The kernel gives no words to these (net/core/rtnetlink.c do_set_master(), net/bridge/br_if.c br_add_if()). */

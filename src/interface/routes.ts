@@ -20,6 +20,7 @@ import {
   routeRestoreBody,
 } from "../netlink/route.ts";
 import type { Route, RouteLike } from "../netlink/types.ts";
+import { tryOrUndefined } from "../rollback.ts";
 import type { InterfaceClient } from "./client.ts";
 
 /** The routes through one interface. */
@@ -71,6 +72,15 @@ export class Routes {
             found.index === index && found.message.body[0] === family,
         ),
     );
+  }
+
+  /** Puts back those of an earlier {@link dump} that have gone, as far as the kernel takes them. */
+  restoreMissing(before: readonly { route: Route; message: Message }[]): void {
+    if (before.length === 0) return;
+    const left = this.list();
+    for (const { route, message } of before) {
+      if (!left.some((each) => Bun.deepEquals(each, route))) tryOrUndefined(() => this.restore(message));
+    }
   }
 
   restore({ body }: Message): void {

@@ -30,6 +30,9 @@ export const VLAN_HLEN = 4;
 export const ETH_MIN_MTU = 68;
 export const ETH_MAX_MTU = 0xffff;
 
+/** The MTU below which the kernel takes IPv6 off an interface: include/uapi/linux/ipv6.h, RFC 8200 section 5. */
+export const IPV6_MIN_MTU = 1280;
+
 /** `struct virtio_net_hdr`, include/uapi/linux/virtio_net.h: what an interface begins with. */
 export const VNET_HDR_LEN = 10;
 
@@ -47,6 +50,7 @@ export const EAGAIN = 11;
 export const EACCES = 13;
 export const EFAULT = 14;
 export const EBUSY = 16;
+export const EEXIST = 17;
 export const ENODEV = 19;
 export const EINVAL = 22;
 export const ENOTTY = 25;

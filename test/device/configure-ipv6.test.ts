@@ -124,4 +124,44 @@ describePrivileged("the option ipv6", () => {
     using device = openTap({ name: "later2", ipv6: true, up: true });
     expect(linkLocal(device)).toHaveLength(1);
   });
+
+  test.each(kinds)(
+    "false: a $kind says nothing after an MTU below 1280 and back, and keeps its IPv4 routes",
+    async ({ open }) => {
+      const { frames, data } = collecting();
+      const [addresses, routes] = [["192.0.2.1/24"], ["198.51.100.0/24"]];
+      using silent = open({ name: "silent1", ipv6: false, addresses, routes, data });
+      const usual = collecting();
+      using device = open({ name: "usual3", up: true, mtu: 1000, data: usual.data });
+      const before = silent.routes();
+      silent.setMtu(1000);
+      silent.setMtu(1400);
+      expect(silent.addresses().map(({ address }) => address)).toEqual(addresses);
+      expect(shownLink("silent1").inet6_addr_gen_mode).toBe("none");
+      expect(silent).toMatchObject({ isUp: true, mtu: 1400 });
+      expect(silent.routes()).toEqual(before);
+      // Another one that comes back says what IPv6 says, so this one would have, too.
+      device.setMtu(1400);
+      await until(() => usual.types.includes(ROUTER_SOLICITATION), "a router solicitation", 10_000);
+      expect(frames).toEqual([]);
+    },
+  );
+
+  test.each([
+    { now: "up", wanted: "none" },
+    { now: "down", wanted: "none" },
+  ] as const)("setIPv6(false) while the MTU is below 1280, $now: silent once it is back", ({ now, wanted }) => {
+    using tun = openTun({ name: "later3", mtu: 1000, up: now === "up" });
+    tun.setIPv6(false);
+    tun.setMtu(1500);
+    expect(shownLink("later3").inet6_addr_gen_mode).toBe(wanted);
+    expect([tun.isUp, linkLocal(tun)]).toEqual([now === "up", []]);
+  });
+
+  test("setIPv6(true) while the MTU is below 1280: it makes an address once it is back", () => {
+    using tun = openTun({ name: "later4", ipv6: false, mtu: 1000, up: true });
+    tun.setIPv6(true);
+    tun.setMtu(1500);
+    expect(linkLocal(tun)).toHaveLength(1);
+  });
 });

@@ -22,6 +22,7 @@ const headers = [
   "linux/if_ether.h",
   "linux/if_link.h",
   "linux/if_tun.h",
+  "linux/ipv6.h",
   "linux/memfd.h",
   "linux/netlink.h",
   "linux/rtnetlink.h",
