@@ -3,10 +3,15 @@ import type { LinkChange } from "./types.ts";
 
 type Result = IteratorResult<LinkChange>;
 
+/** How many changes wait at most for one iteration. The kernel's own queue holds fewer, so a reader that keeps up loses none. */
+const CAPACITY = 16_384;
+
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * The changes that a monitor tells from now on, kept until they are asked for.
+ * Iterates over the changes that a monitor tells from now on, which are kept
+ * until they are asked for. Of more than {@link CAPACITY} the oldest are
+ * dropped, and a change of the type `lost` stands for them.
  *
  * @param device is kept alive while somebody waits for the next one
  * @throws `signal.reason`, once what came before it has been taken
@@ -30,11 +35,13 @@ export function changesOf(
   };
 }
 
-/** A class, and not closures: those of one function share what they hold, and this must not hold the device. */
+/** The changes that wait for one iteration. A class, because closures of one function share what they hold, and this must not hold the device. */
 class Inbox implements Listener {
   readonly #monitor: Monitor;
   readonly #signal: AbortSignal | undefined;
   readonly #told: LinkChange[] = [];
+  /** Changes that were dropped, before those that wait. */
+  #lost = 0;
   readonly #waiters: (PromiseWithResolvers<Result> & { readonly device: object })[] = [];
   #ended = false;
   #failure: { readonly reason: unknown } | undefined;
@@ -47,7 +54,7 @@ class Inbox implements Listener {
   }
 
   async next(device: object): Promise<Result> {
-    const change = this.#told.shift();
+    const change = this.#take();
     if (change !== undefined) return { done: false, value: change };
     const failure = this.#failure;
     this.#failure = undefined;
@@ -60,8 +67,18 @@ class Inbox implements Listener {
 
   change(change: LinkChange): void {
     const waiter = this.#waiters.shift();
-    if (waiter === undefined) this.#told.push(change);
-    else waiter.resolve({ done: false, value: change });
+    if (waiter !== undefined) waiter.resolve({ done: false, value: change });
+    else if (this.#told.push(change) > CAPACITY) {
+      this.#told.shift();
+      this.#lost++;
+    }
+  }
+
+  #take(): LinkChange | undefined {
+    if (this.#lost === 0) return this.#told.shift();
+    const count = this.#lost;
+    this.#lost = 0;
+    return { type: "lost", count };
   }
 
   end(): void {
@@ -72,6 +89,7 @@ class Inbox implements Listener {
   /** Nobody will ask any more. */
   leave(): void {
     this.#told.length = 0;
+    this.#lost = 0;
     this.end();
   }
 

@@ -3,7 +3,7 @@ import { reactor, type Watch } from "../io/reactor.ts";
 import { decodeAddress } from "../netlink/address.ts";
 import { RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK } from "../netlink/constants.ts";
 import { decodeLink, type LinkInfo } from "../netlink/link.ts";
-import type { Message } from "../netlink/message.ts";
+import { interfaceIndexOf, type Message } from "../netlink/message.ts";
 import { Notifications } from "../netlink/notifications.ts";
 import { EPOLLIN, EPOLLOUT, IFF_UP } from "../sys/constants.ts";
 import { isInNamespaceOf, pollEvents } from "../sys/tun.ts";
@@ -161,7 +161,9 @@ export class Monitor {
     while (this.#source !== undefined) {
       const message = this.#unread.shift();
       if (message !== undefined) {
-        if (message.type === RTM_DELLINK && this.#linkOf(message) !== undefined) return true;
+        // Of other interfaces nothing is decoded: an attribute of theirs that is malformed is no concern of this device.
+        if (interfaceIndexOf(message) !== this.#index) continue;
+        if (message.type === RTM_DELLINK && decodeLink(message.body) !== null) return true;
         this.#tell(this.#changesOf(message));
         continue;
       }
@@ -173,22 +175,16 @@ export class Monitor {
     return false;
   }
 
-  #changesOf(message: Message): LinkChange[] {
-    if (message.type === RTM_NEWLINK) {
-      const link = this.#linkOf(message);
-      return link === undefined ? [] : this.#view.setLink(link);
+  /** Returns the changes that a message about this interface tells of. */
+  #changesOf({ type, body }: Message): LinkChange[] {
+    if (type === RTM_NEWLINK) {
+      const link = decodeLink(body);
+      return link === null ? [] : this.#view.setLink(link);
     }
-    if (message.type !== RTM_NEWADDR && message.type !== RTM_DELADDR) return [];
-    const found = decodeAddress(message.body);
-    if (found?.index !== this.#index) return [];
-    return message.type === RTM_NEWADDR
-      ? this.#view.setAddress(found.address)
-      : this.#view.removeAddress(found.address);
-  }
-
-  #linkOf({ body }: Message): LinkInfo | undefined {
-    const link = decodeLink(body);
-    return link?.index === this.#index ? link : undefined;
+    if (type !== RTM_NEWADDR && type !== RTM_DELADDR) return [];
+    const found = decodeAddress(body);
+    if (found === null) return [];
+    return type === RTM_NEWADDR ? this.#view.setAddress(found.address) : this.#view.removeAddress(found.address);
   }
 
   /** Reads everything anew, until nothing happened meanwhile; false if the interface is not there. */

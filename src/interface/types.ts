@@ -14,6 +14,12 @@ export type LinkChange =
   | { readonly type: "mac"; readonly mac: string }
   | { readonly type: "master"; readonly master: number | undefined }
   | { readonly type: "address-added" | "address-changed" | "address-removed"; readonly address: Address }
+  /**
+   * From `changes()` alone: nobody took so many changes that the oldest `count`
+   * of those that waited were dropped, and the newest follow. `info()` and
+   * `addresses()` tell how things are.
+   */
+  | { readonly type: "lost"; readonly count: number }
   /** It is in another network namespace now, where it may have another index. It came down on the way and lost its addresses and routes. */
   | { readonly type: "moved"; readonly index: number | undefined }
   /** The last change of all. */

@@ -96,6 +96,15 @@ export function decodeMessages(bytes: Uint8Array): Message[] {
 }
 
 /**
+ * Reads the interface index of a message about a link or an address, without
+ * its attributes: `struct ifinfomsg` and `struct ifaddrmsg` both have it at
+ * byte 4. Returns 0, which no interface has, if the body is too short.
+ */
+export function interfaceIndexOf({ body }: Pick<Message, "body">): number {
+  return body.length < 8 ? 0 : view(body).getUint32(4, true);
+}
+
+/**
  * The attributes from `offset` on. Of a repeated one the last counts, as in
  * the kernel's own nla_parse().
  *
