@@ -26,12 +26,14 @@ typedef unsigned long size;
 #if defined(__x86_64__)
 enum {
 	NR_read = 0, NR_write = 1, NR_fstat = 5, NR_readv = 19, NR_writev = 20,
+	NR_sendmsg = 46, NR_recvmsg = 47, NR_getsockname = 51, NR_recvmmsg = 299, NR_sendmmsg = 307,
 	NR_clone = 56, NR_exit = 60, NR_wait4 = 61,
 	NR_io_setup = 206, NR_io_destroy = 207, NR_io_getevents = 208, NR_io_submit = 209
 };
 #elif defined(__aarch64__)
 enum {
 	NR_read = 63, NR_write = 64, NR_fstat = 80, NR_readv = 65, NR_writev = 66,
+	NR_sendmsg = 211, NR_recvmsg = 212, NR_getsockname = 204, NR_recvmmsg = 243, NR_sendmmsg = 269,
 	NR_clone = 220, NR_exit = 93, NR_wait4 = 260,
 	NR_io_setup = 0, NR_io_destroy = 1, NR_io_getevents = 4, NR_io_submit = 2
 };
@@ -40,8 +42,9 @@ enum {
 #endif
 
 enum {
-	/* include/uapi/asm-generic/errno-base.h */
-	EINTR_ = 4,
+	/* include/uapi/asm-generic/errno-base.h, errno.h */
+	EINTR_ = 4, EIO_ = 5, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12, EINVAL_ = 22,
+	ENOTSOCK_ = 88, EMSGSIZE_ = 90, ENOBUFS_ = 105,
 	/* include/uapi/asm-generic/fcntl.h */
 	O_CLOEXEC_ = 02000000,
 	/* include/uapi/asm-generic/signal-defs.h */
@@ -76,18 +79,22 @@ enum {
 
 enum {
 	/* include/uapi/linux/sockios.h */
-	SIOCSIFHWADDR_ = 0x8924, SIOCGIFHWADDR_ = 0x8927, SIOCGSKNS_ = 0x894c,
+	SIOCGIFNAME_ = 0x8910, SIOCGIFINDEX_ = 0x8933, SIOCSIFHWADDR_ = 0x8924, SIOCGIFHWADDR_ = 0x8927, SIOCGSKNS_ = 0x894c,
 	/* include/uapi/linux/if_arp.h */
 	ARPHRD_ETHER_ = 1,
 	/* include/uapi/linux/netlink.h */
 	NETLINK_ROUTE_ = 0,
 	/* include/linux/socket.h, include/linux/net.h */
-	AF_UNIX_ = 1, AF_NETLINK_ = 16,
-	SOCK_STREAM_ = 1, SOCK_RAW_ = 3, SOCK_NONBLOCK_ = 04000, SOCK_CLOEXEC_ = 02000000,
+	AF_UNIX_ = 1, AF_INET_ = 2, AF_INET6_ = 10, AF_NETLINK_ = 16,
+	SOCK_STREAM_ = 1, SOCK_DGRAM_ = 2, SOCK_RAW_ = 3, SOCK_NONBLOCK_ = 04000, SOCK_CLOEXEC_ = 02000000,
 	SCM_RIGHTS_ = 1,
-	MSG_CTRUNC_ = 0x8, MSG_DONTWAIT_ = 0x40, MSG_NOSIGNAL_ = 0x4000, MSG_CMSG_CLOEXEC_ = 0x40000000,
+	MSG_CTRUNC_ = 0x8, MSG_TRUNC_ = 0x20, MSG_DONTWAIT_ = 0x40, MSG_NOSIGNAL_ = 0x4000, MSG_CMSG_CLOEXEC_ = 0x40000000,
 	/* include/uapi/asm-generic/socket.h */
-	SOL_SOCKET_ = 1, SO_PEERCRED_ = 17
+	SOL_SOCKET_ = 1, SO_ERROR_ = 4, SO_PEERCRED_ = 17, SO_BINDTODEVICE_ = 25, SO_RXQ_OVFL_ = 40,
+	/* include/linux/socket.h, include/uapi/linux: in.h, in6.h, udp.h */
+	SOL_IP_ = 0, SOL_UDP_ = 17, SOL_IPV6_ = 41,
+	IP_PKTINFO_ = 8, IPV6_PKTINFO_ = 50,
+	UDP_SEGMENT_ = 103, UDP_GRO_ = 104
 };
 
 enum {
@@ -114,6 +121,7 @@ struct ifreq {
 	char name[16];
 	union {
 		short flags;
+		int index;
 		struct { u16 family; u8 data[14]; } hwaddr;
 		u8 pad[24];
 	} u;
@@ -133,9 +141,15 @@ struct msghdr {
 	size control_length;
 	int flags;
 };
+struct mmsghdr { struct msghdr header; u32 length; };
 struct cmsghdr { size length; int level, type; };
 struct ucred { int pid; u32 uid, gid; };
 struct sockaddr_un { u16 family; char path[108]; };
+/* include/uapi/linux: in.h, in6.h, ipv6.h; ports and IPv4 addresses in network order */
+struct sockaddr_in { u16 family, port; u8 address[4], zero[8]; };
+struct sockaddr_in6 { u16 family, port; u32 flow; u8 address[16]; u32 scope; };
+struct in_pktinfo { u32 index; u8 source[4], destination[4]; };
+struct in6_pktinfo { u8 address[16]; u32 index; };
 struct sockaddr_nl { u16 family, pad; u32 pid, groups; };
 
 /* include/uapi/asm-generic/poll.h */

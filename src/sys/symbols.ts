@@ -71,6 +71,9 @@ export interface Native {
   sock_set_option(fd: number, level: number, option: number, value: number): number;
   sock_send(fd: number, message: Bytes, length: number): number;
   sock_recv(fd: number, buffer: Bytes, capacity: number): number;
+  sock_get_option(fd: number, level: number, option: number): number;
+  sock_get_interface_index(fd: number, name: Bytes): number;
+  sock_get_interface_name(fd: number, index: number, name: Bytes): number;
   un_open(): number;
   un_bind(fd: number, path: Bytes, length: number): number;
   un_connect(fd: number, path: Bytes, length: number): number;
@@ -81,6 +84,37 @@ export interface Native {
   un_receive_fd(fd: number, passed: Int32Array): number;
   netns_open(netns: number, path: Bytes | null, flags: number, entered: Int32Array): number;
   userns_try(): number;
+  udp_open(netns: number, family: number, entered: Int32Array): number;
+  udp_bind(fd: number, family: number, peer: Bytes): number;
+  udp_connect(fd: number, family: number, peer: Bytes): number;
+  udp_get_name(fd: number, peer: Bytes): number;
+  udp_bind_device(fd: number, name: Bytes, length: number): number;
+  udp_state_size(): number;
+  udp_init(state: Bytes, family: number, seed: number): number;
+  udp_intern(state: Bytes, peer: Bytes): number;
+  udp_destination_size(): number;
+  udp_destination(state: Bytes, peer: Bytes, connected: number, segmentMax: number, destination: Bytes): number;
+  udp_take_error(fd: number, state: Bytes): number;
+  udp_send(fd: number, state: Bytes, destination: Bytes, datagram: Bytes, length: number): number;
+  udp_push(
+    fd: number,
+    state: Bytes,
+    destination: Bytes,
+    base: Bytes,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    count: number,
+  ): number;
+  udp_flush(fd: number, state: Bytes, destination: Bytes): number;
+  udp_read(
+    fd: number,
+    state: Bytes,
+    slab: Bytes,
+    offset: number,
+    end: number,
+    records: Int32Array,
+    count: number,
+  ): number;
   fd_poll(fd: number, events: number): number;
   ev_open(): number;
   ep_open(): number;

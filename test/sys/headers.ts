@@ -4,6 +4,7 @@ import { runToEnd } from "../support/programs.ts";
 const headers = [
   "errno.h",
   "fcntl.h",
+  "netinet/in.h",
   "poll.h",
   "signal.h",
   "stddef.h",
@@ -39,6 +40,8 @@ const unlisted: Readonly<Record<string, string>> = {
   NLA_TYPE_MASK: "NLA_TYPE_MASK & 0xffff",
   // Since Linux 6.2.
   VIRTIO_NET_HDR_GSO_UDP_L4: "5",
+  // In libc's netinet/udp.h, which cannot be included with the kernel's.
+  SOL_UDP: "IPPROTO_UDP",
   VNET_HDR_LEN: "sizeof(struct virtio_net_hdr)",
   TUN_PI_LEN: "sizeof(struct tun_pi)",
   // include/linux/if_vlan.h is the kernel's own: a tag is two 16-bit fields (IEEE 802.1Q).

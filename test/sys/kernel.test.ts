@@ -9,6 +9,7 @@ const layouts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
   ifreq: {
     name: "ifr_name",
     "u.flags": "ifr_flags",
+    "u.index": "ifr_ifindex",
     "u.hwaddr.family": "ifr_hwaddr.sa_family",
     "u.hwaddr.data": "ifr_hwaddr.sa_data",
   },
@@ -29,6 +30,17 @@ const layouts: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     control_length: "msg_controllen",
     flags: "msg_flags",
   },
+  mmsghdr: { header: "msg_hdr", length: "msg_len" },
+  sockaddr_in: { family: "sin_family", port: "sin_port", address: "sin_addr" },
+  sockaddr_in6: {
+    family: "sin6_family",
+    port: "sin6_port",
+    flow: "sin6_flowinfo",
+    address: "sin6_addr",
+    scope: "sin6_scope_id",
+  },
+  in_pktinfo: { index: "ipi_ifindex", source: "ipi_spec_dst", destination: "ipi_addr" },
+  in6_pktinfo: { address: "ipi6_addr", index: "ipi6_ifindex" },
   virtio_net_hdr: {
     flags: "flags",
     gso_type: "gso_type",
@@ -74,6 +86,8 @@ const ioctls: Readonly<Record<string, string>> = {
   tun_attach_filter: "TUNATTACHFILTER",
   tun_detach_filter: "TUNDETACHFILTER",
   sock_get_netns: "SIOCGSKNS",
+  sock_get_interface_index: "SIOCGIFINDEX",
+  sock_get_interface_name: "SIOCGIFNAME",
 };
 
 /** The structs that native/ shares with the headers, under other names, so that both can be in one program. */
