@@ -1,16 +1,14 @@
 /**
- * sudo bun examples/handover.ts
- * bun build --compile examples/handover.ts --outfile handover && sudo ./handover
+ * Handing over: a helper with privilege opens a TUN interface, and a worker that has given up all privilege gets it over
+ * a Unix socket and answers ping on it. The helper could end then.
  *
- * Two processes: a helper with privilege opens a TAP interface, in a network
- * namespace of its own, and a worker that has given up all privilege gets it
- * over a Unix socket and answers ping on it. The helper could end then.
+ *   sudo bun examples/handover.ts
+ *   bun build --compile examples/handover.ts --outfile handover && sudo ./handover
  */
+import { dlopen } from "bun:ffi";
 import { accessSync, mkdtempSync, rmSync } from "node:fs";
-import { handOver, openTap, type TunTapError, takeOver } from "../src/index.ts";
-import { describe } from "../src/packet/index.ts";
-import { Neighbour } from "./support/neighbour.ts";
-import { enterOwnNamespace } from "./support/own-namespace.ts";
+import { handOver, openTun, type TunTapError, takeOver } from "../src/index.ts";
+import { buildIcmpEcho, buildIPv4, describe, IcmpType, parseIcmpEcho, parseIPv4 } from "../src/packet/index.ts";
 
 /** nobody, on every Linux. */
 const WORKER = 65534;
@@ -37,11 +35,11 @@ async function help(): Promise<number> {
   try {
     // Made by root, so that nobody else can put a socket in its place; the worker may look inside.
     Bun.spawnSync(["chmod", "711", folder]);
-    const path = `${folder}/tap.sock`;
-    const tap = openTap({ addresses: ["192.0.2.1/24"] });
-    console.log(`helper  uid ${process.getuid?.()} has opened ${tap.name}, and waits at ${path}`);
+    const path = `${folder}/tun.sock`;
+    const tun = openTun({ addresses: [{ address: "192.0.2.1", peer: WORKER_IP }], ipv6: false });
+    console.log(`helper  uid ${process.getuid?.()} has opened ${tun.name}, and waits at ${path}`);
     const ended = new AbortController();
-    const given = handOver(tap, {
+    const given = handOver(tun, {
       path,
       // Everybody may knock, and one user is let in.
       mode: 0o666,
@@ -51,7 +49,7 @@ async function help(): Promise<number> {
     const worker = startWorker(path);
     void worker.exited.then(() => ended.abort(new Error("The worker has ended without the interface")));
     const { pid, uid } = await given;
-    console.log(`helper  it is process ${pid}'s now, of uid ${uid}; closed here: ${tap.closed}`);
+    console.log(`helper  it is process ${pid}'s now, of uid ${uid}; closed here: ${tun.closed}`);
     await Bun.spawn(["ping", "-q", "-c", `${PINGS}`, "-i", "0.2", "-w", "5", WORKER_IP], { stdout: "inherit" }).exited;
     return await worker.exited;
   } finally {
@@ -59,33 +57,35 @@ async function help(): Promise<number> {
   }
 }
 
+/** Moves this program into a network namespace of its own, as `unshare -n` would: the host sees nothing of it. */
+function enterOwnNamespace(): boolean {
+  const CLONE_NEWNET = 0x4000_0000; // include/uapi/linux/sched.h
+  const libc = dlopen("libc.so.6", { unshare: { args: ["i32"], returns: "i32" } });
+  return libc.symbols.unshare(CLONE_NEWNET) === 0;
+}
+
 function startWorker(path: string): Bun.Subprocess {
   const self = compiled ? [process.execPath] : [process.execPath, Bun.main];
   return Bun.spawn([...self, "worker", path], { stdio: ["ignore", "inherit", "inherit"], timeout: 2 * WAIT_MS });
 }
 
-/** The half without. */
+/** The half without privilege. */
 async function work(path: string): Promise<number> {
   dropPrivilege();
   console.log(`worker  uid ${process.getuid?.()}; ${refusal()}`);
-  using tap = await takeOver(path, { signal: AbortSignal.timeout(WAIT_MS) });
-  console.log(`worker  has ${tap.name}, with ${tap.addresses().map(({ address }) => address)}`);
-  const neighbour = new Neighbour("02:00:5e:00:53:02", WORKER_IP);
-  let answered = 0;
-  while (answered < PINGS) {
-    const frame = await tap.receive({ signal: AbortSignal.timeout(WAIT_MS) });
-    if (frame === null) return 1;
-    const answer = neighbour.answer(frame);
-    if (answer === null) continue;
-    const line = describe(answer, tap.kind);
-    console.log(`worker  ${line}`);
-    tap.send(answer);
-    if (line.includes("echo reply")) answered++;
+  using tun = await takeOver(path, { signal: AbortSignal.timeout(WAIT_MS) });
+  console.log(`worker  has ${tun.name}, with ${tun.addresses().map(({ address }) => address)}`);
+  for (let answered = 0; answered < PINGS; answered++) {
+    const packet = await tun.receive({ signal: AbortSignal.timeout(WAIT_MS) });
+    if (packet === null) return 1;
+    const reply = echoReply(packet);
+    console.log(`worker  ${describe(reply, "tun")}`);
+    tun.send(reply);
   }
   return 0;
 }
 
-/** For good: groups first, for only root may change them. */
+/** Gives up privilege for good: groups first, as only root may change them. */
 function dropPrivilege(): void {
   process.setgroups?.([]);
   process.setgid?.(WORKER);
@@ -99,12 +99,20 @@ function dropPrivilege(): void {
   }
 }
 
-/** That it cannot open an interface itself. */
+/** Tells what happens to a process that opens an interface itself. */
 function refusal(): string {
   try {
-    openTap().close();
+    openTun().close();
     return "which may open interfaces here";
   } catch (error) {
     return `may it open an interface? ${(error as TunTapError).code}`;
   }
+}
+
+/** Answers a ping: all that the helper's namespace sends here. */
+function echoReply(request: Uint8Array): Uint8Array {
+  const { source: destination, destination: source, protocol, payload: message } = parseIPv4(request);
+  const { identifier, sequenceNumber, payload } = parseIcmpEcho(message);
+  const reply = buildIcmpEcho({ type: IcmpType.ECHO_REPLY, identifier, sequenceNumber, payload });
+  return buildIPv4({ source, destination, protocol, payload: reply });
 }

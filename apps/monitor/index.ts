@@ -1,22 +1,14 @@
-/**
- * sudo bun run apps/monitor                          a host to talk to, and a page that shows its packets
- * sudo bun run apps/monitor --listen 127.0.0.1:9000  at another port than 8080
- * sudo bun run apps/monitor --relay NETNS            a relay into that network namespace, and a page to watch it
- * bun build --compile apps/monitor/index.ts --outfile monitor && sudo ./monitor
- *
- * A page to watch a device: throughput, protocols, talkers, the latest packets
- * in words, and a download for Wireshark. What there is to watch is the host of
- * apps/userspace-host, or a relay between two network namespaces. Ctrl-C
- * ends it, and the interfaces with it.
- */
+/** A page to watch a device: see README.md. */
 import { parseArgs } from "node:util";
 import { sendAll } from "../../examples/support/send-all.ts";
-import { type Device, openTun, TunTapError } from "../../src/index.ts";
+import { type Device, openTun } from "../../src/index.ts";
+import { aborted, ProgramError, runProgram } from "../support/program.ts";
+import { type Listen, parseListen } from "../support/values.ts";
 import { attach } from "../userspace-host/attach.ts";
 import { Host } from "../userspace-host/host.ts";
 import { type MonitorServer, serveMonitor } from "./server.ts";
 
-const usage = `Usage: sudo bun run apps/monitor [options]
+const help = `Usage: sudo bun apps/monitor [options]
 
 A page to watch a device.
 
@@ -30,30 +22,13 @@ A page to watch a device.
   --offload              the relay moves super-packets: several times as fast
   --help`;
 
-async function main(): Promise<number> {
-  try {
-    const settings = parseSettings();
-    if (settings === "help") console.log(usage);
-    else await watch(settings);
-    return 0;
-  } catch (error) {
-    const { code = "", message } = error as Partial<TunTapError>;
-    const isUsage = code.startsWith("ERR_PARSE_ARGS") || error instanceof RangeError;
-    if (!isUsage && !(error instanceof TunTapError || error instanceof ListenError)) throw error;
-    console.error(isUsage ? `${message}\n\n${usage}` : message);
-    return isUsage ? 2 : 1;
-  }
-}
-
-class ListenError extends Error {}
-
 const listenProblems: Readonly<Record<string, string>> = {
   EADDRINUSE: "is in use; choose another port, or 0 for any that is free",
   EADDRNOTAVAIL: "is no address of this machine",
   EACCES: "may not be used; choose a port from 1024 on",
 };
 
-function serve(device: Device, hostname: string, port: number): MonitorServer {
+function serve(device: Device, { hostname, port }: Listen): MonitorServer {
   try {
     return serveMonitor(device, { hostname, port });
   } catch (error) {
@@ -61,19 +36,19 @@ function serve(device: Device, hostname: string, port: number): MonitorServer {
     if (code === undefined) throw error;
     // A name that nobody knows is one of these; its code differs from system to system.
     const problem = listenProblems[code] ?? `cannot be used: ${message}`;
-    throw new ListenError(`--listen ${hostname}:${port} ${problem}`, { cause: error });
+    throw new ProgramError(`--listen ${hostname}:${port} ${problem}`, { cause: error });
   }
 }
 
-async function watch({ hostname, port, relay, left, right, offload }: Settings): Promise<void> {
+async function watch({ listen, relay, left, right, offload }: Settings, stop: AbortSignal): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const there = relay === undefined ? openHost(stack) : openRelay(stack, { netns: relay, left, right, offload });
-  const { url } = stack.use(serve(there.device, hostname, port));
+  const { url } = stack.use(serve(there.device, listen));
   console.log(`${there.description}\n\nWatch ${there.device.name} here; Ctrl-C ends it:\n\n  ${url}`);
-  await Promise.race([there.ended, signalled()]);
+  await Promise.race([there.ended, aborted(stop)]);
 }
 
-/** What there is to watch. */
+/** A device to watch. */
 interface Watched {
   device: Device;
   description: string;
@@ -128,38 +103,27 @@ function bare(cidr: string): string {
   return cidr.replace(/\/.*/, "");
 }
 
-async function signalled(): Promise<void> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => resolve());
-  await promise;
-}
-
 interface Settings {
-  hostname: string;
-  port: number;
-  relay: string | undefined;
-  left: string;
-  right: string;
-  offload: boolean;
+  readonly listen: Listen;
+  readonly relay: string | undefined;
+  readonly left: string;
+  readonly right: string;
+  readonly offload: boolean;
 }
 
-function parseSettings(): Settings | "help" {
+function parse(args: string[]): Settings {
   const { values } = parseArgs({
+    args,
     options: {
       listen: { type: "string", default: "127.0.0.1:8080" },
       relay: { type: "string" },
       left: { type: "string", default: "192.0.2.1/24" },
       right: { type: "string", default: "198.51.100.1/24" },
       offload: { type: "boolean", default: false },
-      help: { type: "boolean", default: false },
     },
   });
-  if (values.help) return "help";
-  const { listen, relay, left, right, offload } = values;
-  const [, hostname, digits] = /^\[?([^\]]+?)\]?:(\d{1,5})$/.exec(listen) ?? [];
-  const port = Number(digits);
-  if (hostname !== undefined && port <= 65_535) return { hostname, port, relay, left, right, offload };
-  throw new RangeError(`--listen is "${listen}", wanted ADDRESS:PORT, such as 127.0.0.1:8080`);
+  const { relay, left, right, offload } = values;
+  return { listen: parseListen("listen", values.listen), relay, left, right, offload };
 }
 
-process.exitCode = await main();
+await runProgram({ help, parse, run: watch });

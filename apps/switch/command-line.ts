@@ -1,14 +1,16 @@
-/** What the user types: options, their meaning and their checks. */
+/** The command line: options, their meaning and their checks. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseArgs } from "node:util";
+import { parseInteger, parseListen } from "../support/values.ts";
 import { MESSAGE_MAX } from "./framing.ts";
 import type { JoinOptions } from "./join.ts";
 import { ID_PATTERN } from "./protocol.ts";
 import type { ServeOptions } from "./serve.ts";
 import { givenToken, newToken, TOKEN_VARIABLE, tokenOfFile } from "./token.ts";
 
+/** Text that `--help` prints. */
 export const HELP: string = `A virtual Ethernet LAN over WebSocket.
 
 switch serve [options]                the switch; needs no privilege
@@ -40,8 +42,7 @@ switch join URL [options]             a client; root, or CAP_NET_ADMIN
 The token is never an argument, as everybody sees those in ps: it is in the file, or in the
 environment as ${TOKEN_VARIABLE}. A switch that is given neither makes one and prints it.
 
-Status, as JSON:  curl -H "Authorization: Bearer $(cat token)" http://192.0.2.1:7000/status
-`;
+Status, as JSON:  curl -H "Authorization: Bearer $(cat token)" http://192.0.2.1:7000/status`;
 
 const string = { type: "string" } as const;
 
@@ -73,26 +74,16 @@ const JOIN_OPTIONS = {
   "tls-ca": string,
 } as const;
 
-/** The user has typed what cannot be. */
-export class UsageError extends Error {}
-
+/** What the user asks for. */
 export type Command =
-  | { readonly name: "help" }
   | { readonly name: "serve"; readonly options: Omit<ServeOptions, "log">; readonly madeToken: boolean }
   | { readonly name: "join"; readonly options: Omit<JoinOptions, "log" | "signal"> };
 
-/** @throws {UsageError} */
-export function parseCommandLine(args: readonly string[]): Command {
-  const [name, ...rest] = args;
-  try {
-    if (name === undefined || args.includes("--help") || args.includes("-h")) return { name: "help" };
-    if (name === "serve") return parseServe(rest);
-    if (name === "join") return parseJoin(rest);
-  } catch (error) {
-    // Of parseArgs, of a file that cannot be read, or of a value that is wrong: each says what it is about.
-    throw error instanceof Error ? new UsageError(error.message, { cause: error }) : error;
-  }
-  throw new UsageError(`The command is serve or join, got "${name}"`);
+/** Reads the arguments. @throws If they are wrong, or name a file that cannot be read */
+export function parseCommandLine([name, ...rest]: readonly string[]): Command {
+  if (name === "serve") return parseServe(rest);
+  if (name === "join") return parseJoin(rest);
+  throw new RangeError(`The command is serve or join, got "${name ?? ""}"`);
 }
 
 function parseServe(args: string[]): Command {
@@ -100,7 +91,7 @@ function parseServe(args: string[]): Command {
   const file = values["token-file"];
   const token = file === undefined ? givenToken(undefined) : tokenOfFile(file);
   const options = {
-    ...parseListen(values.listen),
+    ...parseListen("listen", values.listen),
     token: token ?? newToken(),
     // The largest of which a frame with two VLAN tags has a length of 16 bits.
     mtu: integer("mtu", values.mtu, 1500, 68, 65_513),
@@ -138,15 +129,7 @@ function parseJoin(args: string[]): Command {
   return { name: "join", options };
 }
 
-/** "192.0.2.1:7000", "[2001:db8::1]:7000" */
-function parseListen(text: string): { hostname: string; port: number } {
-  const [, ipv6, other, port] = /^(?:\[(.+)\]|([^:]+)):(\d+)$/.exec(text) ?? [];
-  const host = ipv6 ?? other;
-  if (host === undefined) throw new RangeError(`--listen must be as 192.0.2.1:7000, got "${text}"`);
-  return { hostname: host, port: integer("listen", port, 7000, 0, 65_535) };
-}
-
-/** Without a slash at the end. */
+/** Reads the URL of the switch; returns it without a slash at the end. */
 function parseUrl(positionals: readonly string[]): string {
   const [text = ""] = positionals;
   const url = URL.canParse(text) ? new URL(text) : null;
@@ -163,13 +146,10 @@ function tlsFiles(cert: string | undefined, key: string | undefined): ServeOptio
 }
 
 function integer(option: string, text: string | undefined, preset: number, min: number, max: number): number {
-  if (text === undefined) return preset;
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${option} must be a whole number from ${min} to ${max}, got "${text}"`);
+  return text === undefined ? preset : parseInteger(option, text, { min, max });
 }
 
-/** The same for the same id; locally administered, one station's (IEEE 802 section 8.2). */
+/** Derives a MAC address from an id: locally administered, of one station (IEEE 802 section 8.2). */
 export function macOf(id: string): string {
   const octets = createHash("sha256").update(id).digest().subarray(0, 6);
   octets[0] = ((octets[0] as number) & 0xfc) | 0x02;

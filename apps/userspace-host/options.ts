@@ -3,6 +3,7 @@ import { isIPv4, isIPv6 } from "node:net";
 import { parseArgs } from "node:util";
 import { buildIPv6, IpProtocol, parseIPv6 } from "../../src/packet/index.ts";
 
+/** Settings of the program, by command line. */
 export interface Options {
   readonly name: string;
   readonly ipv4: string;
@@ -13,7 +14,8 @@ export interface Options {
   readonly show: boolean;
 }
 
-export const USAGE = `Usage: sudo bun run apps/userspace-host [options]
+/** Text that `--help` prints. */
+export const USAGE = `Usage: sudo bun apps/userspace-host [options]
 
   --name NAME            the interface                    (tun%d: the first that is free)
   --ipv4 ADDRESS         the host's                       (198.51.100.2)
@@ -24,15 +26,11 @@ export const USAGE = `Usage: sudo bun run apps/userspace-host [options]
   --show                 print each packet
   --help                 print this`;
 
-/**
- * What the command line says; undefined if it asks for help.
- *
- * @throws {TypeError} If it says something else.
- */
-export function readOptions(): Options | undefined {
+/** Reads the command line. @throws {TypeError} If an option is unknown, or its value is wrong */
+export function readOptions(args: string[]): Options {
   const text = (value: string): { type: "string"; default: string } => ({ type: "string", default: value });
-  const flag = { type: "boolean", default: false } as const;
   const { values } = parseArgs({
+    args,
     options: {
       name: text("tun%d"),
       ipv4: text("198.51.100.2"),
@@ -40,11 +38,9 @@ export function readOptions(): Options | undefined {
       "kernel-ipv4": text("198.51.100.1"),
       "kernel-ipv6": text("2001:db8::1"),
       lose: text("0"),
-      show: flag,
-      help: flag,
+      show: { type: "boolean", default: false },
     },
   });
-  if (values.help) return undefined;
   return {
     name: values.name,
     ipv4: requireIPv4("--ipv4", values.ipv4),
@@ -61,7 +57,7 @@ function requireIPv4(option: string, value: string): string {
   throw new TypeError(`${option} is "${value}", wanted an IPv4 address such as 198.51.100.2`);
 }
 
-/** As the parsers write it (RFC 5952), for that is how addresses are compared. */
+/** Returns the address as the parsers write it (RFC 5952): so that texts can be compared. */
 function requireIPv6(option: string, value: string): string {
   if (!isIPv6(value) || value.includes("%")) {
     throw new TypeError(`${option} is "${value}", wanted an IPv6 address such as 2001:db8::2`);
@@ -70,7 +66,7 @@ function requireIPv6(option: string, value: string): string {
   return parseIPv6(buildIPv6({ source: value, destination: value, ...nothing })).source;
 }
 
-/** Not 1, for nothing would be left. */
+/** Refuses 1: no packet would be left. */
 function requireLose(value: string): number {
   if (/^\d{1,6}$/.test(value) && Number(value) !== 1) return Number(value);
   throw new TypeError(`--lose is "${value}", wanted 0 or a number from 2`);

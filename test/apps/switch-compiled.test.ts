@@ -26,7 +26,7 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl"]
     const { exitCode, stderr } = Bun.spawnSync([`${folder}/switch`, "serve", "--mtu", "x"]);
     expect([exitCode, `${stderr}`]).toEqual([
       2,
-      '--mtu must be a whole number from 68 to 65513, got "x"\nswitch --help tells more\n',
+      '--mtu must be a whole number from 68 to 65513, got "x"\nSee --help for the options\n',
     ]);
   });
 

@@ -68,11 +68,12 @@ describePrivileged("addAddress(), removeAddress() and addresses()", () => {
     );
   });
 
-  test("addresses() has what ip set, scopes included, and feeds back to removeAddress()", () => {
+  test("addresses() has what ip set, scopes included, and feeds back to removeAddress()", async () => {
     using tun = openTun({ name: "scope0" });
     run("ip", "address", "add", "192.0.2.1/24", "scope", "link", "dev", "scope0");
     run("ip", "address", "add", "192.0.2.2", "peer", "192.0.2.3/28", "scope", "host", "dev", "scope0");
     run("ip", "address", "add", "fe80::1/64", "dev", "scope0");
+    await until(() => tun.addresses().every(({ tentative }) => tentative === undefined), "no address is tentative");
     expect(tun.addresses()).toEqual(shownByIp("scope0"));
     expect(tun.addresses()).toEqual(
       expect.arrayContaining([

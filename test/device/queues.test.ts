@@ -1,10 +1,9 @@
 import { dlopen, ptr } from "bun:ffi";
-import { afterAll, afterEach, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { afterEach, beforeAll, expect, test } from "bun:test";
 import { adopt, openTap, openTun } from "../../src/index.ts";
 import { IFF_DETACH_QUEUE } from "../../src/sys/constants.ts";
 import { getIff } from "../../src/sys/tun.ts";
-import { describePrivileged, describeWithTools } from "../support/privilege.ts";
+import { describePrivileged } from "../support/privilege.ts";
 import { ipLink, openFds, quietIPv6, run, until } from "../support/system.ts";
 import { leavingNothing, refusal, warmUp } from "./support.ts";
 
@@ -224,45 +223,3 @@ function loadProgramThatReturns(value: number): number {
   if (fd < 0) throw new Error("BPF_PROG_LOAD failed");
   return fd;
 }
-
-describeWithTools("examples/queues", ["iperf3", "nsenter", "unshare"], () => {
-  const folder = mkdtempSync("/tmp/bun-tuntap-queues-");
-  const example = `${import.meta.dir}/../../examples/queues`;
-  const [script, executable] = [[process.execPath, `${example}/index.ts`], [`${folder}/queues`]];
-  beforeAll(() => {
-    const sources = [`${example}/index.ts`, `${example}/relay.ts`];
-    run(process.execPath, "build", "--compile", ...sources, "--outfile", `${folder}/queues`);
-  });
-  afterAll(() => rmSync(folder, { recursive: true }));
-
-  const started = (...command: string[]): { stdout: string; stderr: string; exitCode: number } => {
-    const { stdout, stderr, exitCode } = Bun.spawnSync(command, { timeout: 30_000, cwd: "/" });
-    return { stdout: `${stdout}`, stderr: `${stderr}`, exitCode };
-  };
-
-  test.each([
-    { what: "from source", command: script },
-    { what: "compiled", command: executable },
-  ])(
-    "relays with two Workers, each of which has its share, $what",
-    ({ command }) => {
-      const { stdout, stderr, exitCode } = started(...command, "--workers", "2", "--seconds", "1");
-      expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-      expect(stdout).toContain("left0 and right0 have 2 queues, one for each Worker");
-      expect(stdout).toMatch(/Worker 0 +\d+ packets\nWorker 1 +\d+ packets\ntogether +\d+\.\d\d Gbit\/s in 1 s/);
-    },
-    40_000,
-  );
-
-  test("tells its options, and what is wrong with them", () => {
-    const stdout = expect.stringContaining("--workers N");
-    expect(started(...script, "--help")).toEqual({ stdout, stderr: "", exitCode: 0 });
-    for (const [option, says] of [
-      ["--colour", "Unknown option '--colour'"],
-      ["--workers=0", "--workers is a number"],
-    ]) {
-      const { stderr, exitCode } = started(...script, option as string);
-      expect({ stderr, exitCode }).toEqual({ stderr: expect.stringContaining(says as string), exitCode: 2 });
-    }
-  });
-});

@@ -29,10 +29,10 @@ describeUnless(noOthers(), "the example of handing over", () => {
     const [interfaces, before] = [interfaceNames(), sockets()];
     const { stdout, stderr, exitCode } = start(tree.path);
     expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
-    expect(stdout).toMatch(/^helper {2}uid 0 has opened tap0, /);
+    expect(stdout).toMatch(/^helper {2}uid 0 has opened tun0, /);
     expect(stdout).toMatch(/worker {2}uid 65534; may it open an interface\? (EPERM|EACCES)\n/);
     expect(stdout).toMatch(/helper {2}it is process \d+'s now, of uid 65534; closed here: true\n/);
-    expect(stdout).toContain("worker  has tap0, with 192.0.2.1/24");
+    expect(stdout).toContain("worker  has tun0, with 192.0.2.1/32");
     expect(stdout).toContain("3 packets transmitted, 3 received, 0% packet loss");
     expect([interfaceNames(), sockets()]).toEqual([interfaces, before]);
   });

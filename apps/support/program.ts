@@ -1,0 +1,67 @@
+/** The frame of every program here: command line in, exit code out, an orderly end on signals. */
+import type { TunTapError } from "../../src/index.ts";
+
+/** A failure that its message explains: printed without a stack trace, exit code 1. */
+export class ProgramError extends Error {}
+
+/** A program, in the parts that {@link runProgram} calls. */
+export interface Program<Command> {
+  /** Text that `--help` prints. */
+  readonly help: string;
+  /** Reads the arguments. What it throws is a mistake of the user's: exit code 2. */
+  parse(args: string[]): Command | Promise<Command>;
+  /**
+   * Does the work, until `stop` is aborted at the latest: by SIGINT, SIGTERM or SIGHUP.
+   *
+   * @returns the exit code; none means 0
+   */
+  run(command: Command, stop: AbortSignal): Promise<number> | Promise<void>;
+}
+
+/** The signals that end a program. The second one of a kind ends it at once, as without a handler. */
+const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
+
+/** Runs a program, and sets the exit code of this process. */
+export async function runProgram<Command>(program: Program<Command>): Promise<void> {
+  process.exitCode = await exitCodeOf(program, process.argv.slice(2));
+}
+
+async function exitCodeOf<Command>({ help, parse, run }: Program<Command>, args: string[]): Promise<number> {
+  if (args.includes("--help") || args.includes("-h")) {
+    console.log(help);
+    return 0;
+  }
+  let command: Command;
+  try {
+    command = await parse(args);
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : error}\nSee --help for the options`);
+    return 2;
+  }
+  try {
+    return (await run(command, stopSignal())) ?? 0;
+  } catch (error) {
+    if (!isExplained(error)) throw error;
+    console.error(error.message);
+    return 1;
+  }
+}
+
+function stopSignal(): AbortSignal {
+  const stop = new AbortController();
+  for (const name of SIGNALS) process.once(name, () => stop.abort(name));
+  return stop.signal;
+}
+
+/** Tells whether a message says it all: a wrong value, a refusal of the kernel (`TunTapError`) or of Bun's sockets. */
+function isExplained(error: unknown): error is Error {
+  const { code } = Object(error) as Partial<TunTapError>;
+  return error instanceof Error && (error instanceof ProgramError || error instanceof RangeError || code !== undefined);
+}
+
+/** Resolves when the signal is aborted. */
+export async function aborted(signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<void>();
+  signal.addEventListener("abort", () => resolve(), { once: true });
+  if (!signal.aborted) await promise;
+}
