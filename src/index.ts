@@ -7,7 +7,15 @@ export type { HandOverOptions, Peer } from "./handover/types.ts";
 export type { TxFilterOptions } from "./interface/filters.ts";
 export { deleteDevice, listDevices } from "./interface/list.ts";
 export type { LinkChange, NetnsLike } from "./interface/types.ts";
-export type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo, OffloadOptions } from "./io/types.ts";
+export type {
+  DeviceCounters,
+  FrameObserver,
+  FrameSource,
+  OffloadInfo,
+  OffloadOptions,
+  RefusalCause,
+  SuperPacketKind,
+} from "./io/types.ts";
 export type {
   Address,
   AddressLike,

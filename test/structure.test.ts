@@ -62,7 +62,7 @@ const rows: readonly Row[] = [
   { file: "src/interface/link.ts", text: 'import "../device/open.ts";', rule: "noImportCycles" },
   { file: "src/netlink/ip.ts", text: 'import "./address.ts";', rule: "noImportCycles" },
   { file: "src/packet/check.ts", text: 'import "./arp.ts";', rule: "noImportCycles" },
-  { file: "src/io/slab-reader.ts", text: 'import type { Receiver } from "./receiver.ts";', rule: "noImportCycles" },
+  { file: "src/io/batch.ts", text: 'import type { Sender } from "./sender.ts";', rule: "noImportCycles" },
 ];
 
 describeUnless(existsSync(biome) ? undefined : "needs Biome: `bun install`", "biome.json", () => {

@@ -1,6 +1,5 @@
 /** A page to watch a device: see README.md. */
 import { parseArgs } from "node:util";
-import { sendAll } from "../../examples/support/send-all.ts";
 import { type Device, openTun } from "../../src/index.ts";
 import { aborted, ProgramError, runProgram } from "../support/program.ts";
 import { type Listen, parseListen } from "../support/values.ts";
@@ -82,7 +81,7 @@ function openRelay(
       name: "left%d",
       addresses: [left],
       routes: [bare(right)],
-      data: (_, packets) => void sendAll(there, packets),
+      data: (_, packets) => void (there.closed || there.sendMany(packets)),
     }),
   );
   const there = stack.use(
@@ -92,7 +91,7 @@ function openRelay(
       netns,
       addresses: [right],
       routes: [bare(left)],
-      data: (_, packets) => void sendAll(here, packets),
+      data: (_, packets) => void (here.closed || here.sendMany(packets)),
     }),
   );
   const description = `${here.name} is joined to ${there.name} in ${netns}. In another shell:\n\n  ping ${bare(right)}`;

@@ -1,4 +1,3 @@
-import { sendAll } from "../../examples/support/send-all.ts";
 import type { Tun } from "../../src/index.ts";
 import type { Host } from "./host.ts";
 
@@ -10,7 +9,7 @@ export async function attach(tun: Tun, host: Host, gate: Gate = (packets) => pac
   let timer: Timer | undefined;
   const send = (packets: Uint8Array[]): void => {
     // What the kernel does not take is lost, as on any link: whoever minds sends again.
-    sendAll(tun, gate(packets, "from the host"));
+    if (!tun.closed) tun.sendMany(gate(packets, "from the host"));
     clearTimeout(timer);
     const { deadline } = host;
     if (deadline === Number.POSITIVE_INFINITY) return;

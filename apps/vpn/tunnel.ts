@@ -6,7 +6,6 @@
  * counted, as a router does: TCP inside slows down by it, and nothing grows.
  */
 
-import { sendAll } from "../../examples/support/send-all.ts";
 import { openTun, type Tun } from "../../src/index.ts";
 import type { Counters } from "./counters.ts";
 import { Peer, type PeerOptions } from "./peer.ts";
@@ -139,6 +138,13 @@ export class Tunnel implements Disposable {
     const packets = this.#arrived;
     this.#arrived = [];
     if (this.#tun.closed || packets.length === 0) return;
-    this.counters.drop("undelivered", packets.length - sendAll(this.#tun, packets));
+    const before = this.#tun.counters().framesSent;
+    try {
+      this.#tun.sendMany(packets);
+    } catch (error) {
+      // Its interface has gone meanwhile: the close handler tells.
+      if (!this.#tun.closed) throw error;
+    }
+    this.counters.drop("undelivered", packets.length - (this.#tun.counters().framesSent - before));
   }
 }

@@ -14,8 +14,11 @@ import type { TxFilterOptions } from "../interface/filters.ts";
 import type { Link } from "../interface/link.ts";
 import { checkNetns } from "../interface/namespace.ts";
 import type { LinkChange, NetnsLike } from "../interface/types.ts";
-import { abortedError, handlerError } from "../io/failures.ts";
-import { type Consumer, type Take, type Taken, takeBatch, takeFrame } from "../io/receiver.ts";
+import { abortedError } from "../io/failures.ts";
+import { type FrameReader, frameBatch, frameCopy, oneFrame } from "../io/frame-reader.ts";
+import { HandlerCalls } from "../io/handlers.ts";
+import { iterate } from "../io/iterate.ts";
+import type { Consumer, Take } from "../io/receiver.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
 import { formatMac, interfaceInfo } from "../netlink/link.ts";
@@ -38,28 +41,32 @@ const filters = (): typeof import("../interface/filters.ts") => lazy(() => requi
 const queues = (): typeof import("./queue.ts") => lazy(() => require("./queue.ts"));
 const usable = (): typeof import("./usable-address.ts") => lazy(() => require("./usable-address.ts"));
 
-/** Closes the ports of devices that were dropped without close(). */
+/** Closes the attachments of devices that were dropped without close(). */
 const dropped = new FinalizationRegistry<Attachment>((attachment) => attachment.close());
 
-/** What users hold: every call of the contract, on top of an attachment. See {@link Device}. */
+/** The device that users hold: every call of the contract, on top of an attachment. See {@link Device}. */
 export class TunTapDevice implements Device {
   readonly #attachment: Attachment;
-  readonly #handlers: Handlers<TunTapDevice>;
+  readonly #calls: HandlerCalls<TunTapDevice>;
+  /** One frame that stays as it is: several calls may wait at once. */
+  readonly #single: Take<FrameReader, Uint8Array>;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<FrameSource> | undefined;
 
   constructor(attachment: Attachment, handlers: Handlers<TunTapDevice>, signal: AbortSignal | undefined) {
+    const calls = new HandlerCalls<TunTapDevice>(this, handlers);
     this.#attachment = attachment;
-    this.#handlers = handlers;
-    dropped.register(this, attachment, attachment);
-    closeOnAbort(attachment, signal);
+    this.#calls = calls;
+    this.#single = attachment.reusesBuffers ? frameCopy : oneFrame;
     const { data, drain, change, close } = handlers;
-    if (close !== undefined)
-      attachment.onClose((reason) => this.#call("close", () => close.call(handlers, this, reason)));
-    if (drain !== undefined) attachment.onDrain = () => this.#call("drain", () => drain.call(handlers, this));
+    if (close !== undefined) {
+      attachment.onClose((reason) => calls.call("close", () => close.call(handlers, this, reason)));
+    }
+    if (drain !== undefined) attachment.onDrain = () => calls.call("drain", () => drain.call(handlers, this));
+    attachment.sender.onRefused = calls.onError;
     if (change !== undefined) {
       attachment.monitor.add({
-        change: (news) => this.#call("change", () => change.call(handlers, this, news)),
+        change: (what) => calls.call("change", () => change.call(handlers, this, what)),
         end: () => {},
       });
     }
@@ -69,10 +76,13 @@ export class TunTapDevice implements Device {
         try {
           data.call(handlers, this, frames);
         } catch (cause) {
-          this.#threw("data", cause);
+          calls.threw("data", cause);
         }
       });
     }
+    // Last: an opening that fails leaves no listener behind.
+    dropped.register(this, attachment, attachment);
+    closeOnAbort(attachment, signal);
   }
 
   get kind(): "tun" | "tap" {
@@ -100,7 +110,7 @@ export class TunTapDevice implements Device {
   }
 
   get name(): string {
-    this.#attachment.refresh();
+    this.#attachment.checkAlive();
     return this.#attachment.name;
   }
 
@@ -121,7 +131,7 @@ export class TunTapDevice implements Device {
   }
 
   get isUp(): boolean {
-    this.#attachment.refresh();
+    this.#attachment.checkAlive();
     return !this.closed && this.#ask(() => this.#attachment.isUp());
   }
 
@@ -129,8 +139,8 @@ export class TunTapDevice implements Device {
     this.#attachment.assertOpen();
     const { frames, close } = observer;
     return this.#attachment.observers.add({
-      frames: (passing, direction) => this.#call("observer", () => frames.call(observer, passing, direction)),
-      close: () => this.#call("observer", () => close?.call(observer)),
+      frames: (passing, direction) => this.#calls.call("observer", () => frames.call(observer, passing, direction)),
+      close: () => this.#calls.call("observer", () => close?.call(observer)),
     });
   }
 
@@ -143,26 +153,26 @@ export class TunTapDevice implements Device {
   }
 
   async receive(options?: { signal?: AbortSignal }): Promise<Uint8Array | null> {
-    return this.#attachment.receiver.next(receiveCalls, takeFrame, this, options?.signal);
+    return this.#attachment.receiver.next(receiveCalls, this.#single, this, options?.signal);
   }
 
   tryReceive(): Uint8Array | null {
-    return this.#attachment.receiver.takeNow(receiveCalls, takeFrame);
+    return this.#attachment.receiver.takeNow(receiveCalls, oneFrame);
   }
 
   [Symbol.asyncIterator](): AsyncIterableIterator<Uint8Array> {
-    return this.#iterate({ description: "a for await loop" }, takeFrame);
+    return this.#iterate({ description: "a for await loop" }, oneFrame);
   }
 
   batches(): AsyncIterableIterator<Uint8Array[]> {
-    return this.#iterate({ description: "batches()" }, takeBatch);
+    return this.#iterate({ description: "batches()" }, frameBatch);
   }
 
   get readable(): ReadableStream<Uint8Array> {
     const { receiver } = this.#attachment;
     const consumer = { description: "the readable stream" };
     this.#readable ??= readableOf(
-      async () => receiver.next(consumer, takeFrame, this),
+      async () => receiver.next(consumer, this.#single, this),
       () => {
         receiver.release(consumer);
         this.#readable = undefined;
@@ -174,7 +184,7 @@ export class TunTapDevice implements Device {
   get writable(): WritableStream<FrameSource> {
     const { sender } = this.#attachment;
     this.#writable ??= writableOf(
-      (frame) => sender.send(frame),
+      (frame) => sender.sendMany([frame]) === 1,
       () => sender.whenWritable(),
       () => {
         this.#writable = undefined;
@@ -376,7 +386,7 @@ export class TunTapDevice implements Device {
     try {
       return question(attachment.link);
     } catch (error) {
-      attachment.refresh();
+      attachment.checkAlive();
       attachment.assertOpen();
       throw withHint(error);
     }
@@ -387,52 +397,15 @@ export class TunTapDevice implements Device {
     this.#ask((link) => link.setFlag(flag, on, name));
   }
 
-  #iterate<T extends Taken>(consumer: Consumer, take: Take<T>): AsyncIterableIterator<T> {
-    const { receiver } = this.#attachment;
-    let done = false;
-    const finish = (): IteratorReturnResult<undefined> => {
-      done = true;
-      receiver.release(consumer);
-      return { done: true, value: undefined };
-    };
-    return {
-      next: async () => {
-        const value = done ? null : await receiver.next(consumer, take, this);
-        return value === null ? finish() : { done: false, value };
-      },
-      return: async () => finish(),
-      [Symbol.asyncIterator]() {
-        return this;
-      },
-    };
-  }
-
-  #call(name: string, handler: () => void): void {
-    try {
-      handler();
-    } catch (cause) {
-      this.#threw(name, cause);
-    }
-  }
-
-  /** What a handler throws is the error handler's, as on Bun's sockets, or else an uncaught exception. */
-  #threw(name: string, cause: unknown): void {
-    const { error } = this.#handlers;
-    try {
-      if (error === undefined) throw cause;
-      error(this, handlerError(name, cause));
-    } catch (uncaught) {
-      // Not in the middle of what is going on.
-      queueMicrotask(() => {
-        throw uncaught;
-      });
-    }
+  #iterate<T>(consumer: Consumer, take: Take<FrameReader, T>): AsyncIterableIterator<T> {
+    const { receiver, reusesBuffers } = this.#attachment;
+    return iterate(receiver, consumer, take, this, reusesBuffers);
   }
 }
 
 /** Not in the constructor: a closure made there would keep the device alive through the signal and the attachment. */
 function closeOnAbort(attachment: Attachment, signal: AbortSignal | undefined): void {
-  const abort = (): void => attachment.close(abortedError(signal?.reason));
+  const abort = (): void => attachment.close(abortedError(signal?.reason), true);
   signal?.addEventListener("abort", abort, { once: true });
   attachment.onClose(() => {
     dropped.unregister(attachment);

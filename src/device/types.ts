@@ -12,7 +12,13 @@ export interface Handlers<D> {
   drain?(device: D): void;
   /** Something about the interface has changed: see {@link Device.changes}. */
   change?(device: D, change: LinkChange): void;
-  /** A handler threw (`ERR_TUNTAP_HANDLER`, `cause` is what it threw). Without this handler it is an uncaught exception. */
+  /**
+   * Told of what no call can throw. A handler threw (`ERR_TUNTAP_HANDLER`,
+   * `cause` is what it threw): without this handler that is an uncaught
+   * exception. Or frames of one `sendMany` or of `writable` were refused
+   * (`EIO`, `EINVAL`, with `frameIndex`): without this handler they are counted
+   * only.
+   */
   error?(device: D, error: TunTapError): void;
   /** The device has closed, once. `reason` is there unless `close()` was called. */
   close?(device: D, reason?: TunTapError): void;
@@ -67,8 +73,10 @@ export interface DeviceOptions<D> extends Handlers<D> {
   ownerless?: boolean;
   /**
    * Frames, and the list that they come in, are valid only until the handler
-   * returns or the next one is asked for: both are used again. Default false:
-   * keep them as long as you like.
+   * returns or the next one is asked for: both are used again. `receive()` and
+   * `readable`, of which several calls may wait at once, give copies; an
+   * iteration refuses a second `next()` while one waits. Default false: keep
+   * frames as long as you like.
    */
   reuseBuffers?: boolean;
   /**
@@ -151,10 +159,14 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
    */
   send(frame: FrameSource): boolean;
   /**
-   * Sends frames in order until the kernel takes no more.
+   * Sends frames in order until the kernel takes no more for now. A frame that
+   * it refuses for good (malformed, or the interface is down) costs no other
+   * one: it is dropped and counted in `counters().refused`, and the `error`
+   * handler is told once a batch, with the first one's error (`frameIndex`).
    *
-   * @returns how many were taken; fewer than given means that `drain` follows.
-   * @throws {TunTapError} As `send`; `frameIndex` says which frame was refused, those before it were taken.
+   * @returns how many of the first ones have been dealt with: taken, or
+   * refused. Fewer than given means that `drain` follows.
+   * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
    * @throws {TypeError} If one of them is no frame: none was sent then.
    */
   sendMany(frames: readonly FrameSource[]): number;
@@ -172,7 +184,11 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   batches(): AsyncIterableIterator<Uint8Array[]>;
   /** One chunk is one frame, always. Reads nothing before it is asked to. Cancelling it does not close the device. */
   readonly readable: ReadableStream<Uint8Array>;
-  /** One chunk is one frame, always; waits while the kernel takes none. Closing it does not close the device. */
+  /**
+   * One chunk is one frame, always; waits while the kernel takes none. A frame
+   * that is refused is counted, as by `sendMany`. Closing it does not close
+   * the device.
+   */
   readonly writable: WritableStream<FrameSource>;
 
   up(): void;

@@ -1,4 +1,5 @@
 import { TunTapError } from "../errors.ts";
+import { runAll } from "../io/ending.ts";
 import { reactor, type Watch } from "../io/reactor.ts";
 import { decodeAddress } from "../netlink/address.ts";
 import { RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK } from "../netlink/constants.ts";
@@ -19,16 +20,16 @@ export interface Listener {
   end(): void;
 }
 
-/** What the monitor asks of the device. */
+/** The side of a device that its monitor sees. */
 export interface Monitored {
   readonly link: Link;
   readonly fd: number;
   readonly closed: boolean;
   /** Looks whether the interface is still there; ends the device if not. */
-  refresh(): void;
+  checkAlive(): void;
   /** Ends the device. */
   onFailure(error: TunTapError): void;
-  /** Whether to be told when the kernel takes frames (see {@link Monitor.wantsWritable}) may have changed. */
+  /** Called when {@link Monitor.wantsWritable} may have changed. */
   onWants(): void;
 }
 
@@ -44,6 +45,7 @@ export class Monitor {
   /** Undefined while the interface is where rtnetlink cannot be asked. */
   #source: { readonly notifications: Notifications; readonly watch: Watch } | undefined;
   #index = 0;
+  #ended = false;
   #unread: Message[] = [];
 
   constructor(device: Monitored) {
@@ -60,8 +62,8 @@ export class Monitor {
   add(listener: Listener): void {
     // What happened before is for those who listened then.
     this.#read();
-    if (this.#source === undefined) this.#device.refresh();
-    if (this.#device.closed) listener.end();
+    if (this.#source === undefined) this.#device.checkAlive();
+    if (this.#ended || this.#device.closed) listener.end();
     else this.#listeners.add(listener);
   }
 
@@ -99,13 +101,21 @@ export class Monitor {
 
   /** The device has closed; `deleted` if that is because its interface has gone. */
   end(deleted: boolean): void {
-    this.#drain();
-    this.#leave();
-    if (deleted) this.#tell([{ type: "deleted" }]);
-    this.#deliver();
+    runAll(
+      () => void this.#drain(),
+      () => this.#leave(),
+      () => this.#tell(deleted ? [{ type: "deleted" }] : []),
+    );
+    this.#ended = true;
     const listeners = [...this.#listeners];
     this.#listeners.clear();
-    for (const listener of listeners) listener.end();
+    runAll(...listeners.map((listener) => () => listener.end()));
+  }
+
+  /** Takes the constructor back, for an open that fails: nobody is told. */
+  discard(): void {
+    this.#listeners.clear();
+    this.#leave();
   }
 
   #listenTo(notifications: Notifications, index: number): void {
@@ -151,7 +161,7 @@ export class Monitor {
   }
 
   #followOrEnd(): void {
-    this.#device.refresh();
+    this.#device.checkAlive();
     if (!this.#device.closed) this.#follow();
   }
 

@@ -1,4 +1,4 @@
-/** Why a device or a socket ends, as errors. */
+/** Errors that say why a device or a socket has ended. */
 
 import { systemError, TunTapError } from "../errors.ts";
 import { EBADF, EBADFD, EFAULT } from "../sys/constants.ts";
@@ -30,18 +30,20 @@ export function goneError(errno: number, syscall: string): TunTapError {
   return systemError(errno, syscall);
 }
 
-/** What calls on a closed device throw. */
-export function closedError(reason: TunTapError | undefined): TunTapError {
-  return new TunTapError("ERR_TUNTAP_CLOSED", "the device is closed", {
+/** The error of calls on a closed device or socket. */
+export function closedError(reason: TunTapError | undefined, noun = "device"): TunTapError {
+  return new TunTapError("ERR_TUNTAP_CLOSED", `the ${noun} is closed`, {
     hint: reason === undefined ? "open a new one, or check `closed` first" : `it ended because of ${reason.message}`,
     cause: reason,
   });
 }
 
-export function abortedError(cause: unknown): TunTapError {
-  return new TunTapError("ERR_TUNTAP_ABORTED", "the device's signal was aborted", { cause });
+/** Why a device or socket ends whose signal was aborted. */
+export function abortedError(cause: unknown, noun = "device"): TunTapError {
+  return new TunTapError("ERR_TUNTAP_ABORTED", `the ${noun}'s signal was aborted`, { cause });
 }
 
+/** The error that the `error` handler is told when another handler throws. */
 export function handlerError(name: string, cause: unknown): TunTapError {
   const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : Bun.inspect(cause);
   return new TunTapError("ERR_TUNTAP_HANDLER", `the ${name} handler threw ${what}`, { cause });

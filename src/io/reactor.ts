@@ -1,26 +1,37 @@
 import { check, systemError, TunTapError } from "../errors.ts";
-import { EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "../sys/constants.ts";
+import { EAGAIN, ENOMEM, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
+import { throwUncaught } from "./ending.ts";
 import { held, type Listening, unheld } from "./wake-stream.ts";
-import { chosenWaker, openWaker, type Waker } from "./waker.ts";
+import { chosenWaker, openWaker, type Wakening, type Waker } from "./waker.ts";
 
-/** Whoever wants to know what happens on an fd. Must not throw. */
+/**
+ * Receives the events of one file descriptor. What one of these methods throws
+ * ends this watcher alone, by {@link onFailure}.
+ */
 export interface Watcher {
   /** The fd is ready for `events` (EPOLL*). */
   onEvents(events: number): void;
-  /** Something may have happened that no event tells: look whether the fd is still alive. */
+  /** Something may have happened that no event tells: the watcher looks whether the fd is still alive. */
   onDoubt(): void;
   /** No event will come any more. */
   onFailure(error: TunTapError): void;
 }
 
-/** One fd that is being watched. */
+/** One file descriptor that is being watched. */
 export interface Watch {
   setEvents(events: number): void;
   /** Whether the process stays alive for it. */
   setReferenced(on: boolean): void;
-  /** To be called before the fd is closed. */
+  /** Ends the watcher, by its {@link Watcher.onFailure}, over something that was thrown on its behalf. */
+  failed(cause: unknown): void;
+  /** To be called before the fd is closed. Does nothing the second time. */
   end(): void;
+}
+
+interface Watched {
+  readonly watcher: Watcher;
+  readonly watch: Watch;
 }
 
 /**
@@ -29,6 +40,9 @@ export interface Watch {
  * looks at once may find nothing new, and is not woken again.
  */
 const SETTLE_MS = 100;
+
+/** How often io_submit is tried before the thread takes over. */
+const ARM_TRIES = 3;
 
 /**
  * Wakes Bun's event loop when an fd of this JavaScript thread is ready.
@@ -42,11 +56,9 @@ const SETTLE_MS = 100;
 export class Reactor {
   readonly #epoll: number;
   readonly #eventfd: number;
-  /** What this one is woken by. */
-  readonly waker: Waker;
-  readonly #arm: () => number;
+  #wakening: Wakening;
   readonly #ready = new Uint32Array(128);
-  readonly #watchers = new Map<number, Watcher>();
+  readonly #watched = new Map<number, Watched>();
   #settling: ReturnType<typeof setTimeout> | undefined;
   #lastToken = 0;
   #references = 0;
@@ -62,12 +74,17 @@ export class Reactor {
       throw error;
     }
     try {
-      [this.waker, this.#arm] = openWaker(waker, this.#epoll, this.#eventfd);
+      this.#wakening = openWaker(waker, this.#epoll, this.#eventfd);
     } catch (error) {
       n.fd_close(this.#epoll);
       n.fd_close(this.#eventfd);
       throw error;
     }
+  }
+
+  /** What this one is woken by. */
+  get waker(): Waker {
+    return this.#wakening.waker;
   }
 
   /**
@@ -79,50 +96,60 @@ export class Reactor {
   watch(fd: number, events: number, watcher: Watcher): Watch {
     const token = ++this.#lastToken;
     check(native().ep_control(this.#epoll, EPOLL_CTL_ADD, fd, events, token), "epoll_ctl(EPOLL_CTL_ADD)");
-    this.#watchers.set(token, watcher);
-    this.#references++;
     let referenced = true;
     const setReferenced = (on: boolean): void => {
-      if (referenced === on) return;
+      if (referenced === on || !this.#watched.has(token)) return;
       referenced = on;
       this.#references += on ? 1 : -1;
       this.#adapt();
     };
-    const end = (): void => {
-      this.#watchers.delete(token);
+    const remove = (): boolean => {
+      if (!this.#watched.delete(token)) return false;
       // Gone already if somebody else closed the fd: nothing is left to remove then.
       native().ep_control(this.#epoll, EPOLL_CTL_DEL, fd, 0, 0);
-      setReferenced(false);
-      this.#adapt();
+      if (referenced) this.#references--;
+      return true;
     };
+    const setEvents = (wanted: number): void => {
+      if (wanted === events || !this.#watched.has(token)) return;
+      events = wanted;
+      check(native().ep_control(this.#epoll, EPOLL_CTL_MOD, fd, wanted, token), "epoll_ctl(EPOLL_CTL_MOD)");
+    };
+    const watch: Watch = {
+      setReferenced,
+      setEvents,
+      failed: (cause) => this.#failOne(token, cause),
+      end: () => {
+        if (remove()) this.#adapt();
+      },
+    };
+    this.#watched.set(token, { watcher, watch });
+    this.#references++;
     try {
       this.#listen();
     } catch (error) {
-      end();
+      remove();
+      // The others learn of it if it is for good: listening again fails then.
+      this.#adapt();
       // The stream duplicates the eventfd, which may be one fd too many.
       const { errno, syscall = "dup" } = error as { errno?: number; syscall?: string };
       throw errno === undefined ? error : systemError(errno, syscall);
     }
-    const setEvents = (wanted: number): void => {
-      if (wanted === events) return;
-      events = wanted;
-      check(native().ep_control(this.#epoll, EPOLL_CTL_MOD, fd, wanted, token), "epoll_ctl(EPOLL_CTL_MOD)");
-    };
-    return { setReferenced, setEvents, end };
+    return watch;
   }
 
-  /** As {@link #listen}, where nobody is there to be told that it failed. */
+  /** Listens as {@link #listen} does, where nobody is there to be told that it failed. */
   #adapt(): void {
     try {
       this.#listen();
     } catch (cause) {
-      this.#fail(cause);
+      this.#failAll(cause);
     }
   }
 
   /** Listens in the way that fits: not at all, holding the event loop, or not holding it. */
   #listen(): void {
-    const wanted = this.#watchers.size === 0 ? undefined : this.#references > 0 ? held : unheld;
+    const wanted = this.#watched.size === 0 ? undefined : this.#references > 0 ? held : unheld;
     if (this.#listening?.way === wanted) return;
     this.#listening?.stop();
     this.#listening = undefined;
@@ -131,20 +158,34 @@ export class Reactor {
       // A stream that was stopped may still have had a wake-up under way.
       if (this.#listening === listening) this.#turn();
     };
-    const listening: Listening = {
-      way: wanted,
-      stop: wanted(Bun.file(this.#eventfd).stream(), turn, (cause) => this.#fail(cause)),
+    const fail = (cause: unknown): void => {
+      if (this.#listening !== listening) return;
+      this.#listening = undefined;
+      this.#failAll(cause);
     };
+    const listening: Listening = { way: wanted, stop: wanted(Bun.file(this.#eventfd).stream(), turn, fail) };
     this.#listening = listening;
-    // The stopped stream may have swallowed a wake-up, too.
-    this.#rearm();
+    try {
+      // The stopped stream may have swallowed a wake-up, too.
+      this.#rearm();
+    } catch (error) {
+      this.#listening = undefined;
+      listening.stop();
+      throw error;
+    }
   }
 
+  /** Tells who is ready. What one of them throws ends that one; the next wake-up is asked for in any case. */
   #turn(): void {
     const ready = this.#ready;
     const count = native().ep_wait(this.#epoll, ready);
     for (let i = 0; i < count; i++) {
-      this.#watchers.get(ready[2 * i] as number)?.onEvents(ready[2 * i + 1] as number);
+      const token = ready[2 * i] as number;
+      try {
+        this.#watched.get(token)?.watcher.onEvents(ready[2 * i + 1] as number);
+      } catch (cause) {
+        this.#failOne(token, cause);
+      }
     }
     // While there is traffic, looking again costs less than being woken again. Not if unref'd: an immediate holds the loop.
     if (count > 0 && this.#references > 0) {
@@ -153,30 +194,78 @@ export class Reactor {
     }
     // The end of the traffic, a frame for a device to which nobody listens, or the end of a device that hides in between.
     if (count === 0) this.#settling ??= setTimeout(() => this.#settle(), SETTLE_MS).unref();
-    this.#rearm();
+    try {
+      if (count < 0) throw systemError(count, "epoll_wait");
+      if (this.#listening !== undefined) this.#rearm();
+    } catch (cause) {
+      this.#failAll(cause);
+    }
   }
 
   readonly #lookAgain = (): void => {
     if (this.#listening !== undefined) this.#turn();
   };
 
+  /**
+   * Asks for the next wake-up. The kernel may be out of memory for a moment;
+   * if it goes on saying so, the thread takes over, and nobody notices.
+   */
   #rearm(): void {
-    const result = this.#arm();
-    if (result < 0) this.#fail(systemError(result, "io_submit"));
+    for (let tries = 1; ; tries++) {
+      const result = this.#wakening.arm();
+      if (result >= 0) return;
+      const { waker, syscall } = this.#wakening;
+      if (waker === "thread") throw systemError(result, syscall);
+      const isTransient = result === -EAGAIN || result === -ENOMEM;
+      if (isTransient && tries < ARM_TRIES) continue;
+      this.#wakening = openWaker("thread", this.#epoll, this.#eventfd);
+    }
   }
 
   #settle(): void {
     this.#settling = undefined;
-    for (const watcher of [...this.#watchers.values()]) watcher.onDoubt();
+    for (const [token, { watcher }] of [...this.#watched]) {
+      try {
+        if (this.#watched.has(token)) watcher.onDoubt();
+      } catch (cause) {
+        this.#failOne(token, cause);
+      }
+    }
   }
 
-  /** Without wake-ups every device would hang in silence: they end instead. */
-  #fail(cause: unknown): void {
+  /** Ends the watcher that threw. */
+  #failOne(token: number, cause: unknown): void {
+    const isSystem = cause instanceof TunTapError;
+    this.#end(
+      token,
+      isSystem
+        ? cause
+        : new TunTapError("ERR_TUNTAP_NATIVE", "something went wrong in this library", {
+            hint: "report this, with the `cause`",
+            cause,
+          }),
+    );
+  }
+
+  /** Ends all watchers: without wake-ups they would hang in silence. */
+  #failAll(cause: unknown): void {
     const error = new TunTapError("ERR_TUNTAP_NATIVE", "wake-ups from the kernel ended", {
       hint: "report this with your Bun version and kernel",
       cause,
     });
-    for (const watcher of [...this.#watchers.values()]) watcher.onFailure(error);
+    for (const token of [...this.#watched.keys()]) this.#end(token, error);
+  }
+
+  #end(token: number, error: TunTapError): void {
+    const watched = this.#watched.get(token);
+    if (watched === undefined) return;
+    try {
+      watched.watcher.onFailure(error);
+    } catch (uncaught) {
+      throwUncaught(uncaught);
+    }
+    // Or its events would come again and again.
+    watched.watch.end();
   }
 }
 

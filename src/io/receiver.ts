@@ -1,53 +1,85 @@
 import { TunTapError } from "../errors.ts";
-import type { FrameReader } from "./slab-reader.ts";
 
-/** Whoever receives from a device; there is one at a time. */
+/** The party that receives; a channel has one at a time. */
 export interface Consumer {
-  /** As the error of a second consumer names it: "the data handler". */
+  /** The words in which the error of a second consumer names it: "the data handler". */
   readonly description: string;
   /** Receives while a call is waiting only, not until it is released. */
   readonly perCall?: boolean;
 }
 
-/** A frame or a batch. */
-export type Taken = Uint8Array | Uint8Array[];
+/** Reads what an fd has, in batches. The receiver above it knows nothing of what is in them. */
+export interface Reader {
+  /** Frames that one batch has at most, and the budget of one wake-up. */
+  readonly batchMax: number;
+  /** Whether something has been read from the kernel and not been taken: the kernel wakes nobody for this. */
+  readonly buffered: boolean;
+  /** Whether the last read may have ended for lack of room, with more waiting in the kernel. */
+  readonly crowded: boolean;
+  /** Called with the negative errno of a read that failed for good and had nothing to return. */
+  onFailed: (errno: number) => void;
+  /** Called once the fd is closed: reads no more from it, but may still give what is buffered. */
+  end(): void;
+}
 
-/** Takes what is waiting in the kernel, or null if nothing is. */
-export type Take<T extends Taken> = (reader: FrameReader, budget: number) => T | null;
-
-export const takeFrame: Take<Uint8Array> = (reader) => reader.readFrame();
-export const takeBatch: Take<Uint8Array[]> = (reader, budget) => reader.readBatch(budget);
+/** A way to take something from a reader: a frame, a batch, a run of datagrams of one sender. */
+export interface Take<R extends Reader, T> {
+  /** Takes what is waiting, at most `budget` frames of it, or returns null if nothing is. */
+  take(reader: R, budget: number): T | null;
+  /** Counts the frames in it, for the budget. */
+  countOf(taken: T): number;
+  /** Lists the frames in it, for observers. */
+  framesOf(taken: T): readonly Uint8Array[];
+}
 
 interface Waiter {
   /** Keeps the device from being collected while somebody waits for it. */
-  readonly device: object;
-  /** Delivers, if something is waiting in the kernel. */
+  readonly holder: object;
+  /** Delivers, if something is waiting. */
   deliver(): boolean;
   end(): void;
 }
 
-/**
- * The one receive loop of a device. It reads only what a consumer asked for,
- * so the kernel's queue is the buffer, and what overflows is counted there.
- */
-export class Receiver {
-  readonly #reader: FrameReader;
+/** Called by the receiver. */
+export interface ReceiverOwner {
   /** Asks for a wake-up when frames are waiting. */
-  readonly #want: () => void;
+  onWant(): void;
+  /** Something threw outside of a wake-up. */
+  onThrown(cause: unknown): void;
+}
+
+/**
+ * The one receive loop of a channel. It reads only what a consumer asked for,
+ * so the kernel's queue is the buffer, and what overflows is counted there.
+ *
+ * Observers run between reading and delivering, and may do anything: close,
+ * abort, receive. So a waiter leaves the queue before they run, and a batch
+ * that they see is delivered even if they end the channel.
+ */
+export class Receiver<R extends Reader, B> {
+  readonly #reader: R;
+  readonly #batch: Take<R, B>;
+  readonly #owner: ReceiverOwner;
   #consumer: Consumer | undefined;
-  #push: ((frames: Uint8Array[]) => void) | undefined;
+  #push: ((batch: B) => void) | undefined;
   readonly #waiters: Waiter[] = [];
-  /** Is shown what is delivered, before it is. */
+  /** The batch that observers are looking at, and that is delivered next. */
+  #shown: B | undefined;
+  /** Called with what is delivered, before it is. */
   onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
   /** Frames that may still be taken before the event loop gets its turn. */
   #budget: number;
   #ended = false;
+  /** Whether what was read before the end can still be taken. */
+  #givesLeftOver = false;
   #returning = false;
 
-  constructor(reader: FrameReader, want: () => void) {
+  /** @param batch The way to take what {@link pushTo} delivers. */
+  constructor(reader: R, batch: Take<R, B>, owner: ReceiverOwner) {
     this.#reader = reader;
+    this.#batch = batch;
+    this.#owner = owner;
     this.#budget = reader.batchMax;
-    this.#want = want;
   }
 
   /** Whether anybody is waiting for frames. */
@@ -55,11 +87,11 @@ export class Receiver {
     return !this.#ended && (this.#push !== undefined || this.#waiters.length > 0);
   }
 
-  /** Delivers every batch to `handler`, from now on and for ever. */
-  pushTo(consumer: Consumer, handler: (frames: Uint8Array[]) => void): void {
+  /** Delivers every batch to `handler`, from now on until the end. `handler` must not throw. */
+  pushTo(consumer: Consumer, handler: (batch: B) => void): void {
     this.claim(consumer);
     this.#push = handler;
-    this.#want();
+    this.#owner.onWant();
   }
 
   /** @throws {TunTapError} `ERR_TUNTAP_BUSY` if there is another consumer. */
@@ -69,7 +101,7 @@ export class Receiver {
       throw new TunTapError(
         "ERR_TUNTAP_BUSY",
         `${consumer.description} cannot receive while ${other.description} does`,
-        { hint: "a device has one consumer at a time: end the first, or let it hand the frames on" },
+        { hint: "there is one consumer at a time: end the first, or let it hand the frames on" },
       );
     }
     this.#consumer = consumer;
@@ -82,52 +114,58 @@ export class Receiver {
     for (const waiter of this.#waiters.splice(0)) waiter.end();
   }
 
-  /** What is waiting in the kernel, now; null if nothing is, or others wait for it. */
-  takeNow<T extends Taken>(consumer: Consumer, take: Take<T>): T | null {
+  /** Takes what is waiting, now; returns null if nothing is, or others wait for it. */
+  takeNow<T>(consumer: Consumer, take: Take<R, T>): T | null {
+    if (this.#ended) return this.#takeLeftOver(take);
     this.claim(consumer);
-    const value = this.#ended || this.#waiters.length > 0 ? null : take(this.#reader, this.#reader.batchMax);
-    if (this.onFrames !== undefined && value !== null) this.onFrames(framesOf(value));
+    const value = this.#waiters.length > 0 ? null : take.take(this.#reader, this.#reader.batchMax);
     this.#releaseIfIdle();
+    if (value !== null) this.onFrames?.(take.framesOf(value));
     return value;
   }
 
   /**
-   * What comes next, in the order of the calls; null once the device is
-   * closed or the consumer released.
+   * Resolves to what comes next, in the order of the calls; to null once the
+   * channel has ended and what it had read is taken, or the consumer was
+   * released.
    *
-   * @param device is kept alive meanwhile
+   * @param holder is kept alive meanwhile
    * @throws {TunTapError} `ERR_TUNTAP_BUSY`
    * @throws `signal.reason`; what would have been delivered stays in the kernel
    */
-  next<T extends Taken>(consumer: Consumer, take: Take<T>, device: object, signal?: AbortSignal): Promise<T | null> {
+  next<T>(consumer: Consumer, take: Take<R, T>, holder: object, signal?: AbortSignal): Promise<T | null> {
     if (signal?.aborted) return Promise.reject(signal.reason);
-    if (this.#ended) return Promise.resolve(null);
+    if (this.#ended) return Promise.resolve(this.#takeLeftOver(take));
     this.claim(consumer);
     if (this.#waiters.length === 0 && this.#budget > 0) {
       const value = this.#takeWithinBudget(take);
-      // The read may have found the device gone.
+      // The read may have found the channel at its end.
       if (value !== null || this.#ended) {
         this.#releaseIfIdle();
+        if (value !== null) this.onFrames?.(take.framesOf(value));
         return Promise.resolve(value);
       }
     }
-    return this.#wait(take, device, signal);
+    return this.#wait(take, holder, signal);
   }
 
-  #wait<T extends Taken>(take: Take<T>, device: object, signal: AbortSignal | undefined): Promise<T | null> {
+  #wait<T>(take: Take<R, T>, holder: object, signal: AbortSignal | undefined): Promise<T | null> {
     const { promise, resolve, reject } = Promise.withResolvers<T | null>();
-    const settle = (value: T | null): void => {
-      signal?.removeEventListener("abort", abort);
-      resolve(value);
-    };
     const waiter: Waiter = {
-      device,
+      holder,
       deliver: () => {
         const value = this.#takeWithinBudget(take);
-        if (value !== null) settle(value);
-        return value !== null;
+        if (value === null) return false;
+        this.#waiters.shift();
+        signal?.removeEventListener("abort", abort);
+        this.onFrames?.(take.framesOf(value));
+        resolve(value);
+        return true;
       },
-      end: () => settle(null),
+      end: () => {
+        signal?.removeEventListener("abort", abort);
+        resolve(null);
+      },
     };
     const abort = (): void => {
       this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
@@ -136,42 +174,76 @@ export class Receiver {
     };
     signal?.addEventListener("abort", abort, { once: true });
     this.#waiters.push(waiter);
-    this.#want();
+    this.#owner.onWant();
     this.#comeBack();
     return promise;
   }
 
-  /** Frames are waiting: deliver them, as many as the budget of one wake-up allows. */
+  /** Frames are waiting: delivers them, as many as the budget of one wake-up allows. */
   onReadable(): void {
     this.#budget = this.#reader.batchMax;
     if (this.#push !== undefined) {
-      do {
-        const frames = this.#takeWithinBudget(takeBatch);
-        if (frames === null) break;
-        this.#push(frames);
-      } while (this.#push !== undefined && this.#budget > 0 && this.#reader.crowded);
+      while (this.#pushBatch() && this.#budget > 0 && this.#reader.crowded);
     } else {
-      while (this.#budget > 0 && this.#waiters[0]?.deliver()) this.#waiters.shift();
+      while (this.#budget > 0 && this.#waiters[0]?.deliver());
       this.#releaseIfIdle();
     }
     this.#comeBack();
   }
 
-  /** For what has been read and is not delivered the kernel wakes nobody. */
+  /** Delivers one batch to the handler; false if there is none, or no handler any more. */
+  #pushBatch(): boolean {
+    if (this.#push === undefined) return false;
+    const batch = this.#takeWithinBudget(this.#batch);
+    if (batch === null) return false;
+    if (this.onFrames !== undefined) {
+      this.#shown = batch;
+      this.onFrames(this.#batch.framesOf(batch));
+      // An observer that ended the channel has had it delivered.
+      if (this.#shown === undefined) return false;
+      this.#shown = undefined;
+    }
+    this.#push?.(batch);
+    return true;
+  }
+
+  /** Comes back for what has been read and is not delivered, for which the kernel wakes nobody. */
   #comeBack(): void {
     if (!this.#reader.buffered || this.#returning || !this.wanted) return;
     this.#returning = true;
     setImmediate(() => {
       this.#returning = false;
-      if (this.wanted) this.onReadable();
+      try {
+        if (this.wanted) this.onReadable();
+      } catch (cause) {
+        this.#owner.onThrown(cause);
+      }
     });
   }
 
-  /** The device has closed: every wait ends. */
+  /**
+   * Delivers what has been read, before the channel ends.
+   *
+   * @param all Whether to deliver what the reader still holds, too: not if the user closes.
+   */
+  finish(all: boolean): void {
+    this.#givesLeftOver = all;
+    const shown = this.#shown;
+    this.#shown = undefined;
+    if (shown !== undefined) this.#push?.(shown);
+    if (!all) return;
+    for (let more = true; more && this.#reader.buffered && this.wanted; ) {
+      this.#budget = this.#reader.batchMax;
+      more = this.#push !== undefined ? this.#pushBatch() : this.#waiters[0]?.deliver() === true;
+    }
+  }
+
+  /** The channel has ended: every wait ends. */
   end(): void {
     this.#ended = true;
     this.#push = undefined;
     this.#consumer = undefined;
+    this.#reader.end();
     for (const waiter of this.#waiters.splice(0)) waiter.end();
   }
 
@@ -179,15 +251,17 @@ export class Receiver {
     if (this.#consumer?.perCall && this.#waiters.length === 0) this.#consumer = undefined;
   }
 
-  #takeWithinBudget<T extends Taken>(take: Take<T>): T | null {
-    const value = take(this.#reader, this.#budget);
-    if (value === null) return null;
-    this.#budget -= Array.isArray(value) ? value.length : 1;
-    this.onFrames?.(framesOf(value));
+  #takeWithinBudget<T>(take: Take<R, T>): T | null {
+    const value = take.take(this.#reader, this.#budget);
+    if (value !== null) this.#budget -= take.countOf(value);
     return value;
   }
-}
 
-function framesOf(taken: Taken): readonly Uint8Array[] {
-  return Array.isArray(taken) ? taken : [taken];
+  /** Takes what was read before the end. */
+  #takeLeftOver<T>(take: Take<R, T>): T | null {
+    if (!this.#givesLeftOver || !this.#reader.buffered) return null;
+    const value = take.take(this.#reader, this.#reader.batchMax);
+    if (value !== null) this.onFrames?.(take.framesOf(value));
+    return value;
+  }
 }

@@ -31,7 +31,7 @@ export function enableOffload(fd: number, { raw, udp }: Required<OffloadOptions>
   // UDP since Linux 6.2, and both families together alone.
   const both = udp && isTaken(fd, tcp | TUN_F_USO4 | TUN_F_USO6);
   if (!both) tun.setOffload(fd, tcp);
-  return { raw, udp: both };
+  return { raw, udp: both, disabled: [] };
 }
 
 function isTaken(fd: number, bits: number): boolean {

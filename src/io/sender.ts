@@ -1,18 +1,16 @@
 import type { TunTapError } from "../errors.ts";
-import { EAGAIN } from "../sys/constants.ts";
-import { native } from "../sys/native.ts";
-import type { DeviceCounters, FrameSource } from "./types.ts";
+import { EAGAIN, EBADF } from "../sys/constants.ts";
+import { allAsBytes, asBytes, gather, lengths, offsets } from "./batch.ts";
+import type { FrameSource } from "./types.ts";
 
-/** Says what a negative errno of write(2) on this device means; ends the device if it is gone. */
-export type Refusal = (errno: number, frame: Uint8Array, frameIndex?: number) => TunTapError;
-
-/** How an fd takes frames. */
-export interface FrameWriter {
-  /** Returns the bytes written, or `-errno`. */
+/** Empties a batch into an fd. Each way to write is one of these, in a file of its own. */
+export interface BatchWriter {
+  /** Writes one frame alone. Returns the bytes written, or `-errno`. */
   write(fd: number, frame: Uint8Array): number;
   /**
    * Takes frames, and writes them now or together with those behind them; they
-   * have to stay until {@link flush}. Returns how many it took. If one was not
+   * have to stay until {@link flush}. `offsets` count from the first byte of
+   * `base`, which is the first frame. Returns how many it took. If one was not
    * taken, its place in `lengths` has `-errno`, and `pending` frames before it
    * were not written either; it is this one that failed if that is 0.
    */
@@ -22,38 +20,61 @@ export interface FrameWriter {
   readonly pending: number;
 }
 
-/** One write(2) a frame: the driver takes what one call writes as one frame. */
-export const plainWriter: FrameWriter = {
-  write: (fd, frame) => native().tun_write(fd, frame, frame.byteLength),
-  push: (fd, base, offsets, lengths, count) => native().tun_write_many(fd, base, offsets, lengths, count),
-  flush: () => 0,
-  pending: 0,
-};
+/** What refusals mean on this kind of fd: the sender above it knows nothing of interfaces. */
+export interface RefusalPolicy<Cause extends string> {
+  /** The causes that refused frames are counted by. */
+  readonly causes: readonly Cause[];
+  /** Returns why nothing can be sent any more, if `errno` says so, and ends the channel then. */
+  endedBy(errno: number): TunTapError | undefined;
+  /** Returns why one frame was refused. Called once for each errno other than EAGAIN. */
+  causeOf(errno: number): Cause;
+  /** Whether every other frame would be refused, too: a batch does not try them. */
+  isForAll(cause: Cause): boolean;
+  /** Makes the error for a frame that was refused; `frameIndex` is its place in its batch. */
+  errorOf(errno: number, frame: Uint8Array, frameIndex?: number): TunTapError;
+}
+
+/** Called by the sender. */
+export interface SenderOwner {
+  /** Asks for a wake-up when the kernel takes frames again. */
+  onWant(): void;
+}
+
+/** What a sender has done. */
+export interface SentCounters<Cause extends string> {
+  readonly framesSent: number;
+  readonly bytesSent: number;
+  readonly refused: number;
+  readonly refusedBy: { readonly [C in Cause]: number };
+}
 
 /** Gives frames to the kernel, in order. */
-export class Sender {
+export class Sender<Cause extends string> {
   #fd: number;
-  readonly #writer: FrameWriter;
-  readonly #refusal: Refusal;
-  /** Asks for a wake-up when the kernel takes frames again. */
-  readonly #want: () => void;
+  readonly #writer: BatchWriter;
+  readonly #policy: RefusalPolicy<Cause>;
+  readonly #owner: SenderOwner;
   readonly #waiters: PromiseWithResolvers<void>[] = [];
-  /** Is shown what the kernel has taken. */
+  /** Called with what the kernel has taken. */
   onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
+  /** Called once for a batch of which frames were refused, with the first one's error. */
+  onRefused: ((error: TunTapError) => void) | undefined;
   #blocked = false;
   #frames = 0;
   #bytes = 0;
-  #refusals = 0;
+  readonly #refused: Record<Cause, number>;
 
-  constructor(fd: number, writer: FrameWriter, refusal: Refusal, want: () => void) {
+  constructor(fd: number, writer: BatchWriter, policy: RefusalPolicy<Cause>, owner: SenderOwner) {
     this.#fd = fd;
     this.#writer = writer;
-    this.#refusal = refusal;
-    this.#want = want;
+    this.#policy = policy;
+    this.#owner = owner;
+    this.#refused = Object.fromEntries(policy.causes.map((cause) => [cause, 0])) as Record<Cause, number>;
   }
 
-  counters(): Pick<DeviceCounters, "framesSent" | "bytesSent" | "refused"> {
-    return { framesSent: this.#frames, bytesSent: this.#bytes, refused: this.#refusals };
+  counters(): SentCounters<Cause> {
+    const refused = this.#policy.causes.reduce((sum, cause) => sum + this.#refused[cause], 0);
+    return { framesSent: this.#frames, bytesSent: this.#bytes, refused, refusedBy: { ...this.#refused } };
   }
 
   /** Whether a frame was not taken, and nobody has been told since that the kernel takes frames again. */
@@ -61,41 +82,97 @@ export class Sender {
     return this.#blocked;
   }
 
+  /**
+   * Sends one frame alone.
+   *
+   * @returns false if the kernel does not take it now
+   * @throws {TunTapError} if it never will
+   */
   send(frame: FrameSource): boolean {
     const bytes = asBytes(frame);
     const result = this.#writer.write(this.#fd, bytes);
-    if (result < 0) return this.#refused(result, bytes);
+    if (result < 0) {
+      if (result === -EAGAIN) return this.#block();
+      const ended = this.#policy.endedBy(result);
+      if (ended !== undefined) throw ended;
+      this.#refused[this.#policy.causeOf(result)]++;
+      throw this.#policy.errorOf(result, bytes);
+    }
     this.#frames++;
     this.#bytes += bytes.byteLength;
     this.onFrames?.([bytes]);
     return true;
   }
 
+  /**
+   * Sends frames until the kernel takes no more for now. What it refuses for
+   * good is counted, and costs no other frame.
+   *
+   * @returns how many of the first ones have been dealt with
+   * @throws {TunTapError} if the channel has ended
+   */
   sendMany(frames: readonly FrameSource[]): number {
+    // All of them first: nothing may throw while the writer refers to bytes of frames, and none may be collected.
+    const batch = new Batch(allAsBytes(frames));
+    // A batch of none would not meet the fd.
+    const closed = this.#fd < 0 ? this.#policy.endedBy(-EBADF) : undefined;
+    if (closed !== undefined) throw closed;
+    let result = this.#write(batch);
+    while (result < 0 && result !== -EAGAIN) {
+      const ended = this.#policy.endedBy(result);
+      if (ended !== undefined) {
+        this.#account(batch);
+        throw ended;
+      }
+      this.#refuse(batch, result);
+      result = this.#write(batch);
+    }
+    if (result < 0) this.#block();
+    this.#account(batch);
+    return batch.done;
+  }
+
+  /** Writes what is left of a batch. Returns 0, or the `-errno` of the frame at `done`. */
+  #write(batch: Batch): number {
+    const { given } = batch;
     const fd = this.#fd;
     const writer = this.#writer;
-    // All of them first: nothing may throw while the writer refers to bytes of frames, and none may be collected.
-    const given = allAsBytes(frames);
-    let pushed = 0;
+    let pushed = batch.done;
     let result = 0;
     while (pushed < given.length && result >= 0) {
       const count = gather(given, pushed);
-      const done = writer.push(fd, given[pushed] as Uint8Array, offsets, lengths, count);
-      if (done < count) result = lengths[done] as number;
-      pushed += done;
+      const taken = writer.push(fd, given[pushed] as Uint8Array, offsets, lengths, count);
+      if (taken < count) result = lengths[taken] as number;
+      pushed += taken;
     }
     if (result >= 0) result = writer.flush(fd);
-    const taken = result < 0 ? pushed - writer.pending : pushed;
-    let bytes = 0;
-    for (let i = 0; i < taken; i++) bytes += (given[i] as Uint8Array).byteLength;
-    this.#frames += taken;
-    this.#bytes += bytes;
-    if (taken > 0) this.onFrames?.(taken < given.length ? given.slice(0, taken) : given);
-    if (result < 0) this.#refused(result, given[taken] as Uint8Array, taken);
-    return taken;
+    batch.done = result < 0 ? pushed - writer.pending : pushed;
+    return Math.min(result, 0);
   }
 
-  /** Resolves when the kernel takes frames again; rejects when the device closes. */
+  #refuse(batch: Batch, errno: number): void {
+    const cause = this.#policy.causeOf(errno);
+    const count = this.#policy.isForAll(cause) ? batch.given.length - batch.done : 1;
+    this.#refused[cause] += count;
+    batch.firstErrno ??= errno;
+    for (let i = 0; i < count; i++) batch.refused.push(batch.done++);
+  }
+
+  /** Counts and shows what was taken of a batch, and tells that some was not. */
+  #account({ given, done, refused, firstErrno }: Batch): void {
+    const isAll = refused.length === 0 && done === given.length;
+    const taken = isAll ? given : given.slice(0, done).filter(isNotIn(refused));
+    let bytes = 0;
+    for (let i = 0; i < taken.length; i++) bytes += (taken[i] as Uint8Array).byteLength;
+    this.#frames += taken.length;
+    this.#bytes += bytes;
+    if (taken.length > 0) this.onFrames?.(taken);
+    if (firstErrno === undefined || this.onRefused === undefined) return;
+    const index = refused[0] as number;
+    this.onRefused(this.#policy.errorOf(firstErrno, given[index] as Uint8Array, index));
+  }
+
+  /** Resolves when the kernel takes frames again; rejects when the channel ends. */
   whenWritable(): Promise<void> {
     if (!this.#blocked) return Promise.resolve();
     const waiter = Promise.withResolvers<void>();
@@ -109,72 +186,39 @@ export class Sender {
     for (const { resolve } of this.#waiters.splice(0)) resolve();
   }
 
-  /** The device has closed. */
+  /** The channel has ended. */
   end(error: () => TunTapError): void {
     this.#fd = -1;
     this.#blocked = false;
     for (const { reject } of this.#waiters.splice(0)) reject(error());
   }
 
-  /** False if the frame was not taken for now; throws if it never will be. */
-  #refused(errno: number, frame: Uint8Array, frameIndex?: number): false {
-    if (errno !== -EAGAIN) {
-      this.#refusals++;
-      throw this.#refusal(errno, frame, frameIndex);
-    }
+  #block(): false {
     this.#blocked = true;
-    this.#want();
+    this.#owner.onWant();
     return false;
   }
 }
 
-/** Frames that go into one call of the writer at most. */
-const GATHER_MAX = 512;
-const offsets = new Int32Array(GATHER_MAX);
-const lengths = new Int32Array(GATHER_MAX);
+/** The frames of one call, and how far it is. */
+class Batch {
+  readonly given: readonly Uint8Array[];
+  /** How many of the first ones have been taken, or refused for good. */
+  done = 0;
+  /** The places of those that were refused, in order. */
+  readonly refused: number[] = [];
+  firstErrno: number | undefined;
 
-/** Fills `offsets` and `lengths` with frames of one buffer, beginning with the one at `from`; returns how many. */
-function gather(frames: readonly Uint8Array[], from: number): number {
-  const first = frames[from] as Uint8Array;
-  const base = first.byteOffset;
-  offsets[0] = 0;
-  lengths[0] = first.byteLength;
-  if (!isInside(first)) return 1;
-  const { buffer } = first;
-  const end = Math.min(frames.length - from, GATHER_MAX);
-  let count = 1;
-  for (; count < end; count++) {
-    const frame = frames[from + count] as Uint8Array;
-    const offset = frame.byteOffset - base;
-    if (!isInside(frame) || frame.buffer !== buffer || offset !== (offset | 0)) break;
-    offsets[count] = offset;
-    lengths[count] = frame.byteLength;
+  constructor(given: readonly Uint8Array[]) {
+    this.given = given;
   }
-  return count;
 }
 
-/** Whether it begins inside a buffer: a small array has none, and would get one by being asked for it, which is slow. */
-function isInside(frame: Uint8Array): boolean {
-  return frame.byteOffset > 0 && frame.byteLength > 0;
-}
-
-/** `frames` itself if there is nothing to convert. */
-function allAsBytes(frames: readonly FrameSource[]): readonly Uint8Array[] {
-  for (let i = 0; i < frames.length; i++) {
-    if (frames[i] instanceof Uint8Array) continue;
-    const all: Uint8Array[] = [];
-    for (const frame of frames) all.push(asBytes(frame));
-    return all;
-  }
-  return frames as readonly Uint8Array[];
-}
-
-/** The bytes of a frame, where they lie. */
-function asBytes(frame: FrameSource): Uint8Array {
-  if (frame instanceof Uint8Array) return frame;
-  if (ArrayBuffer.isView(frame)) return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
-  if (frame instanceof ArrayBuffer || frame instanceof SharedArrayBuffer) return new Uint8Array(frame);
-  throw new TypeError(
-    `A frame must be an ArrayBuffer or a view of one, such as a Uint8Array, got ${Bun.inspect(frame)}`,
-  );
+function isNotIn(places: readonly number[]): (frame: Uint8Array, place: number) => boolean {
+  let next = 0;
+  return (_, place) => {
+    if (places[next] !== place) return true;
+    next++;
+    return false;
+  };
 }

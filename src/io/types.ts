@@ -28,12 +28,23 @@ export interface OffloadOptions {
   udp?: boolean;
 }
 
-/** What is in force. */
+/** TCP or UDP, over IPv4 or IPv6. */
+export type SuperPacketKind = "tcp4" | "udp4" | "tcp6" | "udp6";
+
+/** The segmentation offload in force. */
 export interface OffloadInfo {
   readonly raw: boolean;
-  /** Whether the kernel hands over and takes super-packets of UDP. Of TCP it always does. */
+  /** Whether the kernel hands over and takes super-packets of UDP. Those of TCP it always does. */
   readonly udp: boolean;
+  /**
+   * Kinds of super-packets that this kernel has refused. They are sent packet
+   * by packet since, and received as before. Always empty with `raw`.
+   */
+  readonly disabled: readonly SuperPacketKind[];
 }
+
+/** Why the kernel refused a frame for good. */
+export type RefusalCause = "malformed" | "down" | "other";
 
 /** What passed between this process and the interface, and what did not. */
 export interface DeviceCounters {
@@ -45,6 +56,11 @@ export interface DeviceCounters {
   readonly truncated: number;
   /** With `offload`: received frames that were dropped, as their virtio header did not agree with their bytes. */
   readonly malformed: number;
-  /** Frames that the kernel refused for good: malformed, or the interface was down. */
+  /** Frames given to `send`, `sendMany` or `writable` that the kernel refused for good. */
   readonly refused: number;
+  /**
+   * The same by cause: `malformed`, no packet or frame (EINVAL); `down`, the
+   * interface was down (EIO); `other`, any other error, such as ENOMEM.
+   */
+  readonly refusedBy: { readonly [C in RefusalCause]: number };
 }

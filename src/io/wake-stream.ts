@@ -1,7 +1,9 @@
 /** The two ways of reading the eventfd that wakes Bun's event loop: holding the loop, or not. */
 
 type Stop = () => void;
+/** Reads the stream, and calls `turn` for each wake-up. Neither function may throw. */
 export type Way = (stream: ReadableStream<Uint8Array>, turn: () => void, fail: (cause: unknown) => void) => Stop;
+/** A stream that is being read. */
 export interface Listening {
   readonly way: Way;
   readonly stop: Stop;
@@ -24,7 +26,8 @@ export const held: Way = (stream, turn, fail) => {
   });
   return () => {
     stopped = true;
-    void reader.cancel();
+    // Rejects if the stream has failed, which has been told.
+    reader.cancel().catch(() => {});
   };
 };
 

@@ -11,15 +11,25 @@ export function chosenWaker(): Waker | undefined {
   throw new RangeError(`BUN_TUNTAP_WAKER must be "aio" or "thread", got "${named}"`);
 }
 
-export function openWaker(waker: Waker | undefined, epoll: number, eventfd: number): [Waker, arm: () => number] {
+/** A waker at work. */
+export interface Wakening {
+  readonly waker: Waker;
+  /** Makes the eventfd readable once the epoll set is, one time. Returns `-errno` if it cannot. */
+  readonly arm: () => number;
+  /** The system call that arms it. */
+  readonly syscall: string;
+}
+
+/** @throws {TunTapError} if none of them works, or the one that `waker` names does not */
+export function openWaker(waker: Waker | undefined, epoll: number, eventfd: number): Wakening {
   const n = native();
   if (waker !== "thread") {
     const { result, syscall } = armAio(epoll, eventfd);
-    if (result >= 0) return ["aio", () => n.aio_arm(epoll, eventfd)];
+    if (result >= 0) return { waker: "aio", arm: () => n.aio_arm(epoll, eventfd), syscall };
     if (waker === "aio") throw systemError(result, syscall);
   }
   check(n.thread_open(epoll, eventfd), "pthread_create");
-  return ["thread", () => n.thread_arm()];
+  return { waker: "thread", arm: () => n.thread_arm(), syscall: "write(eventfd)" };
 }
 
 let aioOpen = false;

@@ -69,6 +69,7 @@ describeWithTools("counters", ["ip"], () => {
         framesSent: 50,
         bytesSent: bytes(given),
         refused: 0,
+        refusedBy: { malformed: 0, down: 0, other: 0 },
       });
     },
   );
@@ -78,7 +79,12 @@ describeWithTools("counters", ["ip"], () => {
     for (let i = 0; i < 3; i++) expect(refusal(() => device.send(new Uint8Array(0))).code).toBe("EINVAL");
     device.down();
     expect(refusal(() => device.send(echoRequest)).code).toBe("EIO");
-    expect(device.counters()).toMatchObject({ framesSent: 0, bytesSent: 0, refused: 4 });
+    expect(device.counters()).toMatchObject({
+      framesSent: 0,
+      bytesSent: 0,
+      refused: 4,
+      refusedBy: { malformed: 3, down: 1, other: 0 },
+    });
   });
 
   test("a kernel's drop is in stats(): the queue has room for one", async () => {

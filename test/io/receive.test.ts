@@ -117,9 +117,37 @@ describePrivileged("receiving", () => {
     for (const reuseBuffers of [false, true]) {
       using tap = quietTap({ reuseBuffers });
       await flood(tap.index, 3, 200, 200);
-      const first = (await tap.receive()) as Uint8Array;
-      await tap.receive();
+      const first = tap.tryReceive() as Uint8Array;
+      tap.tryReceive();
       expect(checkFrame(first)).toBe(reuseBuffers ? 1 : 0);
+    }
+  });
+
+  test("with reuseBuffers no two pending calls get the same bytes: receive() and readable copy, an iteration refuses the second", async () => {
+    using tap = quietTap({ reuseBuffers: true });
+    const numbersOf = (frames: (Uint8Array | null | undefined)[]): number[] =>
+      frames.map((frame) => checkFrame(frame ?? new Uint8Array()));
+    // Frames that are there already, and frames that come.
+    for (const isWaiting of [true, false]) {
+      if (isWaiting) await flood(tap.index, 3, 60, 60);
+      const pending = [tap.receive(), tap.receive(), tap.receive()];
+      if (!isWaiting) await flood(tap.index, 3, 60, 60);
+      expect(numbersOf(await Promise.all(pending))).toEqual([0, 1, 2]);
+      const reader = tap.readable.getReader();
+      if (isWaiting) await flood(tap.index, 3, 60, 60);
+      const chunks = [reader.read(), reader.read(), reader.read()];
+      if (!isWaiting) await flood(tap.index, 3, 60, 60);
+      expect(numbersOf((await Promise.all(chunks)).map(({ value }) => value))).toEqual([0, 1, 2]);
+      await reader.cancel();
+      for (const loop of [tap[Symbol.asyncIterator](), tap.batches()]) {
+        if (isWaiting) await flood(tap.index, 1, 60, 60);
+        const [first, second] = [loop.next(), loop.next()];
+        expect((await failure(second)) as TunTapError).toHaveProperty("code", "ERR_TUNTAP_BUSY");
+        if (!isWaiting) await flood(tap.index, 1, 60, 60);
+        const { value } = (await first) as IteratorResult<Uint8Array | Uint8Array[]>;
+        expect(numbersOf([value].flat())).toEqual([0]);
+        await loop.return?.();
+      }
     }
   });
 

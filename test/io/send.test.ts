@@ -1,7 +1,7 @@
 import { expect, test } from "bun:test";
-import { openTap, openTun, type Tap, TunTapError } from "../../src/index.ts";
+import { openTap, openTun, type Tap, type Tun, TunTapError } from "../../src/index.ts";
 import { setSndbuf } from "../../src/sys/tun.ts";
-import { collect, makeFrame } from "../support/frames.ts";
+import { collect, flood, makeFrame } from "../support/frames.ts";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
 import { quietIPv6, run, until } from "../support/system.ts";
 
@@ -61,25 +61,75 @@ describePrivileged("send", () => {
     expect(refusal(() => tap.send(new Uint8Array(13)))).toMatchObject({ code: "EINVAL", errno: -22, syscall: "write" });
   });
 
-  test("sendMany says which frame was refused; those before it were taken", () => {
-    using tun = openTun({ up: true });
+  test("sendMany deals with every frame: what is refused is counted by cause, and told once a batch", () => {
+    const told: [Tun, TunTapError][] = [];
+    using tun = openTun({ up: true, error: (device, error) => void told.push([device, error]) });
     const good = new Uint8Array([0x45, 0]);
-    const error = refusal(() => tun.sendMany([good, good, new Uint8Array([0xff]), good]));
-    expect(error).toMatchObject({ code: "EINVAL", frameIndex: 2 });
-    expect(tun.stats().rxPackets).toBe(2n);
+    const bad = new Uint8Array([0xff]);
+    expect(tun.sendMany([bad, good, good, bad, bad, good, bad])).toBe(7);
+    expect(tun.stats().rxPackets).toBe(3n);
+    expect(tun.counters()).toMatchObject({ framesSent: 3, bytesSent: 6, refused: 4 });
+    expect(tun.counters().refusedBy).toEqual({ malformed: 4, down: 0, other: 0 });
+    expect(told).toHaveLength(1);
+    expect(told[0]).toEqual([tun, expect.objectContaining({ code: "EINVAL", frameIndex: 0 })]);
+    tun.down();
+    expect(tun.sendMany([good, bad, good])).toBe(3);
+    expect(tun.counters()).toMatchObject({ framesSent: 3, refused: 7, refusedBy: { malformed: 4, down: 3, other: 0 } });
+    expect(told[1]?.[1]).toMatchObject({ code: "EIO", frameIndex: 0, hint: "bring it up first, with up()" });
+    tun.up();
+    expect(tun.sendMany([good, bad, good])).toBe(3);
+    expect(told[2]?.[1]).toMatchObject({ code: "EINVAL", frameIndex: 1 });
     expect(tun.sendMany([])).toBe(0);
+    expect(told).toHaveLength(3);
   });
 
-  test("writable rejects what the kernel refuses, and is there again afterwards", async () => {
-    using tun = openTun({ up: true });
+  test("sendMany throws for a closed device, for an interface that is gone, and for what is no frame", () => {
+    const tun = openTun({ up: true });
+    const good = new Uint8Array([0x45, 0]);
+    expect(() => tun.sendMany([good, "text" as unknown as Uint8Array])).toThrow(TypeError);
+    expect(tun.counters()).toMatchObject({ framesSent: 0, refused: 0 });
+    run("ip", "link", "del", tun.name);
+    expect(() => tun.sendMany([good])).toThrow("ERR_TUNTAP_CLOSED");
+    expect(tun.closeReason?.code).toBe("EBADFD");
+    for (const frames of [[good], []]) expect(() => tun.sendMany(frames)).toThrow("ERR_TUNTAP_CLOSED");
+  });
+
+  test("a relay whose other side goes down and comes back drops, counts, and goes on", async () => {
+    quietIPv6();
+    using far = openTap({ up: true });
+    let relayed = 0;
+    // No error handler: what is refused must not become an exception.
+    using near = openTap({
+      up: true,
+      data: (_, frames) => {
+        relayed += far.sendMany(frames);
+      },
+    });
+    const total = async (count: number): Promise<void> => {
+      await flood(near.index, 10, 60, 60);
+      await until(() => relayed === count, "every frame was relayed or dropped");
+    };
+    await total(10);
+    far.down();
+    await total(20);
+    expect(far.counters()).toMatchObject({ framesSent: 10, refusedBy: { malformed: 0, down: 10, other: 0 } });
+    far.up();
+    await total(30);
+    expect(far.counters()).toMatchObject({ framesSent: 20, refused: 10 });
+  });
+
+  test("writable counts what the kernel refuses, as sendMany does, and goes on", async () => {
+    const told: TunTapError[] = [];
+    using tun = openTun({ up: true, error: (_, error) => void told.push(error) });
     const writer = tun.writable.getWriter();
-    const refused = await writer.write(new Uint8Array([0xff])).catch((error) => error);
-    expect(refused).toMatchObject({ code: "EINVAL" });
-    const next = tun.writable.getWriter();
-    await next.write(new Uint8Array([0x45, 0]));
-    await next.close();
-    expect(tun.closed).toBeFalse();
+    await writer.write(new Uint8Array([0xff]));
+    await writer.write(new Uint8Array([0x45, 0]));
+    expect(tun.counters()).toMatchObject({ framesSent: 1, refusedBy: { malformed: 1, down: 0, other: 0 } });
+    expect(told.map(({ code }) => code)).toEqual(["EINVAL"]);
+    // What is no frame is a mistake, and fails the stream; there is a new one then.
+    await expect(writer.write("text" as unknown as Uint8Array)).rejects.toThrow(TypeError);
     await tun.writable.getWriter().write(new Uint8Array([0x45, 0]));
+    expect(tun.counters().framesSent).toBe(2);
   });
 });
 

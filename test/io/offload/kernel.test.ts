@@ -88,7 +88,7 @@ describePrivileged("the kernel and offload", () => {
   test("udp: false leaves datagrams alone, both ways", () => {
     using offloading = quiet(false, { offload: { udp: false } });
     const { device, kernel } = offloading;
-    expect(device.offload).toEqual({ raw: false, udp: false });
+    expect(device.offload).toEqual({ raw: false, udp: false, disabled: [] });
     const udp: Fields = { ...plainFields, protocol: "udp" };
     for (const fields of [udp, { ...udp, version: 6 as const }]) {
       expect(device.sendMany(makeSegments(fields, noise(500), 100))).toBe(5);

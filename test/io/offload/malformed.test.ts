@@ -1,6 +1,6 @@
 /** Virtio headers that do not fit their frames, one field wrong at a time: that frame is lost and counted, and those around it are not. */
 import { describe, expect, test } from "bun:test";
-import { FrameReader } from "../../../src/io/slab-reader.ts";
+import { FrameReader } from "../../../src/io/frame-reader.ts";
 import { type Fields, makeHeader, makePacket, makeSegments, noise, offsets, plainFields } from "./support/packets.ts";
 import { HEADER } from "./support/shim.ts";
 import { socketPair } from "./support/sockets.ts";
@@ -14,9 +14,10 @@ function received(messages: readonly Uint8Array[], ethernet: boolean): { packets
   using _ = ours;
   using __ = theirs;
   const split = ethernet ? "tap" : "tun";
-  const reader = new FrameReader({ fd: ours.fd, frameMax: 1500, reuseBuffers: false, split }, (errno) => {
+  const reader = new FrameReader({ fd: ours.fd, frameMax: 1500, reuseBuffers: false, split });
+  reader.onFailed = (errno) => {
     throw new Error(`errno ${errno}`);
-  });
+  };
   const packets: Uint8Array[] = [];
   for (const message of messages) {
     // One by one: the socket has room for ten messages by default.

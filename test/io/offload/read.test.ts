@@ -1,7 +1,7 @@
 /** vnet_read(), and the reader that devices have, on a socket in place of a TUN fd: whatever the room, no packet is lost or comes twice. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { FrameReader } from "../../../src/io/slab-reader.ts";
+import { FrameReader } from "../../../src/io/frame-reader.ts";
 import { native } from "../../../src/sys/native.ts";
 import { splittable, superPacket } from "./support/arbitraries.ts";
 import { type Fields, FLAG, makeHeader, makePacket, makeSegments, noise, plainFields } from "./support/packets.ts";
@@ -140,10 +140,13 @@ describe("the reader of a device", () => {
     makeSegments(fields, noise(length), size);
 
   for (const reuseBuffers of [false, true]) {
-    const open = (fd: number): FrameReader =>
-      new FrameReader({ fd, frameMax: 1500, reuseBuffers, split: "tun" }, (errno) => {
+    const open = (fd: number): FrameReader => {
+      const reader = new FrameReader({ fd, frameMax: 1500, reuseBuffers, split: "tun" });
+      reader.onFailed = (errno) => {
         throw new Error(`errno ${errno}`);
-      });
+      };
+      return reader;
+    };
 
     test(`${reuseBuffers ? "reuseBuffers: " : ""}super-packets far larger than its slab come whole, and nothing stays behind`, () => {
       const [ours, theirs] = socketPair(1_500_000);
@@ -182,7 +185,7 @@ describe("the reader of a device", () => {
     const [ours, theirs] = socketPair(1_500_000);
     using _ = ours;
     using __ = theirs;
-    const reader = new FrameReader({ fd: ours.fd, frameMax: 1500, reuseBuffers: false, split: "tun" }, () => {});
+    const reader = new FrameReader({ fd: ours.fd, frameMax: 1500, reuseBuffers: false, split: "tun" });
     const kept: Uint8Array[] = [];
     const expected: Uint8Array[] = [];
     for (let i = 0; i < 40; i++) {
@@ -198,7 +201,7 @@ describe("the reader of a device", () => {
     const [ours, theirs] = socketPair();
     using _ = ours;
     using __ = theirs;
-    const reader = new FrameReader({ fd: ours.fd, frameMax: 1500, reuseBuffers: false, split: "tun" }, () => {});
+    const reader = new FrameReader({ fd: ours.fd, frameMax: 1500, reuseBuffers: false, split: "tun" });
     for (let length = 0; length <= HEADER; length++) theirs.send(new Uint8Array(length));
     theirs.send(new Uint8Array(HEADER), noise(20));
     expect(reader.readBatch(512)?.map((frame) => Uint8Array.from(frame))).toEqual([noise(20)]);

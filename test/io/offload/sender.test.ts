@@ -1,23 +1,31 @@
 /** sendMany() with merging, into a socket that has room for little: what is told to be taken is what was written, and nothing else. */
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { systemError, TunTapError } from "../../../src/errors.ts";
+import { systemError, type TunTapError } from "../../../src/errors.ts";
 import { MergingWriter } from "../../../src/io/merge-writer.ts";
-import { Sender } from "../../../src/io/sender.ts";
+import { type RefusalPolicy, Sender } from "../../../src/io/sender.ts";
 import { traffic } from "./support/arbitraries.ts";
 import { FLAG, makePacket, makeSegments, noise, plainFields } from "./support/packets.ts";
 import { receive } from "./support/shim.ts";
 import { socketPair } from "./support/sockets.ts";
 import { withoutId } from "./support/soundness.ts";
 
-const refusal = (errno: number, _: Uint8Array, frameIndex?: number): TunTapError =>
-  systemError(errno, "write", frameIndex === undefined ? {} : { frameIndex });
+/** Refuses what the socket refuses, under one cause. */
+const policy: RefusalPolicy<"other"> = {
+  causes: ["other"],
+  endedBy: () => undefined,
+  causeOf: () => "other",
+  isForAll: () => false,
+  errorOf: (errno, _, frameIndex) => systemError(errno, "write", frameIndex === undefined ? {} : { frameIndex }),
+};
 
 /** A sender, and what it has written; there is room for some 40 KB of that. */
-function rig(ethernet = false): { sender: Sender; wants: () => number; written: () => Uint8Array[] } & Disposable {
+function rig(
+  ethernet = false,
+): { sender: Sender<"other">; wants: () => number; written: () => Uint8Array[] } & Disposable {
   const [ours, theirs] = socketPair(20_000);
   let wants = 0;
-  const sender = new Sender(ours.fd, new MergingWriter(ethernet, true), refusal, () => wants++);
+  const sender = new Sender(ours.fd, new MergingWriter(ethernet, true), policy, { onWant: () => wants++ });
   return {
     sender,
     wants: () => wants,
@@ -58,7 +66,12 @@ describe("sendMany", () => {
           sender.onWritable();
         }
         const bytes = frames.reduce((sum, { length }) => sum + length, 0);
-        expect(sender.counters()).toEqual({ framesSent: frames.length, bytesSent: bytes, refused: 0 });
+        expect(sender.counters()).toEqual({
+          framesSent: frames.length,
+          bytesSent: bytes,
+          refused: 0,
+          refusedBy: { other: 0 },
+        });
       }),
       { numRuns: 200 },
     );
@@ -127,26 +140,21 @@ describe("sendMany", () => {
     }
   });
 
-  test("an error other than EAGAIN names the frame, and those before it were taken", () => {
+  test("frames that are refused for good are dealt with: counted, told once a batch, and no exception", () => {
     const [ours, theirs] = socketPair();
     using _ = ours;
-    const sender = new Sender(ours.fd, new MergingWriter(false, true), refusal, () => {});
+    const sender = new Sender(ours.fd, new MergingWriter(false, true), policy, { onWant: () => {} });
+    const told: TunTapError[] = [];
+    sender.onRefused = (error) => void told.push(error);
     expect(sender.sendMany(run(1))).toBe(5);
     expect(receive(theirs.receiveAll(), false)).toEqual(run(1));
     theirs[Symbol.dispose]();
-    const failure = (frames: Uint8Array[]): unknown => {
-      try {
-        return sender.sendMany(frames);
-      } catch (error) {
-        return error;
-      }
-    };
     // Nobody is at the other end: ECONNREFUSED.
-    for (const frames of [run(1), [bare(1)], [bare(1), ...run(1)], [...run(1), bare(1)]]) {
-      const error = failure(frames) as TunTapError;
-      expect(error).toBeInstanceOf(TunTapError);
-      expect(error).toMatchObject({ syscall: "write", frameIndex: 0 });
-    }
-    expect(sender.counters()).toMatchObject({ framesSent: 5, refused: 4 });
+    const batches = [run(1), [bare(1)], [bare(1), ...run(1)], [...run(1), bare(1)]];
+    for (const frames of batches) expect(sender.sendMany(frames)).toBe(frames.length);
+    expect(told.map(({ syscall, frameIndex }) => ({ syscall, frameIndex }))).toEqual(
+      batches.map(() => ({ syscall: "write", frameIndex: 0 })),
+    );
+    expect(sender.counters()).toMatchObject({ framesSent: 5, refused: 18, refusedBy: { other: 18 } });
   });
 });

@@ -1,0 +1,223 @@
+import type { TunTapError } from "../errors.ts";
+import { lazy } from "../lazy.ts";
+import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
+import { native } from "../sys/native.ts";
+import { runAll } from "./ending.ts";
+import { closedError } from "./failures.ts";
+import type { FrameObservers } from "./observers.ts";
+import { reactor, type Watch, type Watcher } from "./reactor.ts";
+import { type Reader, Receiver, type Take } from "./receiver.ts";
+import { type BatchWriter, type RefusalPolicy, Sender } from "./sender.ts";
+
+/** What a channel is made of. */
+export interface ChannelParts<R extends Reader, B> {
+  readonly fd: number;
+  /** Whether the end closes the fd. */
+  readonly closeFd: boolean;
+  readonly reader: R;
+  /** The way to take what is pushed to a handler. */
+  readonly batch: Take<R, B>;
+  readonly writer: BatchWriter;
+  /** EPOLL* to ask for at all times, beside EPOLLERR and EPOLLHUP. */
+  readonly events?: number;
+}
+
+/**
+ * An open fd that frames pass through, in both directions: its place in the
+ * event loop, its receiver, sender and observers, and its one end. It does not
+ * refer to the object that users hold, except through handlers and waiters, so
+ * that a forgotten one can be collected, and its channel be closed then.
+ *
+ * A device and a UDP socket are one each, with what is special about them in
+ * the protected methods. None of these is called from this constructor.
+ */
+export abstract class Channel<R extends Reader, B, Cause extends string> implements Watcher, RefusalPolicy<Cause> {
+  readonly receiver: Receiver<R, B>;
+  readonly sender: Sender<Cause>;
+  readonly #reader: R;
+  readonly #watch: Watch;
+  readonly #closeFd: boolean;
+  readonly #baseEvents: number;
+  #fd: number;
+  #events: number;
+  #isEnding = false;
+  #reason: TunTapError | undefined;
+  #observers: FrameObservers | undefined;
+  readonly #closeListeners: ((reason: TunTapError | undefined) => void)[] = [];
+  /** Called when the kernel takes frames again. Must not throw. */
+  onDrain: () => void = () => {};
+
+  constructor({ fd, closeFd, reader, batch, writer, events = 0 }: ChannelParts<R, B>, causes: readonly Cause[]) {
+    this.causes = causes;
+    this.#fd = fd;
+    this.#closeFd = closeFd;
+    this.#reader = reader;
+    this.#baseEvents = events;
+    this.#events = events;
+    reader.onFailed = (errno) => this.close(this.readFailed(errno));
+    this.receiver = new Receiver(reader, batch, {
+      onWant: () => this.#listen((this.#events & EPOLLIN) !== 0 || this.receiver.wanted),
+      onThrown: (cause) => this.#watch.failed(cause),
+    });
+    this.sender = new Sender(fd, writer, this, { onWant: () => this.onWants() });
+    this.#watch = reactor().watch(fd, events, this);
+    if (closeFd) native().fd_own(fd);
+  }
+
+  /** "device" or "socket": the word that errors have for it. */
+  protected abstract readonly noun: string;
+  /** Returns why the channel ends, for the `-errno` of a read. */
+  protected abstract readFailed(errno: number): TunTapError;
+  /** Finds out whether the fd is still of use, and closes the channel if not. */
+  protected abstract checkAlive(): void;
+  /** The fd may be written to, or something else may have changed that writing depends on. */
+  protected onWritable(): void {}
+  /** Whether to be woken by {@link onWritable} although nothing waits to be sent. */
+  protected get wantsWritable(): boolean {
+    return false;
+  }
+  /** The channel is about to end: its fd is open, and all calls work. */
+  protected onEnding(_reason: TunTapError | undefined): void {}
+  /** The fd is closed. */
+  protected onEnded(): void {}
+
+  readonly causes: readonly Cause[];
+  abstract endedBy(errno: number): TunTapError | undefined;
+  abstract causeOf(errno: number): Cause;
+  abstract isForAll(cause: Cause): boolean;
+  abstract errorOf(errno: number, frame: Uint8Array, frameIndex?: number): TunTapError;
+
+  get reader(): R {
+    return this.#reader;
+  }
+
+  /** -1 once closed. */
+  get fd(): number {
+    return this.#fd;
+  }
+
+  get closed(): boolean {
+    return this.#fd < 0;
+  }
+
+  /** Why it ended, or is ending, if that was not by the user's `close()`. */
+  get reason(): TunTapError | undefined {
+    return this.#reason;
+  }
+
+  /** @throws {TunTapError} `ERR_TUNTAP_CLOSED` */
+  assertOpen(): void {
+    if (this.closed) throw this.closedError();
+  }
+
+  /** What calls throw once it is closed. */
+  closedError(): TunTapError {
+    return closedError(this.#reason, this.noun);
+  }
+
+  /** The observers that are shown what passes. */
+  get observers(): FrameObservers {
+    if (this.#observers === undefined) {
+      const { FrameObservers } = lazy((): typeof import("./observers.ts") => require("./observers.ts"));
+      const observers = new FrameObservers((on) => {
+        this.receiver.onFrames = on ? (frames) => observers.tell(frames, "received") : undefined;
+        this.sender.onFrames = on ? (frames) => observers.tell(frames, "sent") : undefined;
+      });
+      this.#observers = observers;
+    }
+    return this.#observers;
+  }
+
+  /** Whether the process stays alive for it. */
+  setReferenced(on: boolean): void {
+    if (!this.closed) this.#watch.setReferenced(on);
+  }
+
+  /** `listener` is called once, when all of the channel has ended. Must not throw. */
+  onClose(listener: (reason: TunTapError | undefined) => void): void {
+    this.#closeListeners.push(listener);
+  }
+
+  /** Takes the constructor back, for an open that fails: the fd stays with the caller. Nobody is told. */
+  discard(): void {
+    if (this.closed) return;
+    native().fd_disown(this.#fd);
+    this.#isEnding = true;
+    this.#fd = -1;
+    this.#watch.end();
+    this.receiver.end();
+  }
+
+  /**
+   * Ends everything, once; what the kernel still queues is lost with the fd.
+   * Each step runs whatever the others do. First, while all calls still work,
+   * what was read before the end is delivered.
+   *
+   * @param reason undefined if the user asks for it
+   */
+  close(reason?: TunTapError, byUser: boolean = reason === undefined): void {
+    if (this.#isEnding) return;
+    this.#isEnding = true;
+    this.#reason = reason;
+    runAll(
+      () => this.receiver.finish(!byUser),
+      () => this.onEnding(reason),
+      () => this.#closeNow(),
+      () => this.receiver.end(),
+      () => this.sender.end(() => this.closedError()),
+      () => this.onEnded(),
+      () => this.#observers?.end(),
+      ...this.#closeListeners.map((listener) => () => listener(reason)),
+    );
+  }
+
+  #closeNow(): void {
+    const fd = this.#fd;
+    // From here on nobody reaches the number, which the next open(2) may return.
+    this.#fd = -1;
+    runAll(
+      () => this.#watch.end(),
+      () => {
+        // Closed already if somebody else did that behind our back.
+        if (this.#closeFd) native().fd_close(fd);
+      },
+    );
+  }
+
+  onEvents(events: number): void {
+    const wanted = this.receiver.wanted;
+    // Readable first: what arrived before the end is delivered before it.
+    if (wanted && (events & EPOLLIN) !== 0) this.receiver.onReadable();
+    if ((events & EPOLLOUT) !== 0 && !this.closed) {
+      this.onWritable();
+      if (this.sender.blocked) {
+        this.sender.onWritable();
+        this.onDrain();
+      }
+    }
+    if ((events & (EPOLLERR | EPOLLHUP)) !== 0 && !this.closed) this.checkAlive();
+    // Whoever was waiting is likely to wait again: EPOLLIN goes when it finds nobody.
+    this.#listen(wanted);
+  }
+
+  onDoubt(): void {
+    this.checkAlive();
+    this.onWritable();
+  }
+
+  onFailure(error: TunTapError): void {
+    this.close(error);
+  }
+
+  /** What {@link wantsWritable} says may have changed. */
+  onWants(): void {
+    this.#listen((this.#events & EPOLLIN) !== 0);
+  }
+
+  #listen(readable: boolean): void {
+    if (this.closed) return;
+    const writable = this.sender.blocked || this.wantsWritable;
+    this.#events = this.#baseEvents | (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
+    this.#watch.setEvents(this.#events);
+  }
+}

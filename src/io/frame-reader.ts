@@ -1,0 +1,108 @@
+import { EAGAIN } from "../sys/constants.ts";
+import { PlainFiller } from "./plain-reader.ts";
+import type { Reader, Take } from "./receiver.ts";
+import { BIG_SLAB_BYTES, SLAB_BYTES, Slab } from "./slab.ts";
+import { SplitFiller } from "./split-reader.ts";
+import type { DeviceCounters } from "./types.ts";
+
+const BIG_FRAME = 32 * 1024;
+
+export interface FrameReaderOptions {
+  readonly fd: number;
+  /** The longest frame to expect, in bytes. A longer one arrives whole all the same. */
+  readonly frameMax: number;
+  readonly reuseBuffers: boolean;
+  /** The fd has virtio headers: take them away, and split super-packets. */
+  readonly split?: "tun" | "tap" | undefined;
+}
+
+/** Reads frames from a TUN fd as views of slabs. */
+export class FrameReader implements Reader {
+  readonly batchMax: number;
+  readonly #filler: PlainFiller | SplitFiller;
+  readonly #slab: Slab;
+  readonly #reuse: boolean;
+  /** With reuse, the list that frames are handed out in. */
+  readonly #list: Uint8Array[] = [];
+  onFailed: (errno: number) => void = () => {};
+
+  constructor({ fd, frameMax, reuseBuffers, split }: FrameReaderOptions) {
+    this.#filler = split === undefined ? new PlainFiller(fd) : new SplitFiller(fd, split === "tap");
+    this.batchMax = this.#filler.batchMax;
+    this.#reuse = reuseBuffers;
+    // Reused, a small one stays in the processor's cache; big is for what is split, of which a read takes more, and for big frames that are kept.
+    const isBig = reuseBuffers ? split !== undefined : split === undefined && frameMax > BIG_FRAME;
+    this.#slab = new Slab(this.#filler, {
+      bytes: isBig ? BIG_SLAB_BYTES : SLAB_BYTES,
+      frameMax,
+      reuse: reuseBuffers,
+    });
+  }
+
+  counters(): Pick<DeviceCounters, "framesReceived" | "bytesReceived" | "truncated" | "malformed"> {
+    const { framesTaken, bytesTaken, truncated } = this.#slab;
+    const malformed = this.#filler instanceof SplitFiller ? this.#filler.malformed : 0;
+    return { framesReceived: framesTaken, bytesReceived: bytesTaken, truncated, malformed };
+  }
+
+  get buffered(): boolean {
+    return this.#filler.held;
+  }
+
+  get crowded(): boolean {
+    return this.#slab.crowded;
+  }
+
+  /** Returns the next frame, or null if none is waiting. */
+  readFrame(): Uint8Array | null {
+    const count = this.#slab.fill(1);
+    return count === 1 ? this.#slab.take(0) : this.#none(count);
+  }
+
+  /** Returns all frames that are waiting, `limit` (at most {@link batchMax}) of them; null if none is. */
+  readBatch(limit: number): Uint8Array[] | null {
+    const slab = this.#slab;
+    let count = slab.fill(limit);
+    if (count <= 0) return this.#none(count);
+    const frames = this.#reuse ? this.#list : [];
+    frames.length = 0;
+    for (;;) {
+      for (let i = 0; i < count; i++) frames.push(slab.take(i));
+      // A fill ends early when the slab is full or none is waiting; with reuse, a second one would overwrite the first.
+      if (frames.length >= limit || this.#reuse || (slab.hasRoom && !this.buffered)) return frames;
+      count = slab.fill(limit - frames.length);
+      // If that failed, so will the next one: what was read is delivered first.
+      if (count <= 0) return frames;
+    }
+  }
+
+  end(): void {
+    this.#filler.end();
+  }
+
+  #none(result: number): null {
+    if (result < 0 && result !== -EAGAIN) this.onFailed(result);
+    return null;
+  }
+}
+
+/** One frame at a time. */
+export const oneFrame: Take<FrameReader, Uint8Array> = {
+  take: (reader) => reader.readFrame(),
+  countOf: () => 1,
+  framesOf: (frame) => [frame],
+};
+
+/** One frame, copied out of a buffer that is used again. */
+export const frameCopy: Take<FrameReader, Uint8Array> = {
+  take: (reader) => reader.readFrame()?.slice() ?? null,
+  countOf: oneFrame.countOf,
+  framesOf: oneFrame.framesOf,
+};
+
+/** All frames that are waiting. */
+export const frameBatch: Take<FrameReader, Uint8Array[]> = {
+  take: (reader, budget) => reader.readBatch(budget),
+  countOf: (frames) => frames.length,
+  framesOf: (frames) => frames,
+};

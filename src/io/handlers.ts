@@ -1,0 +1,46 @@
+/** The handlers that users give: how they are called, and what becomes of what they throw. */
+
+import type { TunTapError } from "../errors.ts";
+import { throwUncaught } from "./ending.ts";
+import { handlerError } from "./failures.ts";
+
+/** Calls the handlers of one device or socket. What one throws goes to `error`, or else is an uncaught exception, as on Bun's own sockets. */
+export class HandlerCalls<O> {
+  readonly #owner: O;
+  readonly #error: ((owner: O, error: TunTapError) => void) | undefined;
+
+  /** @param handlers is `this` in the calls of `error` */
+  constructor(owner: O, handlers: { error?(owner: O, error: TunTapError): void }) {
+    this.#owner = owner;
+    const { error } = handlers;
+    this.#error = error === undefined ? undefined : (owner, failure) => error.call(handlers, owner, failure);
+  }
+
+  /** Tells the error handler of a failure that no call can throw; undefined if there is none. */
+  get onError(): ((error: TunTapError) => void) | undefined {
+    const tell = this.#error;
+    return tell && ((error) => this.call("error", () => tell(this.#owner, error)));
+  }
+
+  /** Calls the handler of that name, and deals with what it throws. */
+  call(name: string, handler: () => void): void {
+    try {
+      handler();
+    } catch (cause) {
+      this.threw(name, cause);
+    }
+  }
+
+  /** Deals with what the handler of that name threw. */
+  threw(name: string, cause: unknown): void {
+    if (this.#error === undefined || name === "error") throwUncaught(cause);
+    else {
+      const failure = handlerError(name, cause);
+      try {
+        this.#error(this.#owner, failure);
+      } catch (uncaught) {
+        throwUncaught(uncaught);
+      }
+    }
+  }
+}

@@ -1,0 +1,10 @@
+import { native } from "../sys/native.ts";
+import type { BatchWriter } from "./sender.ts";
+
+/** Writes each frame with one write(2): the driver takes what one call writes as one frame. */
+export const plainWriter: BatchWriter = {
+  write: (fd, frame) => native().tun_write(fd, frame, frame.byteLength),
+  push: (fd, base, offsets, lengths, count) => native().tun_write_many(fd, base, offsets, lengths, count),
+  flush: () => 0,
+  pending: 0,
+};

@@ -1,0 +1,172 @@
+/** Slabs: the memory that received frames are read into, and handed out of as views. */
+
+/** A view that begins inside its buffer is known to have one (see `gather` in batch.ts). */
+const SLAB_START = 8;
+export const SLAB_BYTES: number = 256 * 1024;
+/** Slab size for super-packets: holds several frames of up to 64 KiB, or the packets that they are split into. */
+export const BIG_SLAB_BYTES: number = 1024 * 1024;
+
+/** Fills a slab with what an fd has. Each way to read is one of these, in a file of its own. */
+export interface Filler {
+  /** Frames that one batch has at most: the budget that keeps timers on time under a flood. */
+  readonly batchMax: number;
+  /** Each frame begins at the next multiple of this behind the one before: a power of two. */
+  readonly alignment: number;
+  /** Whether something was read from the kernel that found no room in the slab. The next {@link fill} begins with it. */
+  readonly held: boolean;
+  /** Takes the part of a frame that is longer than the room that is left, where the way to read allows for that. */
+  readonly spill?: Uint8Array;
+  /**
+   * Reads up to `limit` frames into `slab`, from `offset` to `end`, and their
+   * lengths into `lengths`. Stops when fewer than `frameMax` bytes are left.
+   * Returns how many frames; 0 if what is held is longer than the room; `-errno`
+   * if there is none.
+   */
+  fill(slab: Uint8Array, offset: number, end: number, frameMax: number, lengths: Int32Array, limit: number): number;
+  /** Called once the fd is closed. What is held can still be taken. */
+  end(): void;
+}
+
+export interface SlabOptions {
+  readonly bytes: number;
+  /**
+   * The longest frame to expect, in bytes. A longer one (the MTU was raised
+   * meanwhile) arrives whole all the same if there is a spill, and raises this.
+   */
+  readonly frameMax: number;
+  /** One slab for ever, which each fill begins at its start; else a byte is written once, and a frame can be kept. */
+  readonly reuse: boolean;
+}
+
+/** The lengths of the frames of one fill. They are taken before the next one, so all slabs of a thread share them. */
+let lengths: Int32Array | undefined;
+const LENGTHS_MAX = 4096;
+
+/** The slab that frames are read into next, and the views of what was read. */
+export class Slab {
+  readonly #filler: Filler;
+  readonly #spill: Uint8Array | undefined;
+  readonly #padding: number;
+  readonly #reuse: boolean;
+  readonly #bytes: number;
+  #frameMax: number;
+  #memory: Uint8Array = empty;
+  #offset = SLAB_START;
+  #lengths: Int32Array = noLengths;
+  /** With reuse, the views of the last fills. */
+  readonly #views: (Uint8Array | undefined)[] = [];
+  #full = false;
+  #framesTaken = 0;
+  #bytesTaken = 0;
+  #truncated = 0;
+
+  constructor(filler: Filler, { bytes, frameMax, reuse }: SlabOptions) {
+    this.#filler = filler;
+    this.#spill = filler.spill;
+    this.#padding = filler.alignment - 1;
+    this.#bytes = bytes;
+    this.#frameMax = frameMax;
+    this.#reuse = reuse;
+  }
+
+  get framesTaken(): number {
+    return this.#framesTaken;
+  }
+
+  get bytesTaken(): number {
+    return this.#bytesTaken;
+  }
+
+  /** Frames that were longer than any frame can be: the kernel has cut them. */
+  get truncated(): number {
+    return this.#truncated;
+  }
+
+  /** Whether the last fill may have ended for lack of room, with more waiting. */
+  get crowded(): boolean {
+    return this.#filler.held || this.#bytes - this.#offset < this.#frameMax;
+  }
+
+  /** Whether the next fill goes behind what was read, and not into a new slab. */
+  get hasRoom(): boolean {
+    return this.#bytes - this.#offset >= this.#frameMax && this.#memory !== empty && (this.#reuse || !this.#full);
+  }
+
+  /**
+   * Reads up to `limit` frames. Each has to be taken, in order, before the
+   * next fill.
+   *
+   * @returns how many, or `-errno`
+   */
+  fill(limit: number): number {
+    lengths ??= new Int32Array(LENGTHS_MAX);
+    this.#lengths = lengths;
+    if (this.#reuse) this.#offset = SLAB_START;
+    // byteLength is 0 if somebody transferred the buffer of a frame away.
+    if (!this.hasRoom || this.#memory.byteLength === 0) this.#renew();
+    let count = this.#fillFrom(lengths, limit);
+    if (count === 0) {
+      // What is held is longer than what was left of the slab.
+      this.#renew();
+      count = this.#fillFrom(lengths, limit);
+    }
+    // What is held although there was room for more frames found no room in this slab.
+    this.#full = this.#filler.held && count < limit;
+    return count;
+  }
+
+  #fillFrom(into: Int32Array, limit: number): number {
+    return this.#filler.fill(this.#memory, this.#offset, this.#bytes, this.#frameMax, into, limit);
+  }
+
+  #renew(): void {
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(this.#bytes);
+    this.#memory = new Uint8Array(buffer, byteOffset, this.#bytes);
+    this.#offset = SLAB_START;
+    this.#full = false;
+    this.#views.length = 0;
+  }
+
+  /** Passes over `bytes` that belong to no frame, such as the gap before the next message of one system call. */
+  skip(bytes: number): void {
+    this.#offset += bytes;
+  }
+
+  /** Returns the next frame of the last fill, number `i` of it. */
+  take(i: number): Uint8Array {
+    const length = this.#lengths[i] as number;
+    this.#framesTaken++;
+    this.#bytesTaken += length;
+    if (length > this.#frameMax) this.#frameMax = length;
+    const start = this.#offset;
+    const room = this.#bytes - start;
+    this.#offset = start + ((length + this.#padding) & ~this.#padding);
+    if (length <= room) return this.#view(i, this.#memory.byteOffset + start, length);
+    return this.#join(start, room, length);
+  }
+
+  /** Returns a frame that runs on into the spill. */
+  #join(start: number, room: number, length: number): Uint8Array {
+    const spill = this.#spill as Uint8Array;
+    // No frame is as long as that: the kernel has cut it.
+    if (length >= room + spill.byteLength) this.#truncated++;
+    const whole = new Uint8Array(length);
+    whole.set(this.#memory.subarray(start));
+    whole.set(spill.subarray(0, length - room), room);
+    return whole;
+  }
+
+  /** With reuse the view of the last time, if it is the same: traffic repeats itself. */
+  #view(i: number, start: number, length: number): Uint8Array {
+    if (!this.#reuse) return new Uint8Array(this.#memory.buffer, start, length);
+    let view = this.#views[i];
+    if (view?.byteOffset !== start || view.byteLength !== length) {
+      view = new Uint8Array(this.#memory.buffer, start, length);
+      this.#views[i] = view;
+    }
+    return view;
+  }
+}
+
+const empty = new Uint8Array(0);
+const noLengths = new Int32Array(0);
