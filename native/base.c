@@ -5,6 +5,8 @@ extern void *memcpy(void *to, const void *from, size n);
 extern void *memset(void *to, int byte, size n);
 
 static int *(*errno_location)(void);
+static void *(*libc_realloc)(void *, size);
+static void (*libc_free)(void *);
 static int (*sys_open)(const char *, int, ...);
 static int (*sys_close)(int);
 static int (*sys_fcntl)(int, int, ...);
@@ -35,6 +37,8 @@ static int (*sys_pthread_sigmask)(int, const void *, void *);
 
 static const struct { void *slot; const char *name; } libc[] = {
 	{ &errno_location, "__errno_location" },
+	{ &libc_realloc, "realloc" },
+	{ &libc_free, "free" },
 	{ &sys_open, "open" },
 	{ &sys_close, "close" },
 	{ &sys_fcntl, "fcntl" },
@@ -88,19 +92,38 @@ static int (*transfer)(long number, int fd, const void *bytes, size n) = transfe
 
 /* Descriptors */
 
-/* The fds that this JavaScript thread has to close, a bit each. */
-static u8 owned[1 << 17];
+/*
+ * The fds that this JavaScript thread has to close, a bit each. The table
+ * grows with the fds, because it stays in the process with the compiled code
+ * when a Worker has ended, if it is part of it.
+ */
+static u8 *owned;
+static int owned_bytes;
 
+/* Without memory the fd is left out: only the end of a terminated Worker does not close it then. */
 static int fd_own(int fd)
 {
-	if (fd >= 0 && fd < (int)sizeof owned * 8)
-		owned[fd / 8] |= 1 << fd % 8;
+	int bytes = owned_bytes ? owned_bytes : 32;
+	u8 *more;
+	if (fd < 0)
+		return fd;
+	while (fd / 8 >= bytes)
+		bytes *= 2;
+	if (bytes > owned_bytes) {
+		more = libc_realloc(owned, (size)bytes);
+		if (!more)
+			return fd;
+		memset(more + owned_bytes, 0, (size)(bytes - owned_bytes));
+		owned = more;
+		owned_bytes = bytes;
+	}
+	owned[fd / 8] |= 1 << fd % 8;
 	return fd;
 }
 
 static int fd_disown(int fd)
 {
-	if (fd >= 0 && fd < (int)sizeof owned * 8)
+	if (fd >= 0 && fd / 8 < owned_bytes)
 		owned[fd / 8] &= ~(1 << fd % 8);
 	return fd;
 }

@@ -14,9 +14,12 @@ static void thread_end(void *bytes, void *context)
 		waiter.stop = 1;
 		thread_arm();
 	}
-	for (fd = 0; fd < (int)sizeof owned * 8; fd++)
+	for (fd = 0; fd < owned_bytes * 8; fd++)
 		if (owned[fd / 8] >> fd % 8 & 1)
 			sys_close(fd);
+	libc_free(owned);
+	owned = 0;
+	owned_bytes = 0;
 	/* Last: it takes some 40 ms. */
 	if (aio_context)
 		sys_syscall(NR_io_destroy, aio_context);
@@ -112,7 +115,7 @@ static const struct { const char *name, *parameters; void *address; } exports[] 
 };
 
 /* Null, or the name of the function that this libc lacks. */
-const char *tuntap_link(void)
+static const char *libc_link(void)
 {
 	size i;
 	for (i = 0; i < sizeof libc / sizeof *libc; i++) {
@@ -124,8 +127,21 @@ const char *tuntap_link(void)
 	return 0;
 }
 
-const void *tuntap_exports(void) { return exports; }
-
-int tuntap_export_count(void) { return sizeof exports / sizeof *exports; }
-
-void (*tuntap_thread_end(void))(void *, void *) { return thread_end; }
+/*
+ * The one function that `cc` binds, once: for each of them it leaves a mapping
+ * of its own in the process. Its result is four pointers wide.
+ */
+const void *tuntap_shim(void)
+{
+	static struct {
+		const char *missing;
+		const void *exports;
+		size count;
+		void (*thread_end)(void *, void *);
+	} shim;
+	shim.missing = libc_link();
+	shim.exports = exports;
+	shim.count = sizeof exports / sizeof *exports;
+	shim.thread_end = thread_end;
+	return &shim;
+}

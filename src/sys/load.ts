@@ -21,57 +21,60 @@ export function load(): Native {
       hint: "use an x64 or arm64 machine",
     });
   }
-  const { symbols } = compile();
-  const missing = symbols.tuntap_link();
-  if (missing !== null) {
-    throw new TunTapError("ERR_TUNTAP_NATIVE", `this C library has no function ${new CString(missing)}`, {
+  const [missing = 0, table = 0, count = 0, threadEnd = 0] = wordsAt(compile(), 4);
+  if (missing !== 0) {
+    throw new TunTapError("ERR_TUNTAP_NATIVE", `this C library has no function ${textAt(missing)}`, {
       hint: "use Bun on glibc or musl",
     });
   }
-  const table = symbols.tuntap_exports() as Pointer;
-  threadEnd.push(freedBy(symbols.tuntap_thread_end() as Pointer, table));
-  const bindings = bindingsOf(table, symbols.tuntap_export_count());
-  return linkSymbols(bindings).symbols as unknown as Native;
+  const { symbols } = linkSymbols(bindingsOf(table, count));
+  return endingThread(symbols as unknown as Native, threadEnd);
+}
+
+/**
+ * Ties the end of the shim to the collection of `shim`, through an ArrayBuffer
+ * whose deallocator is `threadEnd`. The end of a JavaScript thread collects it,
+ * even `worker.terminate()`, which gives no other notice. Before that it is
+ * reached by every module of this library, and so by every open device, also
+ * where `bun --hot` or a cleared `require.cache` forgets the modules.
+ */
+function endingThread(shim: Native, threadEnd: number): Native {
+  // bun-types leaves out the last two arguments: the deallocator's context, and the deallocator.
+  type ToArrayBuffer = (bytes: Pointer, offset: number, length: number, context: null, free: Pointer) => ArrayBuffer;
+  const end = (toArrayBuffer as ToArrayBuffer)(threadEnd as Pointer, 0, 8, null, threadEnd as Pointer);
+  return Object.defineProperty(shim, Symbol("the end of the thread"), { value: end });
 }
 
 /** Reads the table of `native/exports.c`: three pointers a row, to the name, the parameters and the function. */
-export function bindingsOf(table: Pointer, count: number): Record<string, FFIFunction> {
-  const pointers = new BigUint64Array(toArrayBuffer(table, 0, count * 24));
-  const text = (i: number): string => new CString(Number(pointers[i]) as Pointer).toString();
+function bindingsOf(table: number, count: number): Record<string, FFIFunction> {
+  const words = wordsAt(table, 3 * count);
   const bindings: Record<string, FFIFunction> = {};
-  for (let i = 0; i < pointers.length; i += 3) {
-    const parameters = text(i + 1);
-    bindings[text(i)] = {
-      ptr: pointers[i + 2] as unknown as Pointer,
-      args: parameters === "" ? [] : (parameters.split(" ") as ("i32" | "u32" | "ptr")[]),
-      returns: "i32",
-    };
+  for (let i = 0; i < words.length; i += 3) {
+    const [name = 0, parameters = 0, address = 0] = words.slice(i, i + 3);
+    const types = textAt(parameters).split(" ") as ("i32" | "u32" | "ptr")[];
+    bindings[textAt(name)] = { ptr: address as Pointer, args: types[0] ? types : [], returns: "i32" };
   }
   return bindings;
 }
 
-/** Held as long as this JavaScript thread lives. Its end frees it, even by `worker.terminate()`, which gives no other notice. */
-const threadEnd: ArrayBuffer[] = [];
-
-/** bun-types leaves out toArrayBuffer's last two arguments: the deallocator's context, and the deallocator. */
-function freedBy(deallocator: Pointer, bytes: Pointer): ArrayBuffer {
-  type ToArrayBuffer = (bytes: Pointer, offset: number, length: number, context: null, free: Pointer) => ArrayBuffer;
-  return (toArrayBuffer as ToArrayBuffer)(bytes, 0, 8, null, deallocator);
+/** Reads `count` pointers or 64-bit numbers. */
+function wordsAt(address: number, count: number): number[] {
+  return [...new BigUint64Array(toArrayBuffer(address as Pointer, 0, 8 * count))].map(Number);
 }
 
-const entryPoints = {
-  tuntap_thread_end: { args: [], returns: "ptr" },
-  tuntap_link: { args: [], returns: "ptr" },
-  tuntap_exports: { args: [], returns: "ptr" },
-  tuntap_export_count: { args: [], returns: "i32" },
-} as const;
+/** Reads a C string. */
+function textAt(address: number): string {
+  return new CString(address as Pointer).toString();
+}
 
-function compile(): ReturnType<typeof cc<typeof entryPoints>> {
+/** Compiles the shim and returns the address of the result of `tuntap_shim()`. */
+function compile(): number {
   let file: SourceFile | undefined;
   try {
     file = sourceFile();
     // -nostdlib, because a machine without libc's development files has no libc for the linker to find.
-    return cc({ source: file.path, flags: ["-nostdlib"], symbols: entryPoints });
+    const symbols = { tuntap_shim: { args: [], returns: "ptr" } } as const;
+    return cc({ source: file.path, flags: ["-nostdlib"], symbols }).symbols.tuntap_shim() as number;
   } catch (cause) {
     if (cause instanceof TunTapError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);

@@ -10,9 +10,9 @@ export const projectPath: string = resolve(import.meta.dir, "../..");
 /** The wakers of src/reactor.ts, for test.each. */
 export const wakers = ["aio", "thread"] as const;
 
-/** The path of a program of this folder. */
+/** Returns the path of a program of this folder; an absolute path stays as it is. */
 export function programPath(name: string): string {
-  return join(import.meta.dir, "programs", name);
+  return resolve(import.meta.dir, "programs", name);
 }
 
 /** A folder of its own, and how to remove it. */
@@ -47,6 +47,8 @@ export interface Ending extends Output {
 
 export interface ChildOptions {
   args?: readonly (string | number)[];
+  /** Flags of Bun's own. */
+  flags?: readonly string[];
   env?: Record<string, string>;
   /** Gives it a network namespace to itself, with quiet IPv6: needs `unshare`. */
   ownNamespace?: boolean;
@@ -67,8 +69,8 @@ export class Child implements AsyncDisposable {
   #linesTaken = 0;
 
   /** Starts a program of this folder with `bun`; stdin stays open until {@link end}. */
-  constructor(program: string, { args = [], env = {}, ownNamespace = false }: ChildOptions = {}) {
-    const command = [process.execPath, programPath(program), ...args.map(String)];
+  constructor(program: string, { args = [], flags = [], env = {}, ownNamespace = false }: ChildOptions = {}) {
+    const command = [process.execPath, ...flags, programPath(program), ...args.map(String)];
     this.#process = Bun.spawn(ownNamespace ? [...inOwnNamespace, ...command] : command, {
       env: { ...process.env, ...env },
       stdin: "pipe",

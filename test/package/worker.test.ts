@@ -74,3 +74,19 @@ async function terminate(count: number, BUN_TUNTAP_WAKER: string) {
   expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
   return JSON.parse(stdout);
 }
+
+describeWithTools("what Workers leave in the process", ["unshare"], () => {
+  test("a device costs no mapping more than a compiled function, of which Bun frees nothing", async () => {
+    const [compile, device] = await Promise.all([remains("compile"), remains("device")]);
+    // One text and one call of it, with what lies in between.
+    expect(device).toBeLessThanOrEqual(compile + 1);
+  }, 60_000);
+});
+
+/** Mappings that each of 40 Workers left. */
+async function remains(deed: string): Promise<number> {
+  await using child = new Child("remains.ts", { args: [deed, 40], ownNamespace: true });
+  const { stdout, ...end } = await child.ending(50_000);
+  expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
+  return JSON.parse(stdout).mappings;
+}

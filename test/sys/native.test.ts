@@ -87,7 +87,7 @@ describeUnless(missing("clang"), "the shim on arm64", () => {
     const toIR = ["-O0", "-fno-builtin", "-ffreestanding", "-S", "-emit-llvm", "-w", "-o", "-", "-x", "c", "-"];
     const { stdout, stderr } = runToEnd(["clang", "--target=aarch64-linux-gnu", ...toIR], { stdin: source });
     expect(stderr).toBe("");
-    expect(stdout).toContain("@tuntap_exports(");
+    expect(stdout).toContain("@tuntap_shim(");
     expect(stdout).not.toMatch(/call .*@llvm\.mem(cpy|move)\./);
   });
 });
