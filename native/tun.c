@@ -42,6 +42,13 @@ static int tun_set_group(int fd, u32 gid) { return result(sys_ioctl(fd, TUNSETGR
 
 static int tun_set_offload(int fd, u32 bits) { return result(sys_ioctl(fd, TUNSETOFFLOAD_, (size)bits)); }
 
+static int tun_get_vnet_header_size(int fd)
+{
+	int bytes = 0;
+	int r = result(sys_ioctl(fd, TUNGETVNETHDRSZ_, &bytes));
+	return r < 0 ? r : bytes;
+}
+
 static int tun_set_vnet_header_size(int fd, int bytes) { return result(sys_ioctl(fd, TUNSETVNETHDRSZ_, &bytes)); }
 
 /* `flags` is IFF_ATTACH_QUEUE or IFF_DETACH_QUEUE. */
@@ -57,6 +64,13 @@ static int tun_set_queue(int fd, int flags)
 static int tun_set_steering(int fd, int program) { return result(sys_ioctl(fd, TUNSETSTEERINGEBPF_, &program)); }
 
 static int tun_set_carrier(int fd, int on) { return result(sys_ioctl(fd, TUNSETCARRIER_, &on)); }
+
+static int tun_get_sndbuf(int fd)
+{
+	int bytes = 0;
+	int r = result(sys_ioctl(fd, TUNGETSNDBUF_, &bytes));
+	return r < 0 ? r : bytes;
+}
 
 static int tun_set_sndbuf(int fd, int bytes) { return result(sys_ioctl(fd, TUNSETSNDBUF_, &bytes)); }
 

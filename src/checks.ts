@@ -14,6 +14,10 @@ export const handler: Check<unknown> = (value, option) => {
   if (typeof value !== "function") throw wrong(option, "a function", value);
 };
 
+export const signal: Check<unknown> = (value, option) => {
+  if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);
+};
+
 /** @throws {TypeError | RangeError} if it cannot be a file descriptor: bun:ffi would cut it to 32 bits without a word */
 export function checkFd(fd: unknown, name = "fd"): void {
   if (typeof fd !== "number" || !Number.isInteger(fd) || fd < 0 || fd > 0x7fff_ffff) {

@@ -1,4 +1,5 @@
-export { adopt, openTap, openTun } from "./device/open.ts";
+export { adopt } from "./device/adopt.ts";
+export { openTap, openTun } from "./device/open.ts";
 export type { AdoptOptions, Device, DeviceOptions, Handlers, OpenOptions, Queue, Tap, Tun } from "./device/types.ts";
 export type { TunTapErrorCode, TunTapErrorDetails } from "./errors.ts";
 export { TunTapError } from "./errors.ts";

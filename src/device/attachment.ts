@@ -9,7 +9,7 @@ import { goneError, isGone, wasDeleted } from "../io/failures.ts";
 import { FrameReader, frameBatch } from "../io/frame-reader.ts";
 import { MergingWriter } from "../io/merge-writer.ts";
 import { plainWriter } from "../io/plain-writer.ts";
-import type { DeviceCounters, OffloadInfo, RefusalCause } from "../io/types.ts";
+import type { DeviceCounters, OffloadInfo, OffloadOptions, RefusalCause } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
 import { EINVAL, EIO, EPOLLOUT, EPOLLPRI, IFF_UP, TUN_PI_LEN, VNET_HDR_LEN } from "../sys/constants.ts";
 import { getIff, isInNetns, pollEvents } from "../sys/tun.ts";
@@ -26,8 +26,8 @@ export interface AttachmentParts {
   /** The longest frame that the MTU allows, headers included. */
   readonly frameMax: number;
   readonly reuseBuffers: boolean;
-  /** The segmentation offload in force on the fd; undefined if it has no virtio headers. */
-  readonly offload: OffloadInfo | undefined;
+  /** The requested offload; undefined if the fd carries no virtio headers. */
+  readonly offload: Required<OffloadOptions> | undefined;
 }
 
 /** The channel of a device: its fd is attached to a TUN or TAP interface, which may be renamed, moved and deleted. */
@@ -37,7 +37,7 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
   readonly packetInfo: boolean;
   readonly link: Link;
   readonly reusesBuffers: boolean;
-  readonly #offload: OffloadInfo | undefined;
+  #offload: Required<OffloadOptions> | undefined;
   readonly #merging: MergingWriter | undefined;
   #monitor: Monitor | undefined;
   /** The last name that the kernel told. */
@@ -84,6 +84,12 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
       if (!isUnreachable(error)) throw error;
       return (pollEvents(this.fd, EPOLLOUT) & EPOLLOUT) !== 0;
     }
+  }
+
+  /** Takes note of what the kernel has switched on of the requested offload. */
+  setOffload(offload: Required<OffloadOptions>): void {
+    this.#offload = offload;
+    if (!offload.udp) this.#merging?.refuseUdp();
   }
 
   counters(): DeviceCounters {

@@ -1,127 +1,230 @@
+/** The options that are settings of the interface: how each is checked, applied, and put back. */
+
+import { type Check as AnyCheck, boolean, wrong } from "../checks.ts";
 import { TunTapError, withDetails } from "../errors.ts";
 import { addressKey } from "../interface/addresses.ts";
-import { parseMac } from "../interface/checks.ts";
+import {
+  checkAlias,
+  checkId,
+  checkMaster,
+  checkMtu,
+  checkSendBuffer,
+  checkTxQueueLength,
+  type Kind,
+  parseMac,
+} from "../interface/checks.ts";
 import type { Link } from "../interface/link.ts";
+import { parseAddress } from "../netlink/address.ts";
 import type { LinkInfo } from "../netlink/link.ts";
+import { parseRoute } from "../netlink/route.ts";
 import { tryOrUndefined, type Undo } from "../rollback.ts";
 import { IFF_ALLMULTI, IFF_PERSIST, IFF_PROMISC, IFF_UP } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
 import type { DeviceOptions } from "./types.ts";
 
-const names = [
-  "mac",
-  "mtu",
-  "txQueueLength",
-  "alias",
-  "promiscuous",
-  "allMulticast",
-  "master",
-  "ipv6",
-  "addresses",
-  "owner",
-  "group",
-  "up",
-  "routes",
-  "persist",
-  "ownerless",
-] as const;
+/** A check of an option; the kind of an fd is not known before the kernel is asked. */
+export type Check = AnyCheck<Kind | undefined>;
 
-/** The options that are settings of the interface. */
-type Settings = Pick<DeviceOptions<never>, (typeof names)[number]>;
+type Options = DeviceOptions<never>;
+
+/** The interface that is configured. */
+export interface Target {
+  readonly link: Link;
+  readonly fd: number;
+  /** How it was found; undefined if it is out of reach of rtnetlink. */
+  readonly found: LinkInfo | undefined;
+  readonly ownerless: boolean | undefined;
+}
+
+type Reached = Target & { readonly found: LinkInfo };
+
+/** One option: how its value is checked, and applied to an interface. */
+interface Setting<T> {
+  readonly check: Check;
+  /** Applies `value`, and leaves in `undo` how it is taken back. */
+  apply(target: Reached, value: T, undo: Undo, option: string): void;
+}
+
+/** Settings by their options, in the order in which they are applied; they are undone in the opposite one. */
+type Table<K extends keyof Options> = { readonly [L in K]: Setting<Exclude<Options[L], undefined>> };
 
 /**
- * Applies `settings` to the interface of `fd`, and leaves in `undo` how each
- * is taken back. An error names the option.
- *
- * @param known How the interface is; undefined if it is out of reach
+ * A setting with one value. `before` reads how it was; undefined means that
+ * the kernel knows no way back. `set` applies a value, and puts that one back.
  */
-export function configure(link: Link, fd: number, known: LinkInfo | undefined, settings: Settings, undo: Undo): void {
-  if (names.every((name) => settings[name] === undefined)) return;
-  const found = known ?? link.info();
-  const { mac, mtu, txQueueLength, alias, promiscuous, allMulticast, master, ipv6 } = settings;
-  const { addresses = [], routes = [], persist } = settings;
-  const wasUp = (found.flags & IFF_UP) !== 0;
-  const { up = addresses.length + routes.length > 0 ? true : wasUp } = settings;
-  const set = (option: string, apply: () => void, takeBack: () => void): void => {
-    undo.push(takeBack);
-    named(option, apply);
+function single<T, B = T>(
+  check: Check,
+  before: (target: Reached) => B | undefined,
+  set: (target: Reached, value: T | B) => void,
+): Setting<T> {
+  return {
+    check,
+    apply(target, value, undo, option) {
+      named(option, () => {
+        const previous = before(target);
+        // First: what fails half-way is put back, too.
+        if (previous !== undefined) undo.push(() => set(target, previous));
+        set(target, value);
+      });
+    },
   };
-  const setFlag = (option: string, flag: number, on: boolean): void =>
-    set(
-      option,
-      () => link.setFlag(flag, on, option),
-      () => link.setFlag(flag, (found.flags & flag) !== 0, option),
-    );
-  if (mtu !== undefined || up !== wasUp) keepNetwork(link, undo);
-  const { addressMode } = found;
-  // Coming up chooses one for a TUN, too (net/ipv6/addrconf.c addrconf_dev_config()).
-  if (addressMode !== undefined) undo.push(() => link.setAddressMode(addressMode));
-  if (ipv6 !== undefined) named("ipv6", () => link.setIPv6(ipv6, found));
-  if (mac !== undefined) {
-    const before = named("mac", () => tun.getHwaddr(fd));
-    set(
-      "mac",
-      () => tun.setHwaddr(fd, parseMac(mac)),
-      () => tun.setHwaddr(fd, before),
-    );
+}
+
+/** A setting of several values, each of which is added, and removed again. */
+function list<T>(
+  what: string,
+  parse: (value: T) => unknown,
+  add: (target: Reached, value: T) => void,
+  remove: (target: Reached, value: T) => void,
+): Setting<readonly T[]> {
+  return {
+    check(value, option) {
+      if (!Array.isArray(value)) throw wrong(option, what, value);
+      value.forEach(parse);
+    },
+    apply(target, values, undo, option) {
+      for (const [i, value] of values.entries()) {
+        named(`${option}[${i}]`, () => add(target, value));
+        undo.push(() => remove(target, value));
+      }
+    },
+  };
+}
+
+function flag(bit: number, option: string): Setting<boolean> {
+  return single(
+    boolean,
+    ({ found }) => (found.flags & bit) !== 0,
+    ({ link }, on) => link.setFlag(bit, on, option),
+  );
+}
+
+const checkMac: Check = (value, option, kind) => {
+  if (kind === "tun") {
+    throw new TypeError(`Option "${option}" is for a TAP: a TUN has no MAC address, got ${Bun.inspect(value)}`);
   }
-  if (mtu !== undefined) {
-    set(
-      "mtu",
-      () => link.setMtu(mtu),
-      () => link.setMtu(found.mtu),
-    );
-  }
-  if (txQueueLength !== undefined) {
-    set(
-      "txQueueLength",
-      () => link.setTxQueueLength(txQueueLength),
-      () => link.setTxQueueLength(found.txQueueLength),
-    );
-  }
-  if (alias !== undefined) {
-    set(
-      "alias",
-      () => link.setAlias(alias),
-      () => link.setAlias(found.alias ?? ""),
-    );
-  }
-  if (promiscuous !== undefined) setFlag("promiscuous", IFF_PROMISC, promiscuous);
-  if (allMulticast !== undefined) setFlag("allMulticast", IFF_ALLMULTI, allMulticast);
-  if (master !== undefined) {
-    set(
-      "master",
-      () => link.setMaster(master),
-      () => link.setMaster(found.master ?? null),
-    );
-  }
-  setOwnership(fd, found, settings, undo);
-  if (up !== wasUp) {
-    set(
-      "up",
-      () => link.setUp(up),
-      () => link.setUp(wasUp),
-    );
-  }
-  // After that: the kernel makes no route to an IPv6 peer when an interface comes up that has one (net/ipv6/addrconf.c).
-  for (const [i, address] of addresses.entries()) {
-    named(`addresses[${i}]`, () => link.addresses.add(address));
-    undo.push(() => link.addresses.remove(address));
-  }
-  for (const [i, route] of routes.entries()) {
-    named(`routes[${i}]`, () => link.routes.add(route));
-    undo.push(() => link.routes.remove(route));
-  }
-  // The last of all: a process that is killed before leaves nothing behind.
-  if (persist !== undefined) {
-    if (persist) assertOwned(link, settings.ownerless, "persist");
-    const wasPersistent = (tun.getIff(fd).flags & IFF_PERSIST) !== 0;
-    set(
-      "persist",
-      () => tun.setPersist(fd, persist),
-      () => tun.setPersist(fd, wasPersistent),
-    );
-  }
+  parseMac(value as string);
+};
+
+/** Settings that the kernel can put back. */
+export const settings: Table<
+  | "ipv6"
+  | "mac"
+  | "mtu"
+  | "txQueueLength"
+  | "sendBuffer"
+  | "alias"
+  | "promiscuous"
+  | "allMulticast"
+  | "master"
+  | "up"
+  | "addresses"
+  | "routes"
+> = {
+  // Before `up`, with which IPv6 begins to speak. keepNetwork() puts it back.
+  ipv6: single<boolean>(
+    boolean,
+    () => undefined,
+    ({ link, found }, on) => link.setIPv6(on, found),
+  ),
+  mac: single<string, Uint8Array>(
+    checkMac,
+    ({ fd }) => tun.getHwaddr(fd),
+    ({ fd }, mac) => tun.setHwaddr(fd, typeof mac === "string" ? parseMac(mac) : mac),
+  ),
+  mtu: single(
+    (value, _option, kind) => checkMtu(value as number, kind),
+    ({ found }) => found.mtu,
+    ({ link }, bytes) => link.setMtu(bytes),
+  ),
+  txQueueLength: single(
+    (value) => checkTxQueueLength(value as number),
+    ({ found }) => found.txQueueLength,
+    ({ link }, frames) => link.setTxQueueLength(frames),
+  ),
+  sendBuffer: single(
+    (value) => checkSendBuffer(value as number),
+    ({ fd }) => tun.getSndbuf(fd),
+    ({ fd }, bytes) => tun.setSndbuf(fd, bytes),
+  ),
+  alias: single(
+    (value) => checkAlias(value as string),
+    ({ found }) => found.alias ?? "",
+    ({ link }, text) => link.setAlias(text),
+  ),
+  promiscuous: flag(IFF_PROMISC, "promiscuous"),
+  allMulticast: flag(IFF_ALLMULTI, "allMulticast"),
+  master: single(
+    (value) => checkMaster(value as string),
+    ({ found }) => found.master ?? null,
+    ({ link }, master) => link.setMaster(master),
+  ),
+  up: single(
+    boolean,
+    ({ found }) => isUp(found),
+    ({ link }, on) => link.setUp(on),
+  ),
+  // After `up`: the kernel makes no route to an IPv6 peer when an interface comes up that has one (net/ipv6/addrconf.c).
+  addresses: list(
+    'a list of addresses, such as ["192.0.2.1/24"]',
+    parseAddress,
+    ({ link }, address) => link.addresses.add(address),
+    ({ link }, address) => link.addresses.remove(address),
+  ),
+  // Last: a route needs an interface that is up, and a gateway an address beside it.
+  routes: list(
+    'a list of routes, such as ["198.51.100.0/24"]',
+    parseRoute,
+    ({ link }, route) => link.routes.add(route),
+    ({ link }, route) => link.routes.remove(route),
+  ),
+};
+
+/** Settings that cannot be put back where there was none: TUNSETOWNER and TUNSETGROUP refuse -1. So they come after the others. */
+export const ownership: Table<"owner" | "group"> = {
+  owner: single(
+    (value, option) => checkId(value as number, option),
+    ({ found }) => found.tun?.owner,
+    ({ fd }, uid) => tun.setOwner(fd, uid),
+  ),
+  group: single(
+    (value, option) => checkId(value as number, option),
+    ({ found }) => found.tun?.group,
+    ({ fd }, gid) => tun.setGroup(fd, gid),
+  ),
+};
+
+/** The last of all, after `owner` and `group`: a process that is killed before leaves nothing behind. */
+export const persistence: Table<"persist"> = {
+  persist: single(
+    boolean,
+    ({ fd }) => (tun.getIff(fd).flags & IFF_PERSIST) !== 0,
+    ({ fd, link, ownerless }, on) => {
+      if (on) assertOwned(link, ownerless, "persist");
+      tun.setPersist(fd, on);
+    },
+  ),
+};
+
+/**
+ * Applies those of `options` that are in `table`, in its order, and leaves in
+ * `undo` how each is taken back. An error names the option.
+ */
+export function apply(table: Table<never>, target: Target, options: Options, undo: Undo): void {
+  const rows = Object.entries<Setting<unknown>>(table).flatMap(([option, setting]) => {
+    const value = options[option as keyof Options];
+    return value === undefined ? [] : [{ option, setting, value }];
+  });
+  if (rows.length === 0) return;
+  const reached = { ...target, found: target.found ?? target.link.info() };
+  if (table === settings) keepNetwork(reached, options, undo);
+  for (const { option, setting, value } of rows) setting.apply(reached, value, undo, option);
+}
+
+/** `options` with `up` as it follows from the others: an interface that is given addresses or routes comes up. */
+export function withDefaults<T extends Options>(options: T): T {
+  const { addresses = [], routes = [], up } = options;
+  return up === undefined && addresses.length + routes.length > 0 ? { ...options, up: true } : options;
 }
 
 /** @throws {TunTapError} `ERR_TUNTAP_OWNERLESS` if any user may attach to the interface, unless that is asked for */
@@ -139,6 +242,10 @@ export function assertOwned(link: Link, ownerless: boolean | undefined, option?:
   );
 }
 
+function isUp({ flags }: LinkInfo): boolean {
+  return (flags & IFF_UP) !== 0;
+}
+
 function named<T>(option: string, apply: () => T): T {
   try {
     return apply();
@@ -148,34 +255,28 @@ function named<T>(option: string, apply: () => T): T {
 }
 
 /**
- * An interface that goes down loses its routes and its IPv6 addresses, and one
- * whose MTU becomes too small for IPv6 all of that; coming back it makes a
- * link-local address. In the end all are just as they were.
+ * Leaves in `undo` how addresses, routes and the way in which IPv6 makes
+ * addresses come back, after all settings. An interface that goes down loses
+ * its routes and its IPv6 addresses, and one whose MTU becomes too small for
+ * IPv6 all of that; coming back it makes a link-local address.
  */
-function keepNetwork({ addresses, routes }: Link, undo: Undo): void {
+function keepNetwork({ link, found }: Reached, { mtu, up }: Options, undo: Undo): void {
+  if (mtu !== undefined || (up !== undefined && up !== isUp(found))) keepAddresses(link, undo);
+  const { addressMode } = found;
+  // Coming up chooses one for a TUN, too (net/ipv6/addrconf.c addrconf_dev_config()).
+  if (addressMode !== undefined) undo.push(() => link.setAddressMode(addressMode));
+}
+
+function keepAddresses({ addresses, routes }: Link, undo: Undo): void {
   const before = { addresses: addresses.dump(), routes: routes.dump() };
   undo.push(() => {
-    const known = new Set(before.addresses.map(({ address }) => addressKey(address)));
+    const keys = new Set(before.addresses.map(({ address }) => addressKey(address)));
     const now = addresses.list();
-    for (const address of now) if (!known.has(addressKey(address))) tryOrUndefined(() => addresses.remove(address));
+    for (const address of now) if (!keys.has(addressKey(address))) tryOrUndefined(() => addresses.remove(address));
     for (const { address, message } of before.addresses) {
       if (!now.some((each) => addressKey(each) === addressKey(address)))
         tryOrUndefined(() => addresses.restore(message));
     }
     routes.restoreMissing(before.routes);
   });
-}
-
-/** An owner that there was comes back; the kernel knows no way back to none (TUNSETOWNER refuses -1). */
-function setOwnership(fd: number, { tun: before }: LinkInfo, { owner, group }: Settings, undo: Undo): void {
-  if (owner !== undefined) {
-    const previous = before?.owner;
-    if (previous !== undefined) undo.push(() => tun.setOwner(fd, previous));
-    named("owner", () => tun.setOwner(fd, owner));
-  }
-  if (group !== undefined) {
-    const previous = before?.group;
-    if (previous !== undefined) undo.push(() => tun.setGroup(fd, previous));
-    named("group", () => tun.setGroup(fd, group));
-  }
 }

@@ -1,57 +1,20 @@
 /** Checks of what users give, before anything is done. Pure. */
 
-import { type Check as AnyCheck, boolean, checkOptions, handler, text, wrong } from "../checks.ts";
-import {
-  checkAlias,
-  checkId,
-  checkMaster,
-  checkMtu,
-  checkName,
-  checkTxQueueLength,
-  type Kind,
-  parseMac,
-} from "../interface/checks.ts";
-
+import { boolean, checkOptions, handler, signal, text, wrong } from "../checks.ts";
+import { checkName, type Kind } from "../interface/checks.ts";
 import { checkNetns } from "../interface/namespace.ts";
-import { parseAddress } from "../netlink/address.ts";
-import { parseRoute } from "../netlink/route.ts";
+import { type Check, ownership, persistence, settings } from "./configure.ts";
 import type { AdoptOptions, Device, DeviceOptions, OpenOptions } from "./types.ts";
 
 /** The clone device, Documentation/networking/tuntap.rst section 2. */
 export const DEFAULT_PATH = "/dev/net/tun";
 
-/** What an fd is attached to is not known before the kernel is asked. */
-type MaybeKind = Kind | undefined;
-
-type Check = AnyCheck<MaybeKind>;
-
-const id: Check = (value, option) => checkId(value as number, option);
+const settingChecks = Object.fromEntries(
+  Object.entries({ ...settings, ...ownership, ...persistence }).map(([option, { check }]) => [option, check]),
+) as { readonly [K in keyof typeof settings | keyof typeof ownership | keyof typeof persistence]: Check };
 
 const deviceChecks: { readonly [K in keyof Required<DeviceOptions<Device>>]: Check } = {
-  up: boolean,
-  mtu: (value, _option, kind) => checkMtu(value as number, kind),
-  mac: (value, option, kind) => {
-    if (kind === "tun")
-      throw new TypeError(`Option "${option}" is for a TAP: a TUN has no MAC address, got ${Bun.inspect(value)}`);
-    parseMac(value as string);
-  },
-  txQueueLength: (value) => checkTxQueueLength(value as number),
-  addresses: (value, option) => {
-    if (!Array.isArray(value)) throw wrong(option, 'a list of addresses, such as ["192.0.2.1/24"]', value);
-    value.forEach(parseAddress);
-  },
-  routes: (value, option) => {
-    if (!Array.isArray(value)) throw wrong(option, 'a list of routes, such as ["198.51.100.0/24"]', value);
-    value.forEach(parseRoute);
-  },
-  alias: (value) => checkAlias(value as string),
-  master: (value) => checkMaster(value as string),
-  promiscuous: boolean,
-  allMulticast: boolean,
-  ipv6: boolean,
-  persist: boolean,
-  owner: id,
-  group: id,
+  ...settingChecks,
   ownerless: boolean,
   reuseBuffers: boolean,
   offload: (value, option) => {
@@ -62,9 +25,7 @@ const deviceChecks: { readonly [K in keyof Required<DeviceOptions<Device>>]: Che
       if (on !== undefined) boolean(on, `${option}.${member}`, undefined);
     }
   },
-  signal: (value, option) => {
-    if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);
-  },
+  signal,
   data: handler,
   drain: handler,
   change: handler,
@@ -101,7 +62,7 @@ export function checkOpenOptions(options: unknown, kind: Kind): void {
 }
 
 /** As {@link checkOpenOptions}. */
-export function checkAdoptOptions(options: unknown, kind: MaybeKind): void {
+export function checkAdoptOptions(options: unknown, kind: Kind | undefined): void {
   checkOptions(options, adoptChecks, kind);
 }
 

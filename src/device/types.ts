@@ -47,6 +47,12 @@ export interface DeviceOptions<D> extends Handlers<D> {
   mac?: string;
   /** Frames that the kernel queues while nobody receives; its default is 500 for a TUN, 1000 for a TAP. */
   txQueueLength?: number;
+  /**
+   * Bytes of sent frames that the kernel holds for the interface, all queues
+   * together, before `send` returns false, 1 to 2147483647. Default: the
+   * kernel's own, which is that largest one, so that it never does.
+   */
+  sendBuffer?: number;
   addresses?: readonly AddressLike[];
   routes?: readonly RouteLike[];
   /** Text that `ip link` shows beside the name, up to 255 bytes; empty for none. */

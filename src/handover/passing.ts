@@ -1,6 +1,6 @@
 /** A device goes from one process to another: its fd travels over a Unix socket (unix(7), SCM_RIGHTS). */
 
-import { adopt } from "../device/open.ts";
+import { adopt } from "../device/adopt.ts";
 import { checkAdoptOptions } from "../device/options.ts";
 import type { AdoptOptions, Device, Tap, Tun } from "../device/types.ts";
 import { TunTapError } from "../errors.ts";

@@ -62,6 +62,11 @@ export function checkTxQueueLength(frames: number): void {
   integer(frames, "txQueueLength", 0, 0x7fff_ffff);
 }
 
+/** At least 1 byte: TUNSETSNDBUF refuses less (drivers/net/tun.c). */
+export function checkSendBuffer(bytes: number): void {
+  integer(bytes, "sendBuffer", 1, 0x7fff_ffff);
+}
+
 /** Six octets from "02:00:5e:00:53:01". @throws {TypeError | RangeError} */
 export function parseMac(text: string): Uint8Array {
   if (typeof text !== "string") throw wrong("mac", 'text such as "02:00:5e:00:53:01"', text);

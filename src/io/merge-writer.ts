@@ -7,7 +7,7 @@ export class MergingWriter implements BatchWriter {
   readonly #state = new Uint8Array(native().tx_size());
   readonly #shared = new Int32Array(this.#state.buffer, 0, 2);
   readonly #link: number;
-  readonly #unwanted: number;
+  #unwanted: number;
 
   constructor(ethernet: boolean, udp: boolean) {
     this.#link = ethernet ? 1 : 0;
@@ -19,6 +19,12 @@ export class MergingWriter implements BatchWriter {
   get disabled(): readonly SuperPacketKind[] {
     const off = (this.#shared[1] as number) & ~this.#unwanted;
     return kinds.filter((_, bit) => (off & (1 << bit)) !== 0);
+  }
+
+  /** Merges no UDP from now on, as the kernel takes none. */
+  refuseUdp(): void {
+    this.#unwanted = UDP_OFF;
+    this.#shared[1] = (this.#shared[1] as number) | UDP_OFF;
   }
 
   get pending(): number {

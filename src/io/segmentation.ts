@@ -1,16 +1,7 @@
 import { TunTapError } from "../errors.ts";
-import {
-  EINVAL,
-  TUN_F_CSUM,
-  TUN_F_TSO_ECN,
-  TUN_F_TSO4,
-  TUN_F_TSO6,
-  TUN_F_USO4,
-  TUN_F_USO6,
-  VNET_HDR_LEN,
-} from "../sys/constants.ts";
+import { EINVAL, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, TUN_F_USO6 } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
-import type { OffloadInfo, OffloadOptions } from "./types.ts";
+import type { OffloadOptions } from "./types.ts";
 
 /** `offload` as users give it, taken apart; undefined for none. */
 export function wantedOffload(offload: boolean | OffloadOptions | undefined): Required<OffloadOptions> | undefined {
@@ -25,13 +16,12 @@ function hasBrokenUdp(): boolean {
 }
 
 /** Switches on what this kernel has of what is wanted, on an fd that was attached with IFF_VNET_HDR. */
-export function enableOffload(fd: number, { raw, udp }: Required<OffloadOptions>): OffloadInfo {
-  tun.setVnetHeaderSize(fd, VNET_HDR_LEN);
+export function enableOffload(fd: number, { raw, udp }: Required<OffloadOptions>): Required<OffloadOptions> {
   const tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
   // UDP since Linux 6.2, and both families together alone.
   const both = udp && isTaken(fd, tcp | TUN_F_USO4 | TUN_F_USO6);
   if (!both) tun.setOffload(fd, tcp);
-  return { raw, udp: both, disabled: [] };
+  return { raw, udp: both };
 }
 
 function isTaken(fd: number, bits: number): boolean {

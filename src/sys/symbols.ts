@@ -18,10 +18,12 @@ export interface Native {
   tun_set_owner(fd: number, uid: number): number;
   tun_set_group(fd: number, gid: number): number;
   tun_set_offload(fd: number, bits: number): number;
+  tun_get_vnet_header_size(fd: number): number;
   tun_set_vnet_header_size(fd: number, bytes: number): number;
   tun_set_queue(fd: number, flags: number): number;
   tun_set_steering(fd: number, program: number): number;
   tun_set_carrier(fd: number, on: number): number;
+  tun_get_sndbuf(fd: number): number;
   tun_set_sndbuf(fd: number, bytes: number): number;
   tun_get_dev_netns(fd: number): number;
   tun_get_hwaddr(fd: number, mac: Bytes): number;

@@ -133,7 +133,12 @@ export function setOffload(fd: number, bits: number): void {
   check(native().tun_set_offload(fd, bits), "ioctl(TUNSETOFFLOAD)");
 }
 
-/** Bytes of the virtio header before each frame, on an fd that has one. */
+/** Returns the bytes of the virtio header before each frame, which all queues of an interface share. */
+export function getVnetHeaderSize(fd: number): number {
+  return check(native().tun_get_vnet_header_size(fd), "ioctl(TUNGETVNETHDRSZ)");
+}
+
+/** Sets the bytes of the virtio header before each frame. */
 export function setVnetHeaderSize(fd: number, bytes: number): void {
   check(native().tun_set_vnet_header_size(fd, bytes), "ioctl(TUNSETVNETHDRSZ)");
 }
@@ -155,7 +160,12 @@ export function setCarrier(fd: number, on: boolean): void {
   check(native().tun_set_carrier(fd, on ? 1 : 0), "ioctl(TUNSETCARRIER)");
 }
 
-/** Bytes of sent frames that the kernel holds before write(2) says EAGAIN; INT_MAX at first. */
+/** Returns the bytes of sent frames that the kernel holds before write(2) says EAGAIN: INT_MAX at first. */
+export function getSndbuf(fd: number): number {
+  return check(native().tun_get_sndbuf(fd), "ioctl(TUNGETSNDBUF)");
+}
+
+/** Sets the bytes of sent frames that the kernel holds before write(2) says EAGAIN, for all queues. */
 export function setSndbuf(fd: number, bytes: number): void {
   check(native().tun_set_sndbuf(fd, bytes), "ioctl(TUNSETSNDBUF)");
 }

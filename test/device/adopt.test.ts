@@ -4,7 +4,15 @@ import { closeSync, openSync, readFileSync } from "node:fs";
 import { adopt, openTap, openTun } from "../../src/index.ts";
 import { IFF_NO_PI, IFF_TAP, IFF_TUN, IFF_VNET_HDR } from "../../src/sys/constants.ts";
 import { openClone } from "../../src/sys/netns.ts";
-import { closeFd, getIff, setIff } from "../../src/sys/tun.ts";
+import {
+  closeFd,
+  getIff,
+  getSndbuf,
+  getVnetHeaderSize,
+  setIff,
+  setSndbuf,
+  setVnetHeaderSize,
+} from "../../src/sys/tun.ts";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
 import { interfaceNames, ipLink, openFds, run, until } from "../support/system.ts";
 import { inChild } from "./in-child.ts";
@@ -189,6 +197,38 @@ describePrivileged("adopt()", () => {
     expect(error.message).toContain("IFF_VNET_HDR");
     expect(error.hint).toContain("`offload: true`");
     expect(flagsOf(raw.fd)).toEqual({ nonBlocking: false, closeOnExec: false });
+  });
+
+  test.each([true, { raw: true }])("refuses packet information beside virtio headers, with offload %p", (offload) => {
+    using raw = attached("raw0", IFF_TUN | IFF_VNET_HDR);
+    const error = refusal(() => adopt(raw.fd, { offload, closeFd: false }));
+    expect(error.code).toBe("ERR_TUNTAP_UNSUPPORTED");
+    expect(error.hint).toContain("IFF_NO_PI");
+    expect(flagsOf(raw.fd)).toEqual({ nonBlocking: false, closeOnExec: false });
+  });
+
+  test.each([
+    { what: "a route without a way", options: { routes: ["2001:db8:1::/48", "198.51.100.0/24"], up: false } },
+    { what: "a master that there is not", options: { master: "none0" } },
+    { what: "persistence that would be everybody's", options: { persist: true } },
+  ])(
+    "that fails with $what leaves header size and send buffer of a queue's interface, and sets no owner",
+    ({ options }) => {
+      using raw = attached("raw0", IFF_TAP | IFF_NO_PI | IFF_VNET_HDR);
+      setVnetHeaderSize(raw.fd, 12);
+      setSndbuf(raw.fd, 70_000);
+      const owner = "persist" in options ? {} : { owner: 0 };
+      refusal(() => adopt(raw.fd, { offload: true, sendBuffer: 5000, ...owner, ...options }));
+      expect([getVnetHeaderSize(raw.fd), getSndbuf(raw.fd)]).toEqual([12, 70_000]);
+      expect(ipLink("raw0").linkinfo?.info_data).not.toHaveProperty("user");
+    },
+  );
+
+  test("that fails because a device has the fd leaves what that one has of offload", async () => {
+    using tun = openTun({ offload: { raw: true }, addresses: ["192.0.2.1/24"] });
+    setVnetHeaderSize(tun.fd, 20);
+    expect(refusal(() => adopt(tun.fd, { offload: true })).code).toBe("EEXIST");
+    expect(getVnetHeaderSize(tun.fd)).toBe(20);
   });
 
   test("refuses an interface that was deleted", () => {

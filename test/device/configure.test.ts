@@ -1,5 +1,6 @@
 import { beforeAll, expect, test } from "bun:test";
 import { openTap, openTun, type Tap } from "../../src/index.ts";
+import { getSndbuf } from "../../src/sys/tun.ts";
 import { bridge, infoByIp, kinds, type ShownLink, shownLink } from "../interface/support.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { run } from "../support/system.ts";
@@ -295,5 +296,11 @@ describePrivileged("master", () => {
     expect(error).toMatchObject({ code, syscall: "netlink(RTM_NEWLINK)", detail: `master ${master}` });
     expect(error.hint).toBeString();
     expect(await leavingNothing(() => refusal(() => open({ master })))).toMatchObject({ code, option: "master" });
+  });
+
+  test.each(kinds)("sendBuffer is what the kernel has of a $kind, whose own is the largest", ({ open }) => {
+    using usual = open({ name: "buffer0" });
+    using small = open({ name: "buffer1", sendBuffer: 30_000 });
+    expect([usual, small].map(({ fd }) => getSndbuf(fd))).toEqual([0x7fff_ffff, 30_000]);
   });
 });

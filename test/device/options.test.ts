@@ -21,6 +21,7 @@ const good: Record<string, readonly unknown[]> = {
   up: [true, false],
   mtu: [68, 1500, 65521],
   txQueueLength: [0, 1, 0x7fff_ffff],
+  sendBuffer: [1, 65536, 0x7fff_ffff],
   addresses: [[], [address], ["2001:db8::1/64", { address: "192.0.2.1", peer: "192.0.2.2" }], [{ address }]],
   routes: [
     [],
@@ -89,6 +90,8 @@ const bad: readonly Bad[] = [
   { option: "mtu", kind: "RangeError", values: [0, -1, 67, 65536, 2 ** 31, 2 ** 32 + 1500], wanted: "68 to 65535" },
   { option: "txQueueLength", kind: "TypeError", values: wholeNumber, wanted: "a whole number" },
   { option: "txQueueLength", kind: "RangeError", values: [-1, 2 ** 31, 2 ** 32], wanted: "0 to 2147483647" },
+  { option: "sendBuffer", kind: "TypeError", values: wholeNumber, wanted: "a whole number" },
+  { option: "sendBuffer", kind: "RangeError", values: [0, -1, 2 ** 31], wanted: "1 to 2147483647" },
   { option: "signal", kind: "TypeError", values: [null, {}, new AbortController(), "now"], wanted: "an AbortSignal" },
   { option: "addresses", kind: "TypeError", values: [null, {}, address, 4, new Set([address])], wanted: "a list of" },
   { option: "routes", kind: "TypeError", values: [null, {}, "default", 4], wanted: "a list of" },
@@ -187,7 +190,7 @@ describe("checkAdoptOptions()", () => {
     const { kind, message } = failureOf(() => checkAdoptOptions({ [option]: good[option]?.[0] }, "tun"));
     expect(kind).toBe("TypeError");
     expect(message).toBe(
-      `Unknown option "${option}": known are addresses, alias, allMulticast, change, close, closeFd, data, drain, error, group, ipv6, mac, master, mtu, offload, owner, ownerless, persist, promiscuous, reuseBuffers, routes, signal, txQueueLength, up`,
+      `Unknown option "${option}": known are addresses, alias, allMulticast, change, close, closeFd, data, drain, error, group, ipv6, mac, master, mtu, offload, owner, ownerless, persist, promiscuous, reuseBuffers, routes, sendBuffer, signal, txQueueLength, up`,
     );
   });
 

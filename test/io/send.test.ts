@@ -1,6 +1,5 @@
 import { expect, test } from "bun:test";
 import { openTap, openTun, type Tap, type Tun, TunTapError } from "../../src/index.ts";
-import { setSndbuf } from "../../src/sys/tun.ts";
 import { collect, flood, makeFrame } from "../support/frames.ts";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
 import { quietIPv6, run, until } from "../support/system.ts";
@@ -135,12 +134,12 @@ describePrivileged("send", () => {
 
 describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
   /**
-   * sender (small TUNSETSNDBUF) --> bridge --> slow TAP (token bucket): what
+   * sender (small send buffer) --> bridge --> slow TAP (token bucket): what
    * the bucket holds back is still charged to the sender.
    */
   function jam(drain: () => void): { sender: Tap; frame: Uint8Array; fill(): number; release(): void; end(): void } {
     quietIPv6();
-    const sender = openTap({ up: true, drain });
+    const sender = openTap({ up: true, sendBuffer: 20_000, drain });
     const slow = openTap({ up: true });
     run("ip", "link", "add", "jam0", "type", "bridge");
     run("ip", "link", "set", "jam0", "up");
@@ -166,7 +165,6 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
     slow.send(teach);
     const frame = new Uint8Array(1014);
     frame.set([2, 0, 0, 0, 0, 9, 2, 0, 0, 0, 0, 1, 0x88, 0xb5]);
-    setSndbuf(sender.fd, 20_000);
     return {
       sender,
       frame,

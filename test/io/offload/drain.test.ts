@@ -1,7 +1,6 @@
 /** sendMany() with merging, where the kernel takes no more in the middle: the count is right, and `drain` follows. */
 import { expect, test } from "bun:test";
 import { openTap } from "../../../src/index.ts";
-import { setSndbuf } from "../../../src/sys/tun.ts";
 import { describeWithTools } from "../../support/privilege.ts";
 import { quietIPv6, run, until } from "../../support/system.ts";
 import { type Fields, FLAG, makeSegments, noise, plainFields } from "./support/packets.ts";
@@ -31,7 +30,7 @@ describeWithTools("a kernel that takes no more super-packets", ["tc", "ip"], () 
     let drained = 0;
     const received: Uint8Array[] = [];
     // sender (little room) --> bridge --> receiver (slow): what the queue holds back is still charged to the sender.
-    using sender = openTap({ up: true, offload: true, drain: () => drained++ });
+    using sender = openTap({ up: true, offload: true, sendBuffer: 40_000, drain: () => drained++ });
     using receiver = openTap({
       ...{ up: true, offload: true, txQueueLength: 2000 },
       data: (_, frames) => void received.push(...frames.map((frame) => frame.slice())),
@@ -57,7 +56,6 @@ describeWithTools("a kernel that takes no more super-packets", ["tc", "ip"], () 
       const teach = new Uint8Array(60);
       teach.set([255, 255, 255, 255, 255, 255, ...(frames[0] as Uint8Array).subarray(0, 6), 0x88, 0xb5]);
       receiver.send(teach);
-      setSndbuf(sender.fd, 40_000);
       let taken = sender.sendMany(frames);
       expect(taken).toBeGreaterThan(7);
       expect(taken).toBeLessThan(frames.length);

@@ -1,0 +1,62 @@
+import { checkFd } from "../checks.ts";
+import { TunTapError } from "../errors.ts";
+import { withHint } from "../hints.ts";
+import { InterfaceClient } from "../interface/client.ts";
+import { wantedOffload } from "../io/segmentation.ts";
+import { type Undo, withRollback } from "../rollback.ts";
+import { IFF_DETACH_QUEUE, IFF_TAP, IFF_VNET_HDR } from "../sys/constants.ts";
+import * as tun from "../sys/tun.ts";
+import { deviceOf, openSocket } from "./assemble.ts";
+import type { TunTapDevice } from "./device.ts";
+import { checkAdoptOptions } from "./options.ts";
+import type { AdoptOptions, DeviceOptions, Tap, Tun } from "./types.ts";
+
+/**
+ * Makes a device of an fd that is attached to a TUN or TAP interface already:
+ * inherited, or received from a privileged helper. Kind, name and flags are
+ * read back from it. It becomes non-blocking and close-on-exec, and belongs to
+ * the device from then on (unless `closeFd` is false). If this throws, it is
+ * the caller's as before.
+ *
+ * The interface may be in a network namespace that this process cannot enter:
+ * frames pass, and calls that ask or change the interface throw `ENODEV`.
+ *
+ * @throws {TunTapError} `EBADF`, `EBADFD` (not attached), `ENOTTY` (no TUN fd),
+ * `EEXIST` (adopted already), `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers
+ * and no `offload` is asked for, or the other way round, or packet information beside them)
+ */
+export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | Tap {
+  checkFd(fd);
+  checkAdoptOptions(options, undefined);
+  options.signal?.throwIfAborted();
+  return withRollback((undo) => {
+    try {
+      return adoptFd(fd, options, undo);
+    } catch (error) {
+      throw withHint(error);
+    }
+  }) as TunTapDevice & (Tun | Tap);
+}
+
+function adoptFd(fd: number, options: AdoptOptions<Tun | Tap>, undo: Undo): TunTapDevice {
+  const { name, flags } = tun.getIff(fd);
+  const kind = (flags & IFF_TAP) !== 0 ? "tap" : "tun";
+  checkAdoptOptions(options, kind);
+  const wanted = wantedOffload(options.offload);
+  if (((flags & IFF_VNET_HDR) !== 0) !== (wanted !== undefined)) throw headersDiffer(wanted !== undefined);
+  undo.push(tun.setNonBlockingCloexec(fd));
+  if ((flags & IFF_DETACH_QUEUE) !== 0) {
+    tun.setQueue(fd, true);
+    undo.push(() => tun.setQueue(fd, false));
+  }
+  const client = new InterfaceClient(fd, openSocket(undo));
+  const { closeFd = true } = options;
+  return deviceOf({ kind, fd, closeFd, name, client, wanted, hadUsers: false }, options as DeviceOptions<never>, undo);
+}
+
+function headersDiffer(wanted: boolean): TunTapError {
+  const text = `the fd carries ${wanted ? "no " : ""}virtio headers (IFF_VNET_HDR)`;
+  return new TunTapError("ERR_TUNTAP_UNSUPPORTED", text, {
+    hint: wanted ? "adopt it without the `offload` option" : "adopt it with `offload: true`, or `{ raw: true }`",
+  });
+}

@@ -1,0 +1,114 @@
+/** A device of an fd that is attached to an interface: the same for an opened fd and an adopted one. */
+
+import { TunTapError } from "../errors.ts";
+import type { Kind } from "../interface/checks.ts";
+import { type InterfaceClient, isUnreachable } from "../interface/client.ts";
+import { Link } from "../interface/link.ts";
+import { enableOffload } from "../io/segmentation.ts";
+import type { OffloadOptions } from "../io/types.ts";
+import { lazy } from "../lazy.ts";
+import type { LinkInfo } from "../netlink/link.ts";
+import { RouteSocket } from "../netlink/socket.ts";
+import type { Undo } from "../rollback.ts";
+import { ETH_DATA_LEN, ETH_HLEN, ETH_MAX_MTU, TUN_PI_LEN, VLAN_HLEN, VNET_HDR_LEN } from "../sys/constants.ts";
+import * as tun from "../sys/tun.ts";
+import type { Attachment } from "./attachment.ts";
+import { apply, ownership, persistence, settings, withDefaults } from "./configure.ts";
+import type { TunTapDevice } from "./device.ts";
+import type { DeviceOptions, OpenOptions } from "./types.ts";
+
+/** An fd that is attached to an interface. */
+export interface Attached {
+  readonly kind: Kind;
+  readonly fd: number;
+  readonly closeFd: boolean;
+  readonly name: string;
+  readonly client: InterfaceClient;
+  /** The requested offload; undefined if the fd carries no virtio headers. */
+  readonly wanted: Required<OffloadOptions> | undefined;
+  /** Whether the interface may have settings left of users before, which are to go. */
+  readonly hadUsers: boolean;
+}
+
+/** Opens a socket to rtnetlink, here or in `netns`, that is closed if the opening fails. */
+export function openSocket(undo: Undo, netns?: number): RouteSocket {
+  const socket = new RouteSocket(netns);
+  undo.push(() => socket.close());
+  return socket;
+}
+
+/**
+ * Makes a device of `attached`. First the fd is watched, which fails if a
+ * device has it already; then come the settings that can be put back, then
+ * those that cannot, and last of all what lets the interface persist.
+ */
+export function deviceOf(attached: Attached, given: OpenOptions<never>, undo: Undo): TunTapDevice {
+  const { fd, client } = attached;
+  const options = withDefaults(given);
+  undo.push(() => client.close());
+  const link = new Link(client);
+  const found = findIfReachable(link);
+  const attachment = attach(attached, link, found, options);
+  undo.push(() => attachment.discard());
+  const target = { link, fd, found, ownerless: options.ownerless };
+  apply(settings, target, options, undo);
+  apply(ownership, target, options, undo);
+  prepareFrames(attached, attachment, undo);
+  apply(persistence, target, options, undo);
+  const { TunTapDevice } = engine();
+  return new TunTapDevice(attachment, options as DeviceOptions<TunTapDevice>, options.signal);
+}
+
+/** Watches the fd, with room for the longest frame that it will carry. */
+function attach(attached: Attached, link: Link, found: LinkInfo | undefined, options: OpenOptions<never>): Attachment {
+  const { kind, fd, closeFd, name, wanted } = attached;
+  // Asked of netlink: in TUNGETIFF's answer IFF_NOFILTER has the bit of IFF_NO_PI (drivers/net/tun.c tun_get_iff()).
+  const packetInfo = found?.tun?.packetInfo ?? false;
+  if (packetInfo && wanted !== undefined) throw twoHeaders();
+  const headers = (kind === "tap" ? ETH_HLEN + 2 * VLAN_HLEN : 0) + (packetInfo ? TUN_PI_LEN : 0);
+  const longest = wanted?.raw ? VNET_HDR_LEN + ETH_MAX_MTU : (options.mtu ?? found?.mtu ?? ETH_DATA_LEN);
+  const frameMax = longest + headers;
+  const reuseBuffers = options.reuseBuffers ?? false;
+  const { Attachment } = engine();
+  return new Attachment({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers, offload: wanted });
+}
+
+function twoHeaders(): TunTapError {
+  const text = "the fd carries packet information and virtio headers, one before the other";
+  return new TunTapError("ERR_TUNTAP_UNSUPPORTED", text, {
+    hint: "attach it with IFF_NO_PI: packet information says nothing that the packet does not say",
+  });
+}
+
+/**
+ * Switches on the requested offload, and off what users before have left: a
+ * persistent interface keeps their offloads, the header that those have, and
+ * the filters of a TAP. Offloads and filters cannot be read, so not put back.
+ */
+function prepareFrames({ kind, fd, wanted, hadUsers }: Attached, attachment: Attachment, undo: Undo): void {
+  if (wanted !== undefined || hadUsers) {
+    const size = tun.getVnetHeaderSize(fd);
+    undo.push(() => tun.setVnetHeaderSize(fd, size));
+    tun.setVnetHeaderSize(fd, VNET_HDR_LEN);
+  }
+  if (wanted !== undefined) attachment.setOffload(enableOffload(fd, wanted));
+  else if (hadUsers) tun.setOffload(fd, 0);
+  if (!hadUsers || kind === "tun") return;
+  tun.setTxFilter(fd, null);
+  tun.detachFilter(fd);
+}
+
+/** Loads what moves frames, at the first open: it would be half of what importing this library costs. */
+function engine(): typeof import("./device.ts") & typeof import("./attachment.ts") {
+  return lazy(() => ({ ...require("./device.ts"), ...require("./attachment.ts") }));
+}
+
+/** Undefined for an adopted fd whose interface is where rtnetlink cannot be asked. */
+function findIfReachable(link: Link): LinkInfo | undefined {
+  try {
+    return link.info();
+  } catch (error) {
+    if (isUnreachable(error)) return undefined;
+    throw error;
+  }
+}
