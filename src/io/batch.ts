@@ -9,33 +9,67 @@ export const offsets: Int32Array = new Int32Array(GATHER_MAX);
 /** How long they are; a call that fails leaves `-errno` here. */
 export const lengths: Int32Array = new Int32Array(GATHER_MAX);
 
-/** Fills {@link offsets} and {@link lengths} with frames of one buffer, beginning with the one at `from`; returns how many. */
+/**
+ * Fills {@link offsets} and {@link lengths} with frames of one buffer, from
+ * the one at `from` on; returns how many. All of them lie within the memory of
+ * the first one's buffer, whatever the getters of their views say: only the
+ * first one is asked by the engine's own getters, which cost more.
+ *
+ * @throws {TypeError} if the first is no Uint8Array, although it looks like one
+ */
 export function gather(frames: readonly Uint8Array[], from: number): number {
   const first = frames[from] as Uint8Array;
-  const base = first.byteOffset;
+  const base = ask(byteOffsetOf, first);
   offsets[0] = 0;
-  lengths[0] = first.byteLength;
-  if (!isInside(first)) return 1;
-  const { buffer } = first;
+  lengths[0] = lengthOf(first);
+  // A small array has no buffer, and would get one by being asked for it, which is slow.
+  if (base === 0 || lengths[0] === 0) return 1;
+  const buffer = ask(bufferOf, first);
+  const room = buffer.byteLength - base;
   const end = Math.min(frames.length - from, GATHER_MAX);
   let count = 1;
   for (; count < end; count++) {
     const frame = frames[from + count] as Uint8Array;
+    const length = frame.byteLength;
     const offset = frame.byteOffset - base;
-    if (!isInside(frame) || frame.buffer !== buffer || offset !== (offset | 0)) break;
+    if (!(length > 0 && frame.byteOffset > 0) || frame.buffer !== buffer || offset !== (offset | 0)) break;
+    if (!(offset >= -base && offset + length <= room)) break;
     offsets[count] = offset;
-    lengths[count] = frame.byteLength;
+    lengths[count] = length;
   }
   return count;
 }
 
-/** Whether it begins inside a buffer: a small array has none, and would get one by being asked for it, which is slow. */
-function isInside(frame: Uint8Array): boolean {
-  return frame.byteOffset > 0 && frame.byteLength > 0;
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
+const getter = <T>(name: string): ((this: Uint8Array) => T) =>
+  Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: Uint8Array) => T;
+const byteLengthOf = getter<number>("byteLength");
+const byteOffsetOf = getter<number>("byteOffset");
+const bufferOf = getter<ArrayBufferLike>("buffer");
+
+/** Asks the engine, which no property or Proxy of the user stands before. */
+function ask<T>(question: (this: Uint8Array) => T, frame: Uint8Array): T {
+  try {
+    return question.call(frame);
+  } catch {
+    throw notAFrame(frame);
+  }
 }
 
-/** Returns `frames` itself if there is nothing to convert. */
+const FRAME_MAX = 0x7fff_ffff;
+
+/** Returns the length of a frame in bytes. @throws {RangeError} if C could not count it */
+export function lengthOf(frame: Uint8Array): number {
+  const length = ask(byteLengthOf, frame);
+  if (length > FRAME_MAX) throw new RangeError(`A frame must be shorter than 2 GiB, got ${length} bytes`);
+  return length;
+}
+
+/** Returns `frames` itself if there is nothing to convert. @throws {TypeError} if it is no array of frames */
 export function allAsBytes(frames: readonly FrameSource[]): readonly Uint8Array[] {
+  if (!Array.isArray(frames)) {
+    throw new TypeError(`"frames" must be an array of frames, got ${describe(frames)}`);
+  }
   for (let i = 0; i < frames.length; i++) {
     if (frames[i] instanceof Uint8Array) continue;
     const all: Uint8Array[] = [];
@@ -50,7 +84,15 @@ export function asBytes(frame: FrameSource): Uint8Array {
   if (frame instanceof Uint8Array) return frame;
   if (ArrayBuffer.isView(frame)) return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);
   if (frame instanceof ArrayBuffer || frame instanceof SharedArrayBuffer) return new Uint8Array(frame);
-  throw new TypeError(
-    `A frame must be an ArrayBuffer or a view of one, such as a Uint8Array, got ${Bun.inspect(frame)}`,
-  );
+  throw notAFrame(frame);
+}
+
+function notAFrame(value: unknown): TypeError {
+  return new TypeError(`A frame must be an ArrayBuffer or a view of one, such as a Uint8Array, got ${describe(value)}`);
+}
+
+/** Shows a value, but not all bytes of a large one. */
+function describe(value: unknown): string {
+  const text = Bun.inspect(value);
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
 }

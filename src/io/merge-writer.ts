@@ -31,8 +31,8 @@ export class MergingWriter implements BatchWriter {
     return this.#shared[0] as number;
   }
 
-  write(fd: number, frame: Uint8Array): number {
-    return native().vnet_write(fd, frame, frame.byteLength);
+  write(fd: number, frame: Uint8Array, length: number): number {
+    return native().vnet_write(fd, frame, length);
   }
 
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number {

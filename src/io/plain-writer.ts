@@ -3,7 +3,7 @@ import type { BatchWriter } from "./sender.ts";
 
 /** Writes each frame with one write(2): the driver takes what one call writes as one frame. */
 export const plainWriter: BatchWriter = {
-  write: (fd, frame) => native().tun_write(fd, frame, frame.byteLength),
+  write: (fd, frame, length) => native().tun_write(fd, frame, length),
   push: (fd, base, offsets, lengths, count) => native().tun_write_many(fd, base, offsets, lengths, count),
   flush: () => 0,
   pending: 0,

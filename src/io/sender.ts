@@ -1,12 +1,12 @@
 import type { TunTapError } from "../errors.ts";
 import { EAGAIN, EBADF } from "../sys/constants.ts";
-import { allAsBytes, asBytes, gather, lengths, offsets } from "./batch.ts";
+import { allAsBytes, asBytes, gather, lengthOf, lengths, offsets } from "./batch.ts";
 import type { FrameSource } from "./types.ts";
 
 /** Empties a batch into an fd. Each way to write is one of these, in a file of its own. */
 export interface BatchWriter {
   /** Writes one frame alone. Returns the bytes written, or `-errno`. */
-  write(fd: number, frame: Uint8Array): number;
+  write(fd: number, frame: Uint8Array, length: number): number;
   /**
    * Takes frames, and writes them now or together with those behind them; they
    * have to stay until {@link flush}. `offsets` count from the first byte of
@@ -90,7 +90,8 @@ export class Sender<Cause extends string> {
    */
   send(frame: FrameSource): boolean {
     const bytes = asBytes(frame);
-    const result = this.#writer.write(this.#fd, bytes);
+    const length = lengthOf(bytes);
+    const result = this.#writer.write(this.#fd, bytes, length);
     if (result < 0) {
       if (result === -EAGAIN) return this.#block();
       const ended = this.#policy.endedBy(result);
@@ -99,7 +100,7 @@ export class Sender<Cause extends string> {
       throw this.#policy.errorOf(result, bytes);
     }
     this.#frames++;
-    this.#bytes += bytes.byteLength;
+    this.#bytes += length;
     this.onFrames?.([bytes]);
     return true;
   }
@@ -140,7 +141,7 @@ export class Sender<Cause extends string> {
     let pushed = batch.done;
     let result = 0;
     while (pushed < given.length && result >= 0) {
-      const count = gather(given, pushed);
+      const count = this.#gather(given, pushed);
       const taken = writer.push(fd, given[pushed] as Uint8Array, offsets, lengths, count);
       if (taken < count) result = lengths[taken] as number;
       pushed += taken;
@@ -148,6 +149,16 @@ export class Sender<Cause extends string> {
     if (result >= 0) result = writer.flush(fd);
     batch.done = result < 0 ? pushed - writer.pending : pushed;
     return Math.min(result, 0);
+  }
+
+  /** Gathers; if that throws, over a view that is none, the writer must not go on referring to those before it. */
+  #gather(given: readonly Uint8Array[], from: number): number {
+    try {
+      return gather(given, from);
+    } catch (error) {
+      this.#writer.flush(this.#fd);
+      throw error;
+    }
   }
 
   #refuse(batch: Batch, errno: number): void {

@@ -41,6 +41,56 @@ describePrivileged("send", () => {
     }
   });
 
+  test("wrong arguments are said by name, and a view that lies about its length never reaches C", () => {
+    using tun = openTun({ up: true });
+    const { buffer } = new Uint8Array([0x45, 0]);
+    for (const frames of [5, {}, buffer, new DataView(buffer), new Uint8Array(2), "text", null, undefined]) {
+      expect(() => tun.sendMany(frames as unknown as Uint8Array[])).toThrow(
+        /^"frames" must be an array of frames, got /,
+      );
+    }
+    const good = (): Uint8Array => new Uint8Array([0x45, 0]);
+    const inside = (): Uint8Array => new Uint8Array(new ArrayBuffer(32), 8, 2).fill(0x45);
+    const lies = (frame: Uint8Array, name: string, value: unknown): Uint8Array =>
+      Object.defineProperty(frame, name, { value });
+    class Subclass extends Uint8Array {
+      override get byteLength(): number {
+        return 4_000_000_000;
+      }
+    }
+    const noView = [new Proxy(good(), {}), Object.create(Uint8Array.prototype) as Uint8Array];
+    for (const frame of noView) {
+      expect(() => tun.send(frame)).toThrow(/^A frame must be /);
+      expect(() => tun.sendMany([good(), frame])).toThrow(/^A frame must be /);
+    }
+    const sentBefore = tun.counters().framesSent;
+    const whole = inside();
+    const views = [
+      lies(inside(), "byteLength", 4_000_000_000),
+      lies(inside(), "byteOffset", 1_000_000),
+      lies(good(), "buffer", new ArrayBuffer(1_000_000)),
+      new Subclass([0x45, 0]),
+      lies(new Uint8Array(whole.buffer, 10, 2).fill(0x45), "byteLength", 1_000_000),
+      lies(new Uint8Array(whole.buffer, 12, 2).fill(0x45), "byteOffset", 1_000_000),
+      lies(new Uint8Array(whole.buffer, 14, 2).fill(0x45), "byteOffset", -1_000_000),
+    ];
+    const before = tun.stats();
+    for (const view of views) expect(tun.send(view)).toBeTrue();
+    expect(tun.sendMany([whole, ...views])).toBe(8);
+    const after = tun.stats();
+    expect([after.rxPackets - before.rxPackets, after.rxBytes - before.rxBytes]).toEqual([15n, 30n]);
+    expect(tun.counters().framesSent - sentBefore).toBe(15);
+  });
+
+  test("a frame of 4 GiB and more is a RangeError", () => {
+    using tun = openTun({ up: true });
+    // Never touched, so it takes no memory.
+    const huge = new Uint8Array(new ArrayBuffer(2 ** 32));
+    expect(() => tun.send(huge)).toThrow(new RangeError("A frame must be shorter than 2 GiB, got 4294967296 bytes"));
+    expect(() => tun.sendMany([huge])).toThrow(RangeError);
+    expect(tun.counters()).toMatchObject({ framesSent: 0, refused: 0 });
+  });
+
   test("says EIO and what to do while the interface is down", () => {
     using tun = openTun();
     const error = refusal(() => tun.send(new Uint8Array([0x45, 0])));
