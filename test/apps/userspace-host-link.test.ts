@@ -3,6 +3,7 @@ import { expect, test } from "bun:test";
 import type { Host } from "../../apps/userspace-host/host.ts";
 import { CONNECTIONS_MAX } from "../../apps/userspace-host/tcp.ts";
 import { fillChecksums, PacketError, verifyChecksums } from "../../src/packet/index.ts";
+import { Random } from "../support/random.ts";
 import { ACK, bigBody, FIN, newHost, Peer, SYN, segmentIn } from "./userspace-host-peer.ts";
 
 const BYTES = 60_000;
@@ -16,24 +17,13 @@ interface Link {
   readonly delayMs: number;
 }
 
-/** Mulberry32: the same numbers for the same seed. */
-function randomFrom(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b_79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
-}
-
 /** What is on its way, earliest first. */
 class Wire {
   readonly #link: Link;
-  readonly #random: () => number;
+  readonly #random: Random;
   readonly #travelling: { at: number; packet: Uint8Array }[] = [];
 
-  constructor(link: Link, random: () => number) {
+  constructor(link: Link, random: Random) {
     this.#link = link;
     this.#random = random;
   }
@@ -44,11 +34,11 @@ class Wire {
 
   put(packet: Uint8Array, now: number): void {
     const { lost, doubled, delayMs } = this.#link;
-    if (this.#random() < lost) return;
-    const at = now + 1 + this.#random() * delayMs;
+    if (this.#random.fraction() < lost) return;
+    const at = now + 1 + this.#random.fraction() * delayMs;
     this.#travelling.push({ at, packet });
     this.#travelling.sort((a, b) => a.at - b.at);
-    if (this.#random() < doubled) this.put(packet, now);
+    if (this.#random.fraction() < doubled) this.put(packet, now);
   }
 
   take(): Uint8Array {
@@ -128,7 +118,7 @@ class Client {
 
 /** Runs until both ends are done, and nothing is on its way. */
 function download(link: Link, seed: number): { body: Buffer; host: Host; seconds: number } {
-  const random = randomFrom(seed);
+  const random = new Random(seed);
   const [toHost, toClient] = [new Wire(link, random), new Wire(link, random)];
   const host = newHost();
   const client = new Client(host);
@@ -170,15 +160,15 @@ test.each(links)("$what: the whole body, in order, and the connection ends", ({ 
 });
 
 /** The same packet with some bytes changed, cut off or added, and as often as not with its checksums put right. */
-function mutated(packet: Uint8Array, random: () => number): Uint8Array {
-  const length = random() < 0.1 ? Math.floor(random() * (packet.length + 20)) : packet.length;
+function mutated(packet: Uint8Array, random: Random): Uint8Array {
+  const length = random.fraction() < 0.1 ? Math.floor(random.fraction() * (packet.length + 20)) : packet.length;
   const bytes = new Uint8Array(length);
   bytes.set(packet.subarray(0, length));
-  for (let changes = Math.floor(random() * 4); changes > 0 && length > 0; changes--) {
-    bytes[Math.floor(random() * Math.min(length, 64))] = Math.floor(random() * 256);
+  for (let changes = Math.floor(random.fraction() * 4); changes > 0 && length > 0; changes--) {
+    bytes[Math.floor(random.fraction() * Math.min(length, 64))] = Math.floor(random.fraction() * 256);
   }
   try {
-    if (random() < 0.7) fillChecksums(bytes);
+    if (random.fraction() < 0.7) fillChecksums(bytes);
   } catch (error) {
     if (!(error instanceof PacketError)) throw error;
   }
@@ -186,7 +176,7 @@ function mutated(packet: Uint8Array, random: () => number): Uint8Array {
 }
 
 test("whatever comes, nothing is thrown, answers are well-formed, and connections stay few", () => {
-  const random = randomFrom(1);
+  const random = new Random(1);
   const host = newHost();
   let [now, answers] = [0, 0];
   const heed = (sent: Uint8Array[]): void => {
@@ -194,7 +184,7 @@ test("whatever comes, nothing is thrown, answers are well-formed, and connection
     for (const packet of sent) if (!verifyChecksums(packet, "tun").valid) throw new Error(packet.toHex());
   };
   for (let round = 0; round < 2000; round++) {
-    const peer = new Peer(host, { port: 1 + (round % 300), now, sequence: Math.floor(random() * 2 ** 32) });
+    const peer = new Peer(host, { port: 1 + (round % 300), now, sequence: Math.floor(random.fraction() * 2 ** 32) });
     heed(host.receive([mutated(peer.packet({ sequence: peer.sequence, flags: SYN, mss: 1000 }), random)], now));
     const [synAck] = host.receive([peer.packet({ sequence: peer.sequence, flags: SYN })], now);
     const { sequence } = synAck === undefined ? { sequence: 0 } : segmentIn(synAck);
@@ -202,7 +192,7 @@ test("whatever comes, nothing is thrown, answers are well-formed, and connection
     for (const flags of [ACK, ACK | FIN]) {
       heed(host.receive([mutated(peer.packet({ ...next, flags, payload: REQUEST }), random)], now));
     }
-    now += random() * 500;
+    now += random.fraction() * 500;
     if (host.deadline <= now) heed(host.tick(now));
     const open = [...host.tcp.states.values()].reduce((sum, count) => sum + count, 0);
     expect(open).toBeLessThanOrEqual(CONNECTIONS_MAX);

@@ -8,32 +8,21 @@ import { openTap, type Tap } from "../../src/index.ts";
 import { otherNamespace, withQuietIPv6 } from "../device/support.ts";
 import { here, listenTo, type Place, replayed, shownIn } from "../support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
+import { Random, seed } from "../support/random.ts";
 import { openFds, until } from "../support/system.ts";
 
-const seed = Math.floor(Math.random() * 2 ** 31);
-
-/** xorshift32 */
-function randomFrom(start: number): (below: number) => number {
-  let state = start | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
 /** Random changes of `name` as lines for `ip -batch`, some of which fail. */
-function randomChanges(random: (below: number) => number, name: string, count: number): string[] {
-  const address = (): string => (random(2) === 0 ? `192.0.2.${random(9) + 1}/32` : `2001:db8::${random(9) + 1}/128`);
+function randomChanges(random: Random, name: string, count: number): string[] {
+  const address = (): string =>
+    random.below(2) === 0 ? `192.0.2.${random.below(9) + 1}/32` : `2001:db8::${random.below(9) + 1}/128`;
   const kinds: (() => string)[] = [
-    () => `link set dev ${name} mtu ${1300 + random(200)}`,
-    () => `link set dev ${name} ${random(2) === 0 ? "up" : "down"}`,
-    () => `link set dev ${name} address 02:00:5e:00:53:${(10 + random(80)).toString()}`,
+    () => `link set dev ${name} mtu ${1300 + random.below(200)}`,
+    () => `link set dev ${name} ${random.below(2) === 0 ? "up" : "down"}`,
+    () => `link set dev ${name} address 02:00:5e:00:53:${(10 + random.below(80)).toString()}`,
     () => `address add ${address()} dev ${name} nodad`,
     () => `address delete ${address()} dev ${name}`,
   ];
-  return Array.from({ length: count }, () => (kinds[random(kinds.length)] as () => string)());
+  return Array.from({ length: count }, () => random.pick(kinds)());
 }
 
 /** Runs `lines` in one process; those that fail do not stop it. */
@@ -78,7 +67,7 @@ function withSmallBuffers<T>(use: () => T): T {
 const flood = (name: string): string[] =>
   Array.from({ length: 12_000 }, (_, i) => `link set dev ${name} mtu ${1300 + (i % 2)}`);
 
-describeWithTools(`changes of which the news are lost (seed ${seed})`, ["ip", "unshare", "nsenter"], () => {
+describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`, ["ip", "unshare", "nsenter"], () => {
   withQuietIPv6();
   let batch: Batch;
   beforeAll(() => {
@@ -110,7 +99,7 @@ describeWithTools(`changes of which the news are lost (seed ${seed})`, ["ip", "u
   let start0 = "";
 
   test("because the thread was busy: the state is told, and what comes next", async () => {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     const { tap, changes } = listening("lost0");
     using _ = tap;
     start0 = tap.mac;
@@ -124,7 +113,7 @@ describeWithTools(`changes of which the news are lost (seed ${seed})`, ["ip", "u
   }, 30_000);
 
   test("because there is room for one or two: the state is told, again and again while it changes", async () => {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     const tap = openTap({ name: "lost0", up: true });
     using _ = tap;
     start0 = tap.mac;

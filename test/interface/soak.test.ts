@@ -5,22 +5,12 @@ import { buildIcmpEcho, buildIPv4, IcmpType, IpProtocol, parseIcmpEcho, parseIPv
 import { otherNamespace, warmUp } from "../device/support.ts";
 import { listenTo, replayed, shownIn } from "../support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
+import { Random, seed } from "../support/random.ts";
 import { interfaceNames, quietIPv6, run, until } from "../support/system.ts";
 import { addressesByIp, routesByIp } from "./support.ts";
 
 const STEPS = 500;
 const base = "192.0.2.1/24";
-
-/** The same numbers for the same seed (mulberry32). */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed;
-  return (below) => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) % below;
-  };
-}
 
 /** A ping of the kernel by 192.0.2.2. */
 function echoRequest(sequenceNumber: number): Uint8Array {
@@ -39,10 +29,8 @@ describeWithTools("five hundred changes", ["ip", "unshare", "nsenter"], () => {
     warmUp();
   });
 
-  const seed = Number(process.env["BUN_TUNTAP_SEED"] ?? Math.floor(Math.random() * 2 ** 31));
-
   test(`while frames flow (BUN_TUNTAP_SEED=${seed})`, async () => {
-    const random = randomFrom(seed);
+    const random = new Random(seed);
     using first = await otherNamespace();
     using second = await otherNamespace();
     const places = [first, second].map(({ pid }) => ({
@@ -79,25 +67,25 @@ describeWithTools("five hundred changes", ["ip", "unshare", "nsenter"], () => {
 
     const steps: (() => void)[] = [
       function changeAddress() {
-        const number = random(8) + 10;
-        const address = random(2) ? `192.0.2.${number}/24` : `2001:db8::${number}/64`;
+        const number = random.below(8) + 10;
+        const address = random.below(2) ? `192.0.2.${number}/24` : `2001:db8::${number}/64`;
         const add = !addresses.delete(address);
         if (add) addresses.add(address);
         // IPv4 ones of the same network are secondary, and there is no detection of duplicates on a TUN.
-        if (random(2)) add ? tun.addAddress(address) : tun.removeAddress(address);
+        if (random.below(2)) add ? tun.addAddress(address) : tun.removeAddress(address);
         else ip("address", add ? "add" : "delete", address, "dev", name);
         expected.push(`address-${add ? "added" : "removed"} ${address}`);
       },
       function changeRoute() {
         if (!up) return;
-        const to = random(2) ? `198.51.100.${random(8)}/32` : `2001:db8:1::${random(8) + 1}/128`;
+        const to = random.below(2) ? `198.51.100.${random.below(8)}/32` : `2001:db8:1::${random.below(8) + 1}/128`;
         const add = !routes.delete(to);
         if (add) routes.add(to);
-        if (random(2)) add ? tun.addRoute(to) : tun.removeRoute(to);
+        if (random.below(2)) add ? tun.addRoute(to) : tun.removeRoute(to);
         else ip(to.includes(":") ? "-6" : "-4", "route", add ? "add" : "delete", to, "dev", name);
       },
       function flap() {
-        if (random(2)) tun.down();
+        if (random.below(2)) tun.down();
         else ip("link", "set", name, "down");
         expected.push("down");
         routes.clear();
@@ -105,16 +93,16 @@ describeWithTools("five hundred changes", ["ip", "unshare", "nsenter"], () => {
         setUp();
       },
       function changeMtu() {
-        const mtu = 1280 + random(200);
+        const mtu = 1280 + random.below(200);
         if (tun.mtu === mtu) return;
-        if (random(2)) tun.setMtu(mtu);
+        if (random.below(2)) tun.setMtu(mtu);
         else ip("link", "set", name, "mtu", `${mtu}`);
         expected.push(`mtu ${mtu}`);
       },
       function rename() {
         const next = name === "soak0" ? "soak1" : "soak0";
         // Where the kernel wants the interface down for it.
-        if (random(2)) tun.rename(next);
+        if (random.below(2)) tun.rename(next);
         else ip("link", "set", name, "name", next);
         name = next;
         expected.push(`name ${next}`);
@@ -133,7 +121,7 @@ describeWithTools("five hundred changes", ["ip", "unshare", "nsenter"], () => {
 
     for (let i = 0; i < STEPS; i++) {
       for (let more = 0; more < 3; more++) tun.send(echoRequest(i));
-      (steps[random(steps.length)] as () => void)();
+      random.pick(steps)();
       tun.send(echoRequest(i + 1));
       await until(() => answered === i + 1, `an answer after step ${i}`);
     }

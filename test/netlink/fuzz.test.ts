@@ -14,22 +14,10 @@ import {
 } from "../../src/netlink/message.ts";
 import { decodeRoute } from "../../src/netlink/route.ts";
 import { hex, surround } from "../support/programs.ts";
+import { Random, seed } from "../support/random.ts";
 
 const CASES = 1_000_000;
 const FUZZ_MS = Number(process.env["TUN_FUZZ_SECONDS"] ?? 0) * 1000;
-const seed = Number(process.env["TUN_FUZZ_SEED"] ?? Date.now() % 2 ** 31);
-
-/** xorshift32: its seed is in the message of every failure. */
-function randomFrom(seed: number): (below: number) => number {
-  let state = seed | 1;
-  return (below) => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) % below;
-  };
-}
-
 const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeMessages,
   decodeAttributes,
@@ -73,16 +61,18 @@ const corpus: Readonly<Record<string, readonly string[]>> = {
 
 const interesting = [0, 1, 2, 3, 4, 15, 16, 0x7f, 0x80, 0xfc, 0xff];
 
-function damaged(original: Uint8Array, random: (below: number) => number): Uint8Array {
-  const bytes = original.slice(0, random(4) === 0 ? random(original.length + 1) : original.length);
-  for (let n = random(4); n > 0 && bytes.length > 0; n--) {
-    bytes[random(bytes.length)] = random(2) === 0 ? (interesting[random(interesting.length)] as number) : random(256);
+function damaged(original: Uint8Array, random: Random): Uint8Array {
+  const bytes = original.slice(0, random.below(4) === 0 ? random.below(original.length + 1) : original.length);
+  for (let n = random.below(4); n > 0 && bytes.length > 0; n--) {
+    bytes[random.below(bytes.length)] = random.below(2) === 0 ? random.pick(interesting) : random.below(256);
   }
   return bytes;
 }
 
-function randomBytes(random: (below: number) => number): Uint8Array {
-  return Uint8Array.from({ length: random(80) }, () => (random(2) === 0 ? random(256) : random(24)));
+function randomBytes(random: Random): Uint8Array {
+  return Uint8Array.from({ length: random.below(80) }, () =>
+    random.below(2) === 0 ? random.below(256) : random.below(24),
+  );
 }
 
 /** What a decoder makes of `bytes`, as text; anything but a value or a NetlinkFormatError is thrown on. */
@@ -102,13 +92,13 @@ describe.each(Object.entries(decoders))("%s()", (name, decode) => {
     expect(() => decode(surround(bytes))).not.toThrow();
   });
 
-  test(`gives a value or a NetlinkFormatError for ${CASES} random and damaged inputs (seed ${seed})`, () => {
-    const random = randomFrom(seed);
+  test(`gives a value or a NetlinkFormatError for ${CASES} random and damaged inputs (BUN_TUNTAP_SEED=${seed})`, () => {
+    const random = new Random(seed);
     const deadline = performance.now() + FUZZ_MS;
     let slowestMs = 0;
     for (let i = 0; i < CASES || performance.now() < deadline; i++) {
-      const original = originals[random(originals.length)] as Uint8Array;
-      const bytes = random(3) === 0 ? randomBytes(random) : damaged(original, random);
+      const original = random.pick(originals);
+      const bytes = random.below(3) === 0 ? randomBytes(random) : damaged(original, random);
       const start = performance.now();
       try {
         decode(surround(bytes));
@@ -121,10 +111,10 @@ describe.each(Object.entries(decoders))("%s()", (name, decode) => {
     expect(slowestMs).toBeLessThan(1000);
   });
 
-  test(`does not look at the bytes around its input (seed ${seed})`, () => {
-    const random = randomFrom(seed + 1);
+  test(`does not look at the bytes around its input (BUN_TUNTAP_SEED=${seed})`, () => {
+    const random = new Random(seed + 1);
     for (let i = 0; i < 4000; i++) {
-      const bytes = damaged(originals[random(originals.length)] as Uint8Array, random);
+      const bytes = damaged(random.pick(originals), random);
       const inside = outcome(decode, surround(bytes, 0x00));
       if (outcome(decode, surround(bytes, 0xff)) !== inside || outcome(decode, surround(bytes, 0x04)) !== inside) {
         throw new Error(`The outcome depends on what is around ${bytes.toHex()}`);

@@ -3,6 +3,7 @@
  * RFCs draw them. It shares nothing with native/split.c: no header is copied
  * from another, and sums are of 16-bit numbers in network order.
  */
+import { Random } from "../../../support/random.ts";
 
 export interface Fields {
   version: 4 | 6;
@@ -166,15 +167,7 @@ export function makeHeader(f: Fields, size?: number): Uint8Array<ArrayBuffer> {
   return Uint8Array.from([1, type, ...words.flatMap((word) => [word & 0xff, word >>> 8])]);
 }
 
-/** Bytes that look random and are the same each time; `seed` from 1. */
+/** Returns bytes that look random, and are the same for the same seed. */
 export function noise(length: number, seed = 1): Uint8Array<ArrayBuffer> {
-  const bytes = new Uint8Array(length);
-  let state = (seed * 0x9e37_79b1) >>> 0 || 1;
-  for (let i = 0; i < length; i++) {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    bytes[i] = state >>> 24;
-  }
-  return bytes;
+  return new Random(seed).bytes(length);
 }

@@ -6,6 +6,7 @@
  *   192.0.2.1, 2001:db8::1                   192.0.2.2, 2001:db8::2
  */
 import { type Device, type OffloadOptions, type OpenOptions, openTap, openTun } from "../../../../src/index.ts";
+import { Random } from "../../../support/random.ts";
 import { Namespace } from "./namespaces.ts";
 
 /** What is on the wire, in its direction: what comes in and what goes on from there. */
@@ -76,13 +77,8 @@ function know(netns: Namespace, host: number, mac: string): void {
  * until three more have passed it; the same ones each time.
  */
 export function lossy(): { forward: Forward; lost: () => number; late: () => number } {
-  let [lost, late, state] = [0, 0, 2_463_534_242];
-  const random = (): number => {
-    state ^= state << 13;
-    state ^= state >>> 17;
-    state ^= state << 5;
-    return (state >>> 0) / 2 ** 32;
-  };
+  let [lost, late] = [0, 0];
+  const random = new Random(1);
   const waiting = {
     right: [] as { frame: Uint8Array; until: number }[],
     left: [] as { frame: Uint8Array; until: number }[],
@@ -92,7 +88,7 @@ export function lossy(): { forward: Forward; lost: () => number; late: () => num
     const queue = waiting[direction];
     const out: Uint8Array[] = [];
     for (const frame of frames) {
-      const chance = random();
+      const chance = random.fraction();
       if (chance < 0.01) {
         lost++;
         continue;
