@@ -58,10 +58,15 @@ export const ENOTTY = 25;
 export const EMFILE = 24;
 export const EPIPE = 32;
 export const EBADFD = 77;
+export const ENOTSOCK = 88;
+export const EMSGSIZE = 90;
+export const EAFNOSUPPORT = 97;
 export const EADDRINUSE = 98;
 export const EADDRNOTAVAIL = 99;
+export const ENETUNREACH = 101;
 export const ECONNRESET = 104;
 export const ENOBUFS = 105;
+export const EHOSTUNREACH = 113;
 
 // include/uapi/linux/eventpoll.h
 export const EPOLL_CTL_ADD = 1;
@@ -88,8 +93,30 @@ export const FD_CLOEXEC = 1;
 // include/uapi/linux/memfd.h
 export const MFD_CLOEXEC = 0x1;
 
+// include/linux/socket.h
+export const AF_INET = 2;
+export const AF_INET6 = 10;
+export const SOL_IP = 0;
+export const SOL_UDP = 17;
+export const SOL_IPV6 = 41;
+
+// include/uapi/linux/in.h, in6.h
+export const IP_PKTINFO = 8;
+export const IPV6_V6ONLY = 26;
+export const IPV6_RECVPKTINFO = 49;
+
+// include/uapi/linux/udp.h
+export const UDP_SEGMENT = 103;
+export const UDP_GRO = 104;
+
 // include/uapi/asm-generic/socket.h
 export const SOL_SOCKET = 1;
+export const SO_SNDBUF = 7;
+export const SO_RCVBUF = 8;
+export const SO_REUSEPORT = 15;
+export const SO_SNDBUFFORCE = 32;
+export const SO_MARK = 36;
+export const SO_RXQ_OVFL = 40;
 export const SO_RCVBUFFORCE = 33;
 
 // include/uapi/linux/if_tun.h, further flags that TUNGETFEATURES tells of

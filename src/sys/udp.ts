@@ -1,0 +1,119 @@
+/** UDP sockets, non-blocking and close-on-exec: how they are opened, bound and asked. What moves datagrams is in src/udp. */
+
+import { check } from "../errors.ts";
+import {
+  AF_INET6,
+  EPERM,
+  IFNAMSIZ,
+  IP_PKTINFO,
+  IPV6_RECVPKTINFO,
+  IPV6_V6ONLY,
+  SO_MARK,
+  SO_RCVBUF,
+  SO_RCVBUFFORCE,
+  SO_REUSEPORT,
+  SO_RXQ_OVFL,
+  SO_SNDBUF,
+  SO_SNDBUFFORCE,
+  SOL_IP,
+  SOL_IPV6,
+  SOL_SOCKET,
+  SOL_UDP,
+  UDP_GRO,
+  UDP_SEGMENT,
+} from "./constants.ts";
+import { native } from "./native.ts";
+
+/** Opens a socket in the network namespace `netns`, or where this thread is. `family` is AF_INET or AF_INET6. */
+export function openSocket(family: number, netns: number | undefined): number {
+  const entered = new Int32Array(1);
+  const result = native().udp_open(netns ?? -1, family, entered);
+  const syscall = entered[0] === 1 ? "socket" : entered[0] === 0 ? "setns(CLONE_NEWNET)" : "pthread_create";
+  return check(result, syscall);
+}
+
+/** Binds the socket to the address and port of a `struct peer`. */
+export function bindSocket(fd: number, family: number, peer: Uint8Array, detail: string): void {
+  check(native().udp_bind(fd, family, peer), "bind", detail);
+}
+
+/** Connects the socket to the address and port of a `struct peer`. */
+export function connectSocket(fd: number, family: number, peer: Uint8Array, detail: string): void {
+  check(native().udp_connect(fd, family, peer), "connect", detail);
+}
+
+/** Fills `peer` with the address and port that the socket is bound to. */
+export function getSocketName(fd: number, peer: Uint8Array): void {
+  check(native().udp_get_name(fd, peer), "getsockname");
+}
+
+export function setReusePort(fd: number): void {
+  check(native().sock_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1), "setsockopt(SO_REUSEPORT)");
+}
+
+/** Whether an IPv6 socket bound to the unspecified address takes IPv4, too. */
+export function setDualStack(fd: number): void {
+  check(native().sock_set_option(fd, SOL_IPV6, IPV6_V6ONLY, 0), "setsockopt(IPV6_V6ONLY)");
+}
+
+export function setInterface(fd: number, name: string): void {
+  const bytes = encoder.encode(name);
+  check(native().udp_bind_device(fd, bytes, bytes.length), "setsockopt(SO_BINDTODEVICE)", name);
+}
+
+export function setMark(fd: number, mark: number): void {
+  // An int to the kernel, which takes all 32 bits of it.
+  check(native().sock_set_option(fd, SOL_SOCKET, SO_MARK, mark | 0), "setsockopt(SO_MARK)");
+}
+
+/** Sets the bytes of one of the socket's queues; past the sysctl's limit with CAP_NET_ADMIN. */
+export function setBuffer(fd: number, which: "send" | "receive", bytes: number): void {
+  const { sock_set_option, sock_get_option } = native();
+  const [forced, option, name] =
+    which === "send" ? ([SO_SNDBUFFORCE, SO_SNDBUF, "SO_SNDBUF"] as const) : ([SO_RCVBUFFORCE, SO_RCVBUF, "SO_RCVBUF"] as const);
+  const result = sock_set_option(fd, SOL_SOCKET, forced, bytes);
+  if (result >= 0) return;
+  check(sock_set_option(fd, SOL_SOCKET, option, bytes), `setsockopt(${name})`);
+  // The kernel takes what is too much without a word, and shows twice of what it has (net/core/sock.c).
+  const granted = check(sock_get_option(fd, SOL_SOCKET, option), `getsockopt(${name})`) / 2;
+  if (granted < bytes) check(-EPERM, `setsockopt(${name})`, `${bytes} bytes, of which the kernel allows ${granted}`);
+}
+
+/** Has the kernel tell of each datagram which local address it was sent to, and how many were lost before it. */
+export function setTelling(fd: number, family: number, localAddress: boolean): void {
+  const { sock_set_option } = native();
+  // Not there on gVisor, which loses nothing but the number.
+  sock_set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
+  if (!localAddress) return;
+  const ipv4 = sock_set_option(fd, SOL_IP, IP_PKTINFO, 1);
+  if (family !== AF_INET6) check(ipv4, "setsockopt(IP_PKTINFO)");
+  else check(sock_set_option(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1), "setsockopt(IPV6_RECVPKTINFO)");
+}
+
+/** Switches segmentation on where the kernel has it (Linux 4.18 for sending, 5.0 for receiving), and returns what it has. */
+export function enableSegmentation(fd: number): { send: boolean; receive: boolean } {
+  const { sock_set_option, sock_get_option } = native();
+  return {
+    send: sock_get_option(fd, SOL_UDP, UDP_SEGMENT) >= 0,
+    receive: sock_set_option(fd, SOL_UDP, UDP_GRO, 1) >= 0,
+  };
+}
+
+/** Returns the index of an interface in the network namespace of the socket; undefined if there is none of that name. */
+export function interfaceIndex(fd: number, name: string): number | undefined {
+  const bytes = encoder.encode(name);
+  if (bytes.length >= IFNAMSIZ) return undefined;
+  const buffer = new Uint8Array(IFNAMSIZ);
+  buffer.set(bytes);
+  const index = native().sock_get_interface_index(fd, buffer);
+  return index < 0 ? undefined : index;
+}
+
+/** Returns the name of an interface in the network namespace of the socket; undefined if there is none of that index. */
+export function interfaceName(fd: number, index: number): string | undefined {
+  const buffer = new Uint8Array(IFNAMSIZ);
+  if (native().sock_get_interface_name(fd, index, buffer) < 0) return undefined;
+  return new TextDecoder().decode(buffer.subarray(0, buffer.indexOf(0)));
+}
+
+const encoder = new TextEncoder();

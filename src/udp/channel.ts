@@ -1,0 +1,121 @@
+import { systemError, type TunTapError } from "../errors.ts";
+import { Channel } from "../io/channel.ts";
+import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, EPERM } from "../sys/constants.ts";
+import { native } from "../sys/native.ts";
+import type { Peer, Peers } from "./peers.ts";
+import { DatagramReader, datagramRun, isGone } from "./reader.ts";
+import type { UdpState } from "./state.ts";
+import type { DatagramRun, Endpoint, UdpCounters, UdpRefusalCause } from "./types.ts";
+import { DatagramWriter } from "./writer.ts";
+
+/** What the channel of a socket is made of. */
+export interface UdpChannelParts {
+  readonly fd: number;
+  readonly state: UdpState;
+  readonly peers: Peers;
+  /** The peer that is sent to before another one is named. */
+  readonly firstPeer: Peer;
+  readonly reuseBuffers: boolean;
+  /** What the kernel has of segmentation, and the user wants. */
+  readonly segmentation: { readonly send: boolean; readonly receive: boolean };
+}
+
+/** The channel of a UDP socket. */
+export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalCause> {
+  protected readonly noun = "socket";
+  readonly peers: Peers;
+  readonly writer: DatagramWriter;
+  readonly #state: UdpState;
+  readonly #segmentation: UdpChannelParts["segmentation"];
+
+  constructor({ fd, state, peers, firstPeer, reuseBuffers, segmentation }: UdpChannelParts) {
+    const writer = new DatagramWriter(state, firstPeer);
+    const reader = new DatagramReader(fd, state, peers, reuseBuffers);
+    super({ fd, closeFd: true, reader, batch: datagramRun, writer }, ["tooLong", "unreachable", "denied", "other"]);
+    this.peers = peers;
+    this.writer = writer;
+    this.#state = state;
+    this.#segmentation = segmentation;
+  }
+
+  get segmentation(): { send: boolean; receive: boolean } {
+    const { send, receive } = this.#segmentation;
+    return { send: send && this.#state.segmentationRefusals === 0, receive };
+  }
+
+  /** The peer of the datagrams that observers are being shown. */
+  peerOf(direction: "received" | "sent"): Endpoint {
+    return direction === "received" ? this.reader.from : this.writer.to;
+  }
+
+  counters(): UdpCounters {
+    const { sendCalls, receiveCalls, lost, truncated, unreachable } = this.#state;
+    const { framesSent, bytesSent, refused, refusedBy } = this.sender.counters();
+    const sent = { datagramsSent: framesSent, bytesSent, refused, refusedBy };
+    return { ...this.reader.counters(), ...sent, sendCalls, receiveCalls, lost, truncated, unreachable };
+  }
+
+  /** Takes the error that an ICMP message left, which epoll would tell of again and again. */
+  protected checkAlive(): void {
+    if (this.closed) return;
+    const result = native().udp_take_error(this.fd, this.#state.bytes);
+    if (isGone(result)) this.close(goneError(result, "getsockopt(SO_ERROR)"));
+  }
+
+  protected readFailed(errno: number): TunTapError {
+    return goneError(errno, "recvmsg");
+  }
+
+  endedBy(errno: number): TunTapError | undefined {
+    if (this.closed) return this.closedError();
+    if (!isGone(errno)) return undefined;
+    this.close(goneError(errno, "sendmsg"));
+    return this.closedError();
+  }
+
+  causeOf(errno: number): UdpRefusalCause {
+    if (errno === -EMSGSIZE) return "tooLong";
+    if (errno === -ENETUNREACH || errno === -EHOSTUNREACH || errno === -EADDRNOTAVAIL) return "unreachable";
+    // EINVAL: the local address that was named is on no interface any more.
+    if (errno === -EINVAL) return "unreachable";
+    return errno === -EPERM || errno === -EACCES ? "denied" : "other";
+  }
+
+  /** Two datagrams to one peer have two fates: the error of one may be an ICMP message about another. */
+  isForAll(_cause: UdpRefusalCause): boolean {
+    return false;
+  }
+
+  errorOf(errno: number, datagram: Uint8Array, frameIndex?: number): TunTapError {
+    const { to } = this.writer;
+    return systemError(errno, "sendmsg", { ...refusal(errno, datagram, to), frameIndex });
+  }
+}
+
+function goneError(errno: number, syscall: string): TunTapError {
+  return systemError(errno, syscall, {
+    detail: "the fd was closed behind the socket's back",
+    hint: "close a socket with close(), and do not close its fd yourself",
+  });
+}
+
+function refusal(errno: number, datagram: Uint8Array, to: Endpoint): { detail?: string; hint?: string } {
+  const detail = `to ${to.address} port ${to.port} from ${to.localAddress}`;
+  const most = to.address.includes(":") ? "65,527 bytes over IPv6" : "65,507 bytes over IPv4";
+  switch (-errno) {
+    case EMSGSIZE:
+      return { detail: `${datagram.byteLength} bytes ${detail}`, hint: `a datagram has at most ${most}` };
+    case ENETUNREACH:
+    case EHOSTUNREACH:
+      return { detail, hint: "there is no route to that address: `ip route get` shows the same" };
+    case EINVAL:
+    case EADDRNOTAVAIL:
+      return { detail, hint: "no interface has that local address: leave it to the kernel with endpoint(address, port)" };
+    case EPERM:
+      return { detail, hint: "a firewall rule of this machine forbids it" };
+    case EACCES:
+      return { detail, hint: "that is a broadcast address, or a rule forbids it: send to the address of a host" };
+    default:
+      return { detail };
+  }
+}

@@ -1,0 +1,12 @@
+export type { FrameSource } from "../io/types.ts";
+export { openUdp } from "./open.ts";
+export type {
+  DatagramObserver,
+  DatagramRun,
+  Endpoint,
+  UdpCounters,
+  UdpHandlers,
+  UdpOptions,
+  UdpRefusalCause,
+  UdpSocket,
+} from "./types.ts";

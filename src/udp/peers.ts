@@ -1,0 +1,82 @@
+import { native } from "../sys/native.ts";
+import { decodePeer, formatAddress, isIPv4, isUnspecified } from "./address.ts";
+import type { UdpState } from "./state.ts";
+import type { Endpoint } from "./types.ts";
+
+/** What makes endpoints of peers. */
+export interface PeerContext {
+  /** The socket, in whose namespace interfaces have their names. -1 once closed. */
+  readonly fd: number;
+  /** The address that the socket is bound to, as text, if it is not the unspecified one. */
+  readonly boundAddress: string | undefined;
+  readonly connected: boolean;
+  /** Whether runs of datagrams may be segmented by the kernel. */
+  readonly segments: boolean;
+}
+
+/** An endpoint with the form of it that C takes. */
+export class Peer implements Endpoint {
+  readonly address: string;
+  readonly port: number;
+  readonly localAddress: string;
+  readonly #bytes: Uint8Array;
+  readonly #peers: Peers;
+  #destination: Uint8Array | undefined;
+
+  constructor(bytes: Uint8Array, peers: Peers) {
+    const { remote, port, local } = decodePeer(bytes);
+    const { fd, boundAddress } = peers.context;
+    this.address = formatAddress(remote, fd);
+    this.port = port;
+    const isChosen = isUnspecified(local.bytes);
+    this.localAddress = isChosen
+      ? (boundAddress ?? (isIPv4(remote.bytes) ? "0.0.0.0" : "::"))
+      : formatAddress(local, fd);
+    this.#bytes = bytes;
+    this.#peers = peers;
+    Object.freeze(this);
+  }
+
+  /** The `struct destination` of native/udp.c, made when it is first sent to. */
+  get destination(): Uint8Array {
+    this.#destination ??= this.#peers.destinationOf(this.#bytes);
+    return this.#destination;
+  }
+
+  isOf(peers: Peers): boolean {
+    return this.#peers === peers;
+  }
+}
+
+/** The peers of one socket, each of which is one object. */
+export class Peers {
+  readonly context: PeerContext;
+  readonly #state: UdpState;
+  readonly #known: Peer[] = [];
+
+  constructor(context: PeerContext, state: UdpState) {
+    this.context = context;
+    this.#state = state;
+  }
+
+  /** Returns the endpoint that a number of native/udp.c stands for: its bit 16 says that it is new. */
+  at(number: number): Peer {
+    const id = number & 0xffff;
+    if (number >= IS_NEW) this.#known[id] = new Peer(this.#state.peer(id).slice(), this);
+    return this.#known[id] as Peer;
+  }
+
+  /** Returns the endpoint of a `struct peer`. */
+  of(peer: Uint8Array): Peer {
+    return this.at(native().udp_intern(this.#state.bytes, peer));
+  }
+
+  destinationOf(peer: Uint8Array): Uint8Array {
+    const destination = new Uint8Array(native().udp_destination_size());
+    const { connected, segments } = this.context;
+    native().udp_destination(this.#state.bytes, peer, connected ? 1 : 0, segments ? 0xffff : 0, destination);
+    return destination;
+  }
+}
+
+const IS_NEW = 1 << 16;

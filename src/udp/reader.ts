@@ -1,0 +1,174 @@
+import type { Reader, Take } from "../io/receiver.ts";
+import { EAGAIN, EBADF, ENOTSOCK } from "../sys/constants.ts";
+import { native } from "../sys/native.ts";
+import type { Peer, Peers } from "./peers.ts";
+import type { UdpState } from "./state.ts";
+import type { DatagramRun } from "./types.ts";
+
+/** Whether a negative errno says that the socket's fd was closed, or given to something else, behind its back. */
+export function isGone(errno: number): boolean {
+  return errno === -EBADF || errno === -ENOTSOCK;
+}
+
+/** Datagrams that one wake-up delivers at most: what keeps timers on time under a flood. */
+const BATCH = 1024;
+/** Holds 15 super-datagrams. */
+const SLAB_BYTES = 1024 * 1024;
+/** Where datagrams begin in a slab: a view that begins inside its buffer is known to have one (see `gather` in io/batch.ts). */
+const SLAB_START = 8;
+/** The room that native/udp_receive.c wants for each message. */
+const MESSAGE_ROOM = 65_536;
+/** Offset, bytes, bytes of each datagram but the last, peer. */
+const RECORD = 4;
+
+/** The messages of one read. They are noted before the next one, so all sockets of a thread share them. */
+let records: Int32Array | undefined;
+
+interface Message {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly segment: number;
+  readonly from: Peer;
+}
+
+/** Receives datagrams as views of slabs, several messages a read, and gives them out by sender. */
+export class DatagramReader implements Reader {
+  readonly batchMax: number = BATCH;
+  readonly #state: UdpState;
+  readonly #peers: Peers;
+  readonly #reuse: boolean;
+  #fd: number;
+  #slab: Uint8Array = empty;
+  #offset = SLAB_START;
+  /** What was read and is not taken. */
+  #messages: Message[] = [];
+  #next = 0;
+  #crowded = false;
+  /** With reuse, the list that datagrams are handed out in, and the views of the last reads. */
+  readonly #list: Uint8Array[] = [];
+  readonly #views: (Uint8Array | undefined)[] = [];
+  #viewed = 0;
+  #from: Peer | undefined;
+  #datagrams = 0;
+  #bytes = 0;
+  onFailed: (errno: number) => void = () => {};
+
+  constructor(fd: number, state: UdpState, peers: Peers, reuse: boolean) {
+    this.#fd = fd;
+    this.#state = state;
+    this.#peers = peers;
+    this.#reuse = reuse;
+  }
+
+  counters(): { datagramsReceived: number; bytesReceived: number } {
+    return { datagramsReceived: this.#datagrams, bytesReceived: this.#bytes };
+  }
+
+  /** The sender of the last run that was taken. */
+  get from(): Peer {
+    return this.#from as Peer;
+  }
+
+  get buffered(): boolean {
+    return this.#next < this.#messages.length;
+  }
+
+  get crowded(): boolean {
+    return this.buffered || this.#crowded;
+  }
+
+  /** Returns the datagrams of the next sender, about `limit` of them at most; null if none is waiting. */
+  readRun(limit: number): DatagramRun | null {
+    if (!this.buffered && !this.#read(limit)) return null;
+    const { from } = this.#messages[this.#next] as Message;
+    const datagrams = this.#reuse ? this.#list : [];
+    datagrams.length = 0;
+    do this.#cut(this.#messages[this.#next++] as Message, datagrams);
+    while (this.#messages[this.#next]?.from === from && datagrams.length < limit);
+    this.#from = from;
+    this.#datagrams += datagrams.length;
+    return { datagrams, from };
+  }
+
+  end(): void {
+    this.#fd = -1;
+  }
+
+  /** Reads messages; false if there is none. */
+  #read(limit: number): boolean {
+    records ??= new Int32Array(BATCH * RECORD);
+    this.#viewed = 0;
+    this.#prepareSlab();
+    const result = native().udp_read(
+      this.#fd,
+      this.#state.bytes,
+      this.#slab,
+      this.#offset,
+      SLAB_BYTES,
+      records,
+      Math.min(limit, BATCH),
+    );
+    if (result < 0) {
+      if (result !== -EAGAIN && isGone(result)) this.onFailed(result);
+      return false;
+    }
+    this.#note(records, result);
+    return result > 0;
+  }
+
+  #prepareSlab(): void {
+    if (this.#reuse) this.#offset = SLAB_START;
+    // byteLength is 0 if somebody transferred the buffer of a datagram away.
+    if (SLAB_BYTES - this.#offset >= MESSAGE_ROOM && this.#slab.byteLength > 0) return;
+    const { buffer, byteOffset } = Buffer.allocUnsafeSlow(SLAB_BYTES);
+    this.#slab = new Uint8Array(buffer, byteOffset, SLAB_BYTES);
+    this.#offset = SLAB_START;
+    this.#views.length = 0;
+  }
+
+  /** Notes what was read. The numbers of peers are good until the next read alone. */
+  #note(read: Int32Array, count: number): void {
+    this.#messages = [];
+    this.#next = 0;
+    for (let i = 0; i < count; i++) {
+      const at = i * RECORD;
+      const offset = read[at] as number;
+      const bytes = read[at + 1] as number;
+      this.#messages.push({ offset, bytes, segment: read[at + 2] as number, from: this.#peers.at(read[at + 3] as number) });
+      this.#bytes += bytes;
+      this.#offset = offset + ((bytes + 7) & ~7);
+    }
+    this.#crowded = SLAB_BYTES - this.#offset < MESSAGE_ROOM;
+  }
+
+  /** Cuts a message into the datagrams that it was merged of. */
+  #cut({ offset, bytes, segment }: Message, datagrams: Uint8Array[]): void {
+    if (segment === bytes) {
+      datagrams.push(this.#view(offset, bytes));
+      return;
+    }
+    for (let at = 0; at < bytes; at += segment) datagrams.push(this.#view(offset + at, Math.min(segment, bytes - at)));
+  }
+
+  /** With reuse the view of the last time, if it is the same: traffic repeats itself. */
+  #view(offset: number, length: number): Uint8Array {
+    const start = this.#slab.byteOffset + offset;
+    if (!this.#reuse) return new Uint8Array(this.#slab.buffer, start, length);
+    const i = this.#viewed++;
+    let view = this.#views[i];
+    if (view?.byteOffset !== start || view.byteLength !== length) {
+      view = new Uint8Array(this.#slab.buffer, start, length);
+      this.#views[i] = view;
+    }
+    return view;
+  }
+}
+
+/** The datagrams of one sender. */
+export const datagramRun: Take<DatagramReader, DatagramRun> = {
+  take: (reader, budget) => reader.readRun(budget),
+  countOf: ({ datagrams }) => datagrams.length,
+  framesOf: ({ datagrams }) => datagrams,
+};
+
+const empty = new Uint8Array(0);

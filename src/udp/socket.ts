@@ -1,0 +1,194 @@
+import type { TunTapError } from "../errors.ts";
+import { abortedError } from "../io/failures.ts";
+import { HandlerCalls } from "../io/handlers.ts";
+import { iterate } from "../io/iterate.ts";
+import type { Consumer } from "../io/receiver.ts";
+import type { FrameSource } from "../io/types.ts";
+import { type Address, checkPort, encodePeer, isIPv4, parseAddress } from "./address.ts";
+import type { UdpChannel } from "./channel.ts";
+import { Peer } from "./peers.ts";
+import { datagramRun } from "./reader.ts";
+import type { DatagramObserver, DatagramRun, Endpoint, UdpCounters, UdpHandlers, UdpSocket } from "./types.ts";
+
+/** What a socket is bound to. */
+export interface Bound {
+  readonly address: string;
+  readonly port: number;
+  /** The peer of a connected socket. */
+  readonly peer: Peer | undefined;
+  /** The families that it can send to. */
+  readonly ipv4: boolean;
+  readonly ipv6: boolean;
+}
+
+const dataHandler: Consumer = { description: "the data handler" };
+
+/** Closes the channels of sockets that were dropped without close(). */
+const dropped = new FinalizationRegistry<UdpChannel>((channel) => channel.close());
+
+/** What users hold: every call of the contract, on top of a channel. See {@link UdpSocket}. */
+export class BoundUdpSocket implements UdpSocket {
+  readonly #channel: UdpChannel;
+  readonly #bound: Bound;
+  readonly #reusesBuffers: boolean;
+  readonly #calls: HandlerCalls<UdpSocket>;
+
+  constructor(channel: UdpChannel, bound: Bound, options: UdpHandlers & { reuseBuffers?: boolean; signal?: AbortSignal }) {
+    this.#channel = channel;
+    this.#bound = bound;
+    this.#reusesBuffers = options.reuseBuffers ?? false;
+    const calls = new HandlerCalls<UdpSocket>(this, options);
+    this.#calls = calls;
+    dropped.register(this, channel, channel);
+    closeOnAbort(channel, options.signal);
+    const { data, drain, close } = options;
+    if (calls.onError !== undefined) channel.sender.onRefused = calls.onError;
+    if (close !== undefined) channel.onClose((reason) => calls.call("close", () => close.call(options, this, reason)));
+    if (drain !== undefined) channel.onDrain = () => calls.call("drain", () => drain.call(options, this));
+    if (data !== undefined) {
+      // Written out: this is the one that is called for every run.
+      channel.receiver.pushTo(dataHandler, ({ datagrams, from }) => {
+        try {
+          data.call(options, this, datagrams, from);
+        } catch (cause) {
+          calls.threw("data", cause);
+        }
+      });
+    }
+  }
+
+  get fd(): number {
+    return this.#channel.fd;
+  }
+
+  get address(): string {
+    return this.#bound.address;
+  }
+
+  get port(): number {
+    return this.#bound.port;
+  }
+
+  get peer(): Endpoint | undefined {
+    return this.#bound.peer;
+  }
+
+  get closed(): boolean {
+    return this.#channel.closed;
+  }
+
+  get closeReason(): TunTapError | undefined {
+    return this.#channel.reason;
+  }
+
+  get segmentation(): { readonly send: boolean; readonly receive: boolean } {
+    return this.#channel.segmentation;
+  }
+
+  endpoint(address: string, port: number, localAddress?: string): Endpoint {
+    this.#channel.assertOpen();
+    const remote = this.#parse(address, "address");
+    checkPort(port, "port", 1);
+    const local = localAddress === undefined ? undefined : this.#parse(localAddress, "localAddress");
+    if (local !== undefined && isIPv4(local.bytes) !== isIPv4(remote.bytes)) {
+      throw new RangeError(`"localAddress" must be of the family of "${address}", got "${localAddress}"`);
+    }
+    const { peer, address: boundTo } = this.#bound;
+    const isBound = boundTo !== "::" && boundTo !== "0.0.0.0";
+    const endpoint = this.#channel.peers.of(encodePeer(remote, port, isBound ? undefined : local));
+    if (isBound && localAddress !== undefined && endpoint.localAddress !== boundTo) {
+      throw new RangeError(`"localAddress" must be "${boundTo}", which the socket is bound to, got "${localAddress}"`);
+    }
+    if (peer !== undefined && endpoint !== peer) throw this.#connectedElsewhere(`${address} port ${port}`);
+    return endpoint;
+  }
+
+  send(datagram: FrameSource, to?: Endpoint): boolean {
+    this.#aim(to);
+    return this.#channel.sender.send(datagram);
+  }
+
+  sendMany(datagrams: readonly FrameSource[], to?: Endpoint): number {
+    this.#aim(to);
+    return this.#channel.sender.sendMany(datagrams);
+  }
+
+  batches(): AsyncIterableIterator<DatagramRun> {
+    const consumer: Consumer = { description: "batches()" };
+    return iterate(this.#channel.receiver, consumer, datagramRun, this, this.#reusesBuffers);
+  }
+
+  counters(): UdpCounters {
+    return this.#channel.counters();
+  }
+
+  observe(observer: DatagramObserver): Disposable {
+    const channel = this.#channel;
+    channel.assertOpen();
+    const { datagrams, close } = observer;
+    return channel.observers.add({
+      frames: (passing, direction) =>
+        this.#calls.call("observer", () => datagrams.call(observer, passing, direction, channel.peerOf(direction))),
+      close: () => this.#calls.call("observer", () => close?.call(observer)),
+    });
+  }
+
+  ref(): void {
+    this.#channel.setReferenced(true);
+  }
+
+  unref(): void {
+    this.#channel.setReferenced(false);
+  }
+
+  close(): void {
+    this.#channel.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  /** Points the writer at `to`. */
+  #aim(to: Endpoint | undefined): void {
+    const channel = this.#channel;
+    if (channel.writer.to === to) return;
+    const { peer } = this.#bound;
+    if (to === undefined) {
+      if (peer === undefined) throw new TypeError('"to" must be given, as the socket is not connected to a peer');
+      channel.writer.to = peer;
+      return;
+    }
+    if (!(to instanceof Peer) || !to.isOf(channel.peers)) {
+      throw new TypeError(`"to" must be an endpoint of this socket, from endpoint() or a received run, got ${Bun.inspect(to)}`);
+    }
+    if (peer !== undefined && to !== peer) throw this.#connectedElsewhere(`${to.address} port ${to.port}`);
+    channel.writer.to = to;
+  }
+
+  #connectedElsewhere(other: string): RangeError {
+    const { peer } = this.#bound;
+    return new RangeError(`"to" must be ${peer?.address} port ${peer?.port}, which the socket is connected to, got ${other}`);
+  }
+
+  #parse(text: string, name: string): Address {
+    const address = parseAddress(text, name, this.fd);
+    const { ipv4, ipv6 } = this.#bound;
+    if (isIPv4(address.bytes) ? ipv4 : ipv6) return address;
+    throw new RangeError(`"${name}" must be of ${ipv4 ? "IPv4" : "IPv6"}, as the socket is bound to ${this.address}, got "${text}"`);
+  }
+}
+
+/** Not in the constructor: a closure made there would keep the socket alive through the signal and the channel. */
+function closeOnAbort(channel: UdpChannel, signal: AbortSignal | undefined): void {
+  const abort = (): void => channel.close(abortedError(signal?.reason, "socket"));
+  signal?.addEventListener("abort", abort, { once: true });
+  channel.onClose(() => {
+    dropped.unregister(channel);
+    signal?.removeEventListener("abort", abort);
+  });
+}

@@ -1,0 +1,202 @@
+import type { TunTapError } from "../errors.ts";
+import type { NetnsLike } from "../interface/types.ts";
+import type { FrameSource } from "../io/types.ts";
+
+/**
+ * The two ends of a path of datagrams. Immutable, and kept once per socket:
+ * the same sender is the same object, so that endpoints are compared with
+ * `===` and are keys of a `Map`. A socket keeps the 4096 that it met last; one
+ * that was forgotten can be sent to all the same, but is another object when
+ * it comes again.
+ */
+export interface Endpoint {
+  /** "192.0.2.1" or "2001:db8::1"; a link-local address with its interface, "fe80::1%eth0". */
+  readonly address: string;
+  /** 1 to 65535; 0 if a sender has none, to which no answer goes. */
+  readonly port: number;
+  /**
+   * The local address that the datagram was sent to, which answers go out
+   * from. "0.0.0.0" or "::" where the kernel chooses: by default of
+   * {@link UdpSocket.endpoint}, and for datagrams to a multicast group.
+   */
+  readonly localAddress: string;
+}
+
+/** Datagrams of one sender, in order. */
+export interface DatagramRun {
+  readonly datagrams: Uint8Array[];
+  readonly from: Endpoint;
+}
+
+/** The party that looks at what passes a socket. What it throws goes to the `error` handler. */
+export interface DatagramObserver {
+  /**
+   * Called with datagrams that the program is about to get from `peer`
+   * ("received"), or that the kernel has taken from it to `peer` ("sent"), in
+   * order. With `reuseBuffers`, and where they are sent, they are valid only
+   * until this returns.
+   */
+  datagrams(datagrams: readonly Uint8Array[], direction: "received" | "sent", peer: Endpoint): void;
+  /** The socket has closed. */
+  close?(): void;
+}
+
+/** Why datagrams were refused for good. */
+export type UdpRefusalCause =
+  /** Longer than UDP can carry, 65,507 bytes over IPv4; or than the path, where it may not be fragmented. */
+  | "tooLong"
+  /** There is no route, or no local address for it. */
+  | "unreachable"
+  /** A firewall rule, or a broadcast address. */
+  | "denied"
+  /** Anything else, such as a kernel out of memory. */
+  | "other";
+
+/** What passed through a socket, and what did not. */
+export interface UdpCounters {
+  readonly datagramsReceived: number;
+  readonly bytesReceived: number;
+  readonly datagramsSent: number;
+  readonly bytesSent: number;
+  /** sendmsg(2) and sendmmsg(2). */
+  readonly sendCalls: number;
+  /** recvmsg(2) and recvmmsg(2). */
+  readonly receiveCalls: number;
+  /** Datagrams that found no room in the socket's queue (SO_RXQ_OVFL), as the last datagram received tells. */
+  readonly lost: number;
+  /** Messages that the kernel cut, as they were longer than 64 KiB. */
+  readonly truncated: number;
+  /** ICMP errors that earlier datagrams met, such as `ECONNREFUSED` of a port where nobody listens. */
+  readonly unreachable: number;
+  /** Datagrams that the kernel refused for good. */
+  readonly refused: number;
+  /** The same by cause. */
+  readonly refusedBy: { readonly [C in UdpRefusalCause]: number };
+}
+
+/** The functions that a socket calls. All are called synchronously, socket first; what they throw goes to `error`. */
+export interface UdpHandlers {
+  /** Push delivery: one call for each run of datagrams of one sender, in order. Makes this the socket's only consumer. */
+  data?(socket: UdpSocket, datagrams: Uint8Array[], from: Endpoint): void;
+  /** The kernel takes datagrams again, after `send` or `sendMany` said that it would not. */
+  drain?(socket: UdpSocket): void;
+  /**
+   * A handler threw (`ERR_TUNTAP_HANDLER`, `cause` is what it threw), which is
+   * an uncaught exception without this handler; or the kernel refused
+   * datagrams of a `sendMany`.
+   */
+  error?(socket: UdpSocket, error: TunTapError): void;
+  /** The socket has closed, once. `reason` is there unless `close()` was called. */
+  close?(socket: UdpSocket, reason?: TunTapError): void;
+}
+
+/** Options of `openUdp`. */
+export interface UdpOptions extends UdpHandlers {
+  /**
+   * Local address. Default `"::"`, which serves IPv6 and IPv4; `"0.0.0.0"`
+   * where there is no IPv6, and for an IPv4 `peer`.
+   */
+  address?: string;
+  /** Local port, 0 to 65535. Default 0: any free one. */
+  port?: number;
+  /** Connects the socket: it sends to this peer, and receives from it alone. The kernel looks for a route once. */
+  peer?: { address: string; port: number };
+  /** Sends and receives through this interface alone (SO_BINDTODEVICE). */
+  interface?: string;
+  /** Mark of the datagrams sent, 0 to 2^32 - 1, which policy rules and firewalls see (SO_MARK). Takes CAP_NET_ADMIN. */
+  mark?: number;
+  /** Bytes of the kernel's queue for sending. Beyond net.core.wmem_max it takes CAP_NET_ADMIN. */
+  sendBuffer?: number;
+  /** Bytes of the kernel's queue for receiving, bookkeeping included; the usual default holds 90 datagrams of full size. Beyond net.core.rmem_max it takes CAP_NET_ADMIN. */
+  receiveBuffer?: number;
+  /** Several sockets on one address and port, among which the kernel spreads senders: one in each Worker. Default false. */
+  reusePort?: boolean;
+  /** Many datagrams in one pass through the kernel (UDP_SEGMENT and UDP_GRO), where it can. Default true. */
+  segmentation?: boolean;
+  /**
+   * Datagrams, and the list that they come in, are valid only until the handler
+   * returns or the next run is asked for: both are used again. Default false:
+   * keep them as long as you like.
+   */
+  reuseBuffers?: boolean;
+  /** The network namespace that the socket is in: a name, a path, or a process id. Takes CAP_SYS_ADMIN. */
+  netns?: NetnsLike;
+  /** Closes the socket when aborted. */
+  signal?: AbortSignal;
+}
+
+/**
+ * A UDP socket.
+ *
+ * It keeps the process alive while it is open, until `unref()`. It stays open
+ * while it has handlers or somebody receives from it; otherwise a socket that
+ * nothing refers to any more is closed when it is collected. After `close()`
+ * every call throws `ERR_TUNTAP_CLOSED`, but for the properties, `counters()`
+ * and `close()` itself.
+ */
+export interface UdpSocket extends Disposable, AsyncDisposable {
+  /** -1 once closed. Non-blocking and close-on-exec. */
+  readonly fd: number;
+  /** The local address that the socket is bound to. */
+  readonly address: string;
+  /** The local port that the socket is bound to. */
+  readonly port: number;
+  /** The peer of a connected socket. */
+  readonly peer: Endpoint | undefined;
+  readonly closed: boolean;
+  /** Why the socket closed, if it was not by `close()`. */
+  readonly closeReason: TunTapError | undefined;
+  /**
+   * What is in force now. `receive`: the kernel hands over datagrams of one
+   * sender merged (UDP_GRO). `send`: runs of datagrams are handed to the kernel
+   * as one (UDP_SEGMENT); false once a path has refused that, over which
+   * datagrams go one by one from then on.
+   */
+  readonly segmentation: { readonly send: boolean; readonly receive: boolean };
+  /**
+   * Returns the endpoint to send to.
+   *
+   * @param address IPv4 or IPv6; a link-local one with its interface, "fe80::1%eth0".
+   * @param port 1 to 65535
+   * @param localAddress Sends from this address. Default: the kernel chooses.
+   * @throws {TypeError | RangeError} if that is no address, or none that this socket can send to
+   */
+  endpoint(address: string, port: number, localAddress?: string): Endpoint;
+  /**
+   * Sends one datagram. The bytes are copied before it returns.
+   *
+   * @param to An endpoint of this socket; left out on a connected one.
+   * @returns false if the kernel would not take it now: nothing was sent, and
+   * the `drain` handler is called when it will.
+   * @throws {TunTapError} if the kernel refuses it: `EMSGSIZE`, `ENETUNREACH`, `EPERM`; `ERR_TUNTAP_CLOSED`
+   */
+  send(datagram: FrameSource, to?: Endpoint): boolean;
+  /**
+   * Sends datagrams in order. Those of equal size that follow one another, and
+   * a shorter one behind them, go as one super-datagram.
+   *
+   * @returns how many of the first ones have been dealt with: taken by the
+   * kernel, or refused for good, which is counted, and told to the `error`
+   * handler once. Fewer than given means that `drain` follows.
+   * @throws {TypeError} If one of them is no datagram: none was sent then.
+   * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
+   */
+  sendMany(datagrams: readonly FrameSource[], to?: Endpoint): number;
+  /** Iterates over what comes, until the socket is closed: runs of datagrams of one sender, in order. */
+  batches(): AsyncIterableIterator<DatagramRun>;
+  /** What passed through this socket, and what did not. */
+  counters(): UdpCounters;
+  /**
+   * Shows `observer` each datagram that passes, until it is disposed of; any
+   * number may look. Receives nothing by itself. See `bun-tuntap/capture`.
+   *
+   * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
+   */
+  observe(observer: DatagramObserver): Disposable;
+  /** Keeps the process alive while the socket is open: the default. */
+  ref(): void;
+  /** Lets the process end although the socket is open. */
+  unref(): void;
+  /** Ends every pending receive and iteration, and closes the fd. Does nothing the second time. */
+  close(): void;
+}
