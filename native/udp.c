@@ -71,8 +71,11 @@ struct udp {
 	/* Makes it unknown to strangers which peers share a bucket. */
 	u32 seed;
 	int peers, hand;
+	/* Counts the calls that may meet new peers. */
+	u32 now;
 	u16 bucket[UDP_BUCKETS], next[UDP_PEERS];
 	u8 seen[UDP_PEERS];
+	u32 born[UDP_PEERS];
 };
 
 static int udp_state_size(void) { return sizeof(struct udp); }
@@ -175,13 +178,17 @@ static void forget_peer(struct udp *u, int id)
 	*link = u->next[id];
 }
 
-/* A number that is free, or that of a peer that has not been seen since the hand came by: a flood of strangers costs none that is served. */
+/*
+ * A number that is free, or that of a peer that has not been seen again since
+ * the hand came by: a flood of strangers costs none that is served. Those that
+ * came with this call stay, because TypeScript has not looked at them yet.
+ */
 static int free_peer(struct udp *u)
 {
 	int id;
 	if (u->peers < UDP_PEERS)
 		return u->peers++;
-	while (u->seen[u->hand]) {
+	while (u->seen[u->hand] || u->born[u->hand] == u->now) {
 		u->seen[u->hand] = 0;
 		u->hand = (u->hand + 1) % UDP_PEERS;
 	}
@@ -203,8 +210,8 @@ static int intern_peer(struct udp *u, const struct peer *p)
 		}
 	id = free_peer(u);
 	memcpy(&u->peer[id], p, sizeof *p);
-	/* So that none which came with one udp_read() is forgotten before TypeScript has looked at it. */
-	u->seen[id] = 1;
+	u->seen[id] = 0;
+	u->born[id] = u->now;
 	/* Not before: forgetting a peer may have changed the list. */
 	u->next[id] = *first;
 	*first = (u16)(id + 1);
@@ -214,7 +221,10 @@ static int intern_peer(struct udp *u, const struct peer *p)
 /* The number of the peer with bit 16 set if it is new. */
 static int udp_intern(u8 *state, const u8 *peer)
 {
-	int id = intern_peer((struct udp *)state, (const struct peer *)peer);
+	struct udp *u = (struct udp *)state;
+	int id;
+	u->now++;
+	id = intern_peer(u, (const struct peer *)peer);
 	return id < 0 ? ~id | 1 << 16 : id;
 }
 

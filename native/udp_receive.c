@@ -127,13 +127,15 @@ static int read_many(int fd, struct udp *u, u8 *slab, int *offset, int many, int
 /*
  * Receives into `slab`, one message behind the other, until there is no room
  * for the longest, `count` datagrams or more are in, or none is waiting. Each
- * message has four numbers in `records`, and they are `count` at most.
+ * message has four numbers in `records`, and they are `count`, or a quarter
+ * of UDP_PEERS, at most.
  * Returns the number of messages, or -errno.
  */
 static int udp_read(int fd, u8 *state, u8 *slab, int offset, int end, int *records, int count)
 {
 	struct udp *u = (struct udp *)state;
 	int n = 0, datagrams = 0, errors = 0, r;
+	u->now++;
 	while (datagrams < count && end - offset >= UDP_MESSAGE_ROOM) {
 		int many = (end - offset) / UDP_MESSAGE_ROOM;
 		if (many > UDP_TOGETHER)

@@ -173,6 +173,9 @@ static int udp_push_one(int fd, u8 *state, u8 *destination, const u8 *datagram, 
 	const struct destination *d = (const struct destination *)destination;
 	struct udp_run *run = u->runs ? &u->run[u->runs - 1] : 0;
 	int r;
+	/* Not those of a failure that has been told. */
+	if (!run)
+		u->pending = 0;
 	if (!run || !continues_run(run, length)) {
 		if (u->runs == UDP_MESSAGES || u->used >= UDP_PIECES - UDP_RUN) {
 			r = udp_flush(fd, state, destination);

@@ -25,6 +25,7 @@ const restricted: Readonly<Record<string, readonly string[]>> = {
   io: ["bun:ffi", "../netlink/socket.ts", "../interface/link.ts", "../device/types.ts", "../index.ts"],
   interface: ["bun:ffi", "../device/types.ts", "../device/options.ts", "../index.ts", "../capture/index.ts"],
   device: ["bun:ffi", "../index.ts", "../handover/index.ts", "../probe/index.ts", "../capture/index.ts"],
+  udp: ["bun:ffi", "../device/types.ts", "../interface/link.ts", "../netlink/socket.ts", "../index.ts"],
   handover: ["bun:ffi"],
   probe: ["bun:ffi"],
   packet: ["bun:ffi", "../errors.ts", "../sys/constants.ts", "node:util", "fast-check"],

@@ -70,7 +70,9 @@ export function setMark(fd: number, mark: number): void {
 export function setBuffer(fd: number, which: "send" | "receive", bytes: number): void {
   const { sock_set_option, sock_get_option } = native();
   const [forced, option, name] =
-    which === "send" ? ([SO_SNDBUFFORCE, SO_SNDBUF, "SO_SNDBUF"] as const) : ([SO_RCVBUFFORCE, SO_RCVBUF, "SO_RCVBUF"] as const);
+    which === "send"
+      ? ([SO_SNDBUFFORCE, SO_SNDBUF, "SO_SNDBUF"] as const)
+      : ([SO_RCVBUFFORCE, SO_RCVBUF, "SO_RCVBUF"] as const);
   const result = sock_set_option(fd, SOL_SOCKET, forced, bytes);
   if (result >= 0) return;
   check(sock_set_option(fd, SOL_SOCKET, option, bytes), `setsockopt(${name})`);

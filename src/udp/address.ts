@@ -86,7 +86,9 @@ export function isUnspecified(bytes: Uint8Array): boolean {
 /** fe80::/10, and multicast of interface and link scope (RFC 4007 section 11). */
 function isLinkLocal(bytes: Uint8Array): boolean {
   const [first = 0, second = 0] = bytes;
-  return (first === 0xfe && (second & 0xc0) === 0x80) || (first === 0xff && ((second & 0xf) === 1 || (second & 0xf) === 2));
+  return (
+    (first === 0xfe && (second & 0xc0) === 0x80) || (first === 0xff && ((second & 0xf) === 1 || (second & 0xf) === 2))
+  );
 }
 
 /** Shows IPv4 as IPv4, and a link-local address with its interface. */

@@ -110,7 +110,10 @@ function refusal(errno: number, datagram: Uint8Array, to: Endpoint): { detail?: 
       return { detail, hint: "there is no route to that address: `ip route get` shows the same" };
     case EINVAL:
     case EADDRNOTAVAIL:
-      return { detail, hint: "no interface has that local address: leave it to the kernel with endpoint(address, port)" };
+      return {
+        detail,
+        hint: "no interface has that local address: leave it to the kernel with endpoint(address, port)",
+      };
     case EPERM:
       return { detail, hint: "a firewall rule of this machine forbids it" };
     case EACCES:

@@ -21,7 +21,8 @@ const openHints: Readonly<Record<string, string>> = {
   "connect EHOSTUNREACH": "there is no route to the peer: `ip route get` shows the same",
   "connect EINVAL": "no interface has the local address that was given, or the peer cannot be reached from it",
   "connect EACCES": "the peer is a broadcast address, or a rule forbids it: give the address of a host",
-  "setsockopt(SO_BINDTODEVICE) ENODEV": "there is no such interface in this network namespace: `ip link` lists those there are",
+  "setsockopt(SO_BINDTODEVICE) ENODEV":
+    "there is no such interface in this network namespace: `ip link` lists those there are",
   "setsockopt(SO_BINDTODEVICE) EPERM": `a socket that is bound to an interface ${privileged}`,
   "setsockopt(SO_MARK) EPERM": `a mark ${privileged}`,
   "setsockopt(SO_SNDBUF) EPERM": `ask for less, raise net.core.wmem_max, or give CAP_NET_ADMIN: more than that ${privileged}`,

@@ -13,7 +13,8 @@ const buffer: Check = (value, option) => integer(value, option, 1, BUFFER_MAX);
 const peer: Check = (value, option) => {
   if (typeof value !== "object" || value === null) throw wrong(option, "{ address, port }", value);
   for (const member in value) {
-    if (member !== "address" && member !== "port" && member !== "localAddress") throw wrong(option, "{ address, port }", value);
+    if (member !== "address" && member !== "port" && member !== "localAddress")
+      throw wrong(option, "{ address, port }", value);
   }
   const { address, port } = value as Record<string, unknown>;
   checkAddress(address, `${option}.address`);

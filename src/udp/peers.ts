@@ -14,8 +14,19 @@ export interface PeerContext {
   readonly segments: boolean;
 }
 
-/** An endpoint with the form of it that C takes. */
+/** An endpoint, with the form of it that C takes. */
 export class Peer implements Endpoint {
+  /** Returns the `struct destination` of native/udp.c, made when the peer is first sent to. */
+  static destinationOf(peer: Peer): Uint8Array {
+    peer.#destination ??= peer.#peers.destinationOf(peer.#bytes);
+    return peer.#destination;
+  }
+
+  /** Whether it is an endpoint of the socket that has these peers. */
+  static isOf(peers: Peers, value: unknown): value is Peer {
+    return typeof value === "object" && value !== null && #peers in value && value.#peers === peers;
+  }
+
   readonly address: string;
   readonly port: number;
   readonly localAddress: string;
@@ -35,16 +46,6 @@ export class Peer implements Endpoint {
     this.#bytes = bytes;
     this.#peers = peers;
     Object.freeze(this);
-  }
-
-  /** The `struct destination` of native/udp.c, made when it is first sent to. */
-  get destination(): Uint8Array {
-    this.#destination ??= this.#peers.destinationOf(this.#bytes);
-    return this.#destination;
-  }
-
-  isOf(peers: Peers): boolean {
-    return this.#peers === peers;
   }
 }
 

@@ -134,7 +134,12 @@ export class DatagramReader implements Reader {
       const at = i * RECORD;
       const offset = read[at] as number;
       const bytes = read[at + 1] as number;
-      this.#messages.push({ offset, bytes, segment: read[at + 2] as number, from: this.#peers.at(read[at + 3] as number) });
+      this.#messages.push({
+        offset,
+        bytes,
+        segment: read[at + 2] as number,
+        from: this.#peers.at(read[at + 3] as number),
+      });
       this.#bytes += bytes;
       this.#offset = offset + ((bytes + 7) & ~7);
     }

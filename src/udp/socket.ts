@@ -33,14 +33,16 @@ export class BoundUdpSocket implements UdpSocket {
   readonly #reusesBuffers: boolean;
   readonly #calls: HandlerCalls<UdpSocket>;
 
-  constructor(channel: UdpChannel, bound: Bound, options: UdpHandlers & { reuseBuffers?: boolean; signal?: AbortSignal }) {
+  constructor(
+    channel: UdpChannel,
+    bound: Bound,
+    options: UdpHandlers & { reuseBuffers?: boolean; signal?: AbortSignal },
+  ) {
     this.#channel = channel;
     this.#bound = bound;
     this.#reusesBuffers = options.reuseBuffers ?? false;
     const calls = new HandlerCalls<UdpSocket>(this, options);
     this.#calls = calls;
-    dropped.register(this, channel, channel);
-    closeOnAbort(channel, options.signal);
     const { data, drain, close } = options;
     if (calls.onError !== undefined) channel.sender.onRefused = calls.onError;
     if (close !== undefined) channel.onClose((reason) => calls.call("close", () => close.call(options, this, reason)));
@@ -55,6 +57,8 @@ export class BoundUdpSocket implements UdpSocket {
         }
       });
     }
+    dropped.register(this, channel, channel);
+    closeOnAbort(channel, options.signal);
   }
 
   get fd(): number {
@@ -163,8 +167,10 @@ export class BoundUdpSocket implements UdpSocket {
       channel.writer.to = peer;
       return;
     }
-    if (!(to instanceof Peer) || !to.isOf(channel.peers)) {
-      throw new TypeError(`"to" must be an endpoint of this socket, from endpoint() or a received run, got ${Bun.inspect(to)}`);
+    if (!Peer.isOf(channel.peers, to)) {
+      throw new TypeError(
+        `"to" must be an endpoint of this socket, from endpoint() or a received run, got ${Bun.inspect(to)}`,
+      );
     }
     if (peer !== undefined && to !== peer) throw this.#connectedElsewhere(`${to.address} port ${to.port}`);
     channel.writer.to = to;
@@ -172,20 +178,24 @@ export class BoundUdpSocket implements UdpSocket {
 
   #connectedElsewhere(other: string): RangeError {
     const { peer } = this.#bound;
-    return new RangeError(`"to" must be ${peer?.address} port ${peer?.port}, which the socket is connected to, got ${other}`);
+    return new RangeError(
+      `"to" must be ${peer?.address} port ${peer?.port}, which the socket is connected to, got ${other}`,
+    );
   }
 
   #parse(text: string, name: string): Address {
     const address = parseAddress(text, name, this.fd);
     const { ipv4, ipv6 } = this.#bound;
     if (isIPv4(address.bytes) ? ipv4 : ipv6) return address;
-    throw new RangeError(`"${name}" must be of ${ipv4 ? "IPv4" : "IPv6"}, as the socket is bound to ${this.address}, got "${text}"`);
+    throw new RangeError(
+      `"${name}" must be of ${ipv4 ? "IPv4" : "IPv6"}, as the socket is bound to ${this.address}, got "${text}"`,
+    );
   }
 }
 
 /** Not in the constructor: a closure made there would keep the socket alive through the signal and the channel. */
 function closeOnAbort(channel: UdpChannel, signal: AbortSignal | undefined): void {
-  const abort = (): void => channel.close(abortedError(signal?.reason, "socket"));
+  const abort = (): void => channel.close(abortedError(signal?.reason, "socket"), true);
   signal?.addEventListener("abort", abort, { once: true });
   channel.onClose(() => {
     dropped.unregister(channel);

@@ -1,6 +1,6 @@
 import type { BatchWriter } from "../io/sender.ts";
 import { native } from "../sys/native.ts";
-import type { Peer } from "./peers.ts";
+import { Peer } from "./peers.ts";
 import type { UdpState } from "./state.ts";
 
 /** Sends runs of datagrams to one peer at a time (native/udp_send.c). */
@@ -19,14 +19,14 @@ export class DatagramWriter implements BatchWriter {
   }
 
   write(fd: number, datagram: Uint8Array): number {
-    return native().udp_send(fd, this.#state.bytes, this.to.destination, datagram, datagram.byteLength);
+    return native().udp_send(fd, this.#state.bytes, Peer.destinationOf(this.to), datagram, datagram.byteLength);
   }
 
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number {
-    return native().udp_push(fd, this.#state.bytes, this.to.destination, base, offsets, lengths, count);
+    return native().udp_push(fd, this.#state.bytes, Peer.destinationOf(this.to), base, offsets, lengths, count);
   }
 
   flush(fd: number): number {
-    return native().udp_flush(fd, this.#state.bytes, this.to.destination);
+    return native().udp_flush(fd, this.#state.bytes, Peer.destinationOf(this.to));
   }
 }

@@ -41,7 +41,7 @@ describeUnless(registryObstacle(), "the package", () => {
 
   test("exports: every target is in it, and types come first", () => {
     const { exports, files, sideEffects } = JSON.parse(readFileSync(join(unpacked.path, "package.json"), "utf8"));
-    expect(Object.keys(exports)).toEqual([".", "./packet", "./capture", "./package.json"]);
+    expect(Object.keys(exports)).toEqual([".", "./packet", "./capture", "./udp", "./package.json"]);
     for (const target of Object.values(exports)) {
       const conditions = typeof target === "string" ? { default: target } : (target as Record<string, string>);
       for (const path of Object.values(conditions)) expect(unpacked.files).toContain(path.replace("./", ""));
@@ -94,7 +94,12 @@ describeUnless(registryObstacle(), "the package", () => {
 
     test("the type check sees every export", () => {
       const sources = ["program.ts", "types.ts"].map((name) => readFileSync(join(project, name), "utf8")).join();
-      for (const entry of ["dist/index.d.ts", "dist/packet/index.d.ts", "dist/capture/index.d.ts"]) {
+      for (const entry of [
+        "dist/index.d.ts",
+        "dist/packet/index.d.ts",
+        "dist/capture/index.d.ts",
+        "dist/udp/index.d.ts",
+      ]) {
         const names = exportsOf(join(unpacked.path, entry));
         expect(names).not.toEqual([]);
         expect(names.filter((name) => !new RegExp(`\\b${name}\\b`).test(sources))).toEqual([]);
@@ -107,6 +112,10 @@ describeUnless(registryObstacle(), "the package", () => {
       {
         name: "a function that is not used",
         source: 'import { openTun } from "bun-tuntap";\nconsole.log("TunTapError");',
+      },
+      {
+        name: "a socket that is not opened",
+        source: 'import { openUdp } from "bun-tuntap/udp";\nconsole.log("TunTapError");',
       },
       {
         name: "only captures",

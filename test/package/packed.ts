@@ -51,7 +51,8 @@ export function makeProject(folder: string, installer: Installer, tarball: strin
       source
         .replaceAll('"../../../src/index.ts"', '"bun-tuntap"')
         .replaceAll('"../../../src/packet/index.ts"', '"bun-tuntap/packet"')
-        .replaceAll('"../../../src/capture/index.ts"', '"bun-tuntap/capture"'),
+        .replaceAll('"../../../src/capture/index.ts"', '"bun-tuntap/capture"')
+        .replaceAll('"../../../src/udp/index.ts"', '"bun-tuntap/udp"'),
     );
   }
   return path;

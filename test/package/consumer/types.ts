@@ -122,6 +122,17 @@ import {
   type VnetHeaderFields,
   verifyChecksums,
 } from "../../../src/packet/index.ts";
+import {
+  type DatagramObserver,
+  type DatagramRun,
+  type Endpoint,
+  openUdp,
+  type UdpCounters,
+  type UdpHandlers,
+  type UdpOptions,
+  type UdpRefusalCause,
+  type UdpSocket,
+} from "../../../src/udp/index.ts";
 
 /** Does not compile unless T is exactly W: `any` is not exactly anything. */
 function exactly<W>() {
@@ -301,5 +312,20 @@ export function captures(tun: Tun, target: CaptureTarget, ring: FileRing, observ
   }
 }
 export type Built = FrameToBuild;
+
+export function datagrams(observer: DatagramObserver, options: UdpOptions): void {
+  const socket = openUdp({ ...options, data: (self, list, from) => void self.sendMany(list, from) });
+  exactly<UdpSocket>()(socket);
+  exactly<Endpoint>()(socket.endpoint("192.0.2.1", 51820));
+  exactly<AsyncIterableIterator<DatagramRun>>()(socket.batches());
+  exactly<UdpCounters>()(socket.counters());
+  exactly<Disposable>()(socket.observe(observer));
+  exactly<boolean>()(socket.send(new ArrayBuffer(1)));
+  // @ts-expect-error: an endpoint is made by endpoint().
+  socket.endpoint("192.0.2.1", 51820).port = 5;
+  // @ts-expect-error: a port is a number.
+  openUdp({ port: "51820" });
+}
+export type UdpParts = UdpHandlers | UdpRefusalCause | FrameSource;
 
 declare function takesTun(tun: Tun): void;
