@@ -1,7 +1,8 @@
-import { readUint16, writeUint16, writeUint32 } from "./bytes.ts";
-import { requireBytes, requireInteger, requireRoom, wrongValue } from "./check.ts";
+import { readUint16, writeUint32 } from "./bytes.ts";
+import { requireBytes, requireInteger, wrongValue } from "./check.ts";
 import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
+import { AnyIcmpMessage, BODY, HEADER_LENGTH, TYPE, writeAnyIcmp } from "./icmp-message.ts";
 import { IcmpType, IcmpUnreachable } from "./icmp-type.ts";
 import { formatIPv4, ipv4ToNumber } from "./ipv4-address.ts";
 
@@ -32,70 +33,28 @@ export interface IcmpErrorFields {
 }
 
 const PROTOCOL = "ICMP";
-const TYPE = 0;
-const CODE = 1;
-const CHECKSUM = 2;
-const BODY = 4;
-const IDENTIFIER = 4;
 const POINTER = 4;
 const GATEWAY = 4;
 const ORIGINAL_LENGTH = 5;
-const SEQUENCE_NUMBER = 6;
 const MTU = 6;
-const HEADER_LENGTH = 8;
 /** RFC 1812 section 4.3.2.3: the error is to fit in 576 bytes, an IPv4 header of 20 included. */
 const ORIGINAL_MAX = 576 - 20 - HEADER_LENGTH;
 
-/**
- * A view of an ICMP message: nothing is copied, and the getters read the bytes as they are when asked,
- * but for the type, which is kept from when it was checked. Whatever becomes of the bytes later, no
- * getter reads outside of them.
- */
-export class IcmpMessage implements Required<IcmpFields> {
+/** A view of an ICMP message. It copies nothing, and reads the bytes as they are at the time of the call. */
+export class IcmpMessage extends AnyIcmpMessage {
   readonly #bytes: Uint8Array;
-  /** One of {@link IcmpType}, or any other value. */
-  readonly type: number;
 
-  /** As {@link parseIcmp}. */
+  /** Views `bytes`; see {@link parseIcmp}. */
   constructor(bytes: Uint8Array) {
     const { length } = requireBytes("bytes", bytes);
     if (length < HEADER_LENGTH) throw new PacketError(PROTOCOL, length, `${length} bytes`, `at least ${HEADER_LENGTH}`);
+    super(bytes, isQuery(bytes[TYPE] as number));
     this.#bytes = bytes;
-    this.type = bytes[TYPE] as number;
   }
 
-  /** What the type makes of it; see {@link IcmpUnreachable}. */
-  get code(): number {
-    return this.#bytes[CODE] as number;
-  }
-
-  get checksum(): number {
-    return readUint16(this.#bytes, CHECKSUM);
-  }
-
-  /** Whether the checksum is right for the whole message. */
+  /** Tells whether the checksum is right for the whole message. */
   get checksumIsValid(): boolean {
     return checksumOfRange(this.#bytes, 0, this.#bytes.length) === 0;
-  }
-
-  /** All behind the checksum: a subarray. */
-  get body(): Uint8Array {
-    return this.#bytes.subarray(BODY);
-  }
-
-  /** Of an echo or timestamp message: whose it is; null for others. */
-  get identifier(): number | null {
-    return isQuery(this.type) ? readUint16(this.#bytes, IDENTIFIER) : null;
-  }
-
-  /** Of an echo or timestamp message: which of them it is; null for others. */
-  get sequenceNumber(): number | null {
-    return isQuery(this.type) ? readUint16(this.#bytes, SEQUENCE_NUMBER) : null;
-  }
-
-  /** All behind the first 8 bytes, a subarray: of an echo message, what is to be sent back. */
-  get payload(): Uint8Array {
-    return this.#bytes.subarray(HEADER_LENGTH);
   }
 
   /** Whether it tells of an error, or a better route, and carries the packet that it is about. */
@@ -151,19 +110,8 @@ export function parseIcmp(bytes: Uint8Array): IcmpMessage {
  * @throws {TypeError | RangeError} If a field is wrong, or `target` too short.
  */
 export function writeIcmp(target: Uint8Array, fields: IcmpFields): number {
-  const type = requireInteger("type", fields.type, 0, 0xff);
-  const code = requireInteger("code", fields.code ?? 0, 0, 0xff);
-  const body = requireBody(fields.body);
-  const length = BODY + body.length;
-  requireRoom(target, length);
-
-  // First, for it may be a view of what is written next.
-  target.set(body, BODY);
-  target[TYPE] = type;
-  target[CODE] = code;
-  writeUint16(target, CHECKSUM, 0);
-  writeUint16(target, CHECKSUM, checksumOfRange(target, 0, length));
-  return length;
+  requireBody(fields.body);
+  return writeAnyIcmp(target, fields, () => 0);
 }
 
 /**

@@ -1,7 +1,7 @@
-import { readUint16, readUint32, writeUint16 } from "./bytes.ts";
-import { requireBytes, requireInteger, requireRoom } from "./check.ts";
-import { checksumOfRange } from "./checksum.ts";
+import { readUint16, readUint32 } from "./bytes.ts";
+import { requireBytes } from "./check.ts";
 import { PacketError } from "./error.ts";
+import { AnyIcmpMessage, BODY, HEADER_LENGTH, TYPE, writeAnyIcmp } from "./icmp-message.ts";
 import { Icmpv6Type } from "./icmp-type.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import { formatIPv6, IPV6_LENGTH, ipv6ToBytes } from "./ipv6-address.ts";
@@ -35,19 +35,12 @@ export interface RouterFields {
 }
 
 const PROTOCOL = "ICMPv6";
-const TYPE = 0;
-const CODE = 1;
-const CHECKSUM = 2;
-const BODY = 4;
-const IDENTIFIER = 4;
 const MTU = 4;
 const POINTER = 4;
 const ORIGINAL_LENGTH = 4;
 const NEIGHBOR_FLAGS = 4;
-const SEQUENCE_NUMBER = 6;
 const TARGET = 8;
 const REDIRECT_DESTINATION = 24;
-const HEADER_LENGTH = 8;
 const ROUTER = 0x80;
 const SOLICITED = 0x40;
 const OVERRIDE = 0x20;
@@ -61,17 +54,11 @@ const optionsAt: ReadonlyMap<number, number> = new Map([
   [Icmpv6Type.REDIRECT, 40],
 ]);
 
-/**
- * A view of an ICMPv6 message: nothing is copied, and the getters read the bytes as they are when asked,
- * but for the type, which is kept from when it was checked. Whatever becomes of the bytes later, no
- * getter reads outside of them.
- */
-export class Icmpv6Message implements Required<Omit<Icmpv6Fields, keyof IpEnds>> {
+/** A view of an ICMPv6 message. It copies nothing, and reads the bytes as they are at the time of the call. */
+export class Icmpv6Message extends AnyIcmpMessage {
   readonly #bytes: Uint8Array;
-  /** One of {@link Icmpv6Type}, or any other value. */
-  readonly type: number;
 
-  /** As {@link parseIcmpv6}. */
+  /** Views `bytes`; see {@link parseIcmpv6}. */
   constructor(bytes: Uint8Array) {
     const { length } = requireBytes("bytes", bytes);
     const type = length === 0 ? -1 : (bytes[TYPE] as number);
@@ -80,38 +67,8 @@ export class Icmpv6Message implements Required<Omit<Icmpv6Fields, keyof IpEnds>>
     const options = optionsAt.get(type);
     const end = options === undefined ? length : endOfNdOptions(bytes, options);
     if (end < length) throw new PacketError(PROTOCOL, end, "an option of no length, or cut off", "whole options");
+    super(bytes, isEcho(type));
     this.#bytes = bytes;
-    this.type = type;
-  }
-
-  /** What the type makes of it; see `Icmpv6Unreachable`. */
-  get code(): number {
-    return this.#bytes[CODE] as number;
-  }
-
-  /** `verifyChecksums` tells whether it is right. */
-  get checksum(): number {
-    return readUint16(this.#bytes, CHECKSUM);
-  }
-
-  /** All behind the checksum: a subarray. */
-  get body(): Uint8Array {
-    return this.#bytes.subarray(BODY);
-  }
-
-  /** Of an echo message: whose request it is; null for others. */
-  get identifier(): number | null {
-    return isEcho(this.type) ? readUint16(this.#bytes, IDENTIFIER) : null;
-  }
-
-  /** Of an echo message: which of the requests it is; null for others. */
-  get sequenceNumber(): number | null {
-    return isEcho(this.type) ? readUint16(this.#bytes, SEQUENCE_NUMBER) : null;
-  }
-
-  /** All behind the first 8 bytes, a subarray: of an echo message, what is to be sent back. */
-  get payload(): Uint8Array {
-    return this.#bytes.subarray(HEADER_LENGTH);
   }
 
   /** Whether it tells of an error, and carries the packet that it is about (RFC 4443 section 2.1). */
@@ -225,21 +182,10 @@ export function parseIcmpv6(bytes: Uint8Array): Icmpv6Message {
  * @throws {TypeError | RangeError} If a field is wrong, or `target` too short.
  */
 export function writeIcmpv6(target: Uint8Array, fields: Icmpv6Fields): number {
-  const type = requireInteger("type", fields.type, 0, 0xff);
-  const code = requireInteger("code", fields.code ?? 0, 0, 0xff);
-  const body = requireBytes("body", fields.body);
-  const length = BODY + body.length;
-  const source = ipv6ToBytes("source", fields.source);
-  const sum = pseudoHeaderSum(source, fields.destination, IpProtocol.ICMPV6, length);
-  requireRoom(target, length);
-
-  // First, for it may be a view of what is written next.
-  target.set(body, BODY);
-  target[TYPE] = type;
-  target[CODE] = code;
-  writeUint16(target, CHECKSUM, 0);
-  writeUint16(target, CHECKSUM, checksumOfRange(target, 0, length, sum));
-  return length;
+  return writeAnyIcmp(target, fields, (length) => {
+    const source = ipv6ToBytes("source", fields.source);
+    return pseudoHeaderSum(source, fields.destination, IpProtocol.ICMPV6, length);
+  });
 }
 
 /**

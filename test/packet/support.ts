@@ -16,10 +16,12 @@ export function surround(bytes: Uint8Array, sentinel: number): Uint8Array {
   return buffer.subarray(margin, margin + bytes.length);
 }
 
-/** All that a view can tell, by name; subarrays as arrays. Throws if one lies outside of `bytes`. */
+/** Reads every property of a view, inherited ones included, by name; subarrays as arrays. Throws if one lies outside of `bytes`. */
 export function readAll(view: object, bytes: Uint8Array): Record<string, unknown> {
-  const prototype = Object.getPrototypeOf(view);
-  const names = [...Object.getOwnPropertyNames(prototype), ...Object.keys(view)];
+  const names = Object.keys(view);
+  for (let at = Object.getPrototypeOf(view); at !== Object.prototype; at = Object.getPrototypeOf(at)) {
+    names.push(...Object.getOwnPropertyNames(at));
+  }
   const readable = names.filter((name) => name !== "constructor");
   return Object.fromEntries(readable.map((name) => [name, plain(name, Reflect.get(view, name), bytes)]));
 }
