@@ -1,0 +1,109 @@
+/**
+ * The language of the doc comments and the length of the files: a doc comment is a sentence in the third person
+ * ("Reads …") or a noun phrase, and every exported symbol has one.
+ */
+import { describe, expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
+import { top } from "../support/programs.ts";
+
+/** Beginnings of sentences that have to be read twice: most have no verb. */
+const BEGINNINGS = /^(What|Of|As|Whoever|But for|The same)\b/;
+/** The part of all doc comments that may begin so. */
+const SHARE_MAX = 0.02;
+const LINES_MAX = 300;
+const MEDIAN_MAX = 120;
+
+/** Folders that do not pass yet: take a folder off the list when it does. */
+const NOT_YET: readonly string[] = [
+  "src",
+  "src/capture",
+  "src/device",
+  "src/handover",
+  "src/interface",
+  "src/io",
+  "src/netlink",
+  "src/packet",
+  "src/probe",
+  "src/sys",
+  "src/udp",
+  "apps/monitor",
+  "apps/switch",
+  "apps/userspace-host",
+  // It will be replaced as a whole.
+  "apps/vpn",
+];
+/** Files that are still too long. */
+const TOO_LONG: readonly string[] = ["native/split.c", "src/device/device.ts", "src/device/types.ts"];
+
+interface Source {
+  readonly path: string;
+  readonly text: string;
+}
+
+const sources: readonly Source[] = ["src", "apps", "native"]
+  .flatMap((root) => readdirSync(`${top}/${root}`, { recursive: true }).map((name) => `${root}/${name}`))
+  .filter((path) => /\.(ts|c)$/.test(path))
+  .map((path) => ({ path, text: readFileSync(`${top}/${path}`, "utf8") }));
+
+/** "src/io" of "src/io/reactor.ts", "src" of "src/errors.ts". */
+function folderOf({ path }: Source): string {
+  return path.split("/").slice(0, -1).slice(0, 2).join("/");
+}
+
+/** The text of each doc comment, without its stars. */
+function docComments({ text }: Source): string[] {
+  return [...text.matchAll(/\/\*\*(.*?)\*\//gs)].map(([, comment = ""]) => comment.replaceAll(/^\s*\* ?/gm, "").trim());
+}
+
+/**
+ * The exported declarations without a doc comment in front of them. An overload is documented by the first one. Kernel
+ * constants keep the kernel's names, and the comment above a group of them says where it is from.
+ */
+function undocumented({ path, text }: Source): string[] {
+  if (path.endsWith("/constants.ts")) return [];
+  const lines = text.split("\n");
+  const found: string[] = [];
+  let previous = "";
+  for (const [i, line] of lines.entries()) {
+    const [, name = ""] =
+      /^export (?:declare |abstract |async |default )*(?:class|interface|function\*?|const|let|type|enum) (\w+)/.exec(
+        line,
+      ) ?? [];
+    if (name === "") continue;
+    if (name !== previous && !lines[i - 1]?.trimEnd().endsWith("*/")) found.push(`${path}:${i + 1} ${name}`);
+    previous = name;
+  }
+  return found;
+}
+
+const folders = [...new Set(sources.map(folderOf))].filter((folder) => folder !== "native").sort();
+
+describe.each(folders.map((folder) => ({ folder })))("$folder", ({ folder }) => {
+  const files = sources.filter((source) => folderOf(source) === folder);
+  const check = NOT_YET.includes(folder) ? test.todo : test;
+
+  check("doc comments begin with a verb or a noun", () => {
+    const comments = files.flatMap((file) =>
+      docComments(file).map((comment) => `${file.path}: ${comment.split("\n")[0]}`),
+    );
+    const odd = comments.filter((comment) => BEGINNINGS.test(comment.slice(comment.indexOf(": ") + 2)));
+    expect(odd.length > comments.length * SHARE_MAX ? odd : []).toEqual([]);
+  });
+
+  check.skipIf(!folder.startsWith("src"))("exported symbols have a doc comment", () => {
+    expect(files.flatMap(undocumented)).toEqual([]);
+  });
+});
+
+test("no file of src and native is longer than 300 lines, and the median of src is below 120", () => {
+  const lengths = sources
+    .filter(({ path }) => !path.startsWith("apps/"))
+    .map(({ path, text }) => ({ path, lines: text.split("\n").length - 1 }));
+  const long = lengths.filter(({ path, lines }) => lines > LINES_MAX && !TOO_LONG.includes(path));
+  expect(long).toEqual([]);
+  const inSrc = lengths
+    .filter(({ path }) => path.startsWith("src/"))
+    .map(({ lines }) => lines)
+    .sort((a, b) => a - b);
+  expect(inSrc[Math.floor(inSrc.length / 2)]).toBeLessThan(MEDIAN_MAX);
+});
