@@ -1,0 +1,73 @@
+import type { AllowedIps } from "./allowed-ips.ts";
+import type { Peer } from "./peer.ts";
+import type { Dropped } from "./types.ts";
+
+const IPV4_BYTES = 20;
+const IPV6_BYTES = 40;
+
+/**
+ * Cryptokey routing of batches: packets of one flow come together, so the last answer is kept and a packet to the same
+ * address costs a comparison.
+ */
+export class Router<E> {
+  readonly #allowedIps: AllowedIps<Peer<E>>;
+  readonly #dropped: Dropped;
+  readonly #destination = new Cached<Peer<E>>();
+  readonly #source = new Cached<Peer<E>>();
+
+  constructor(allowedIps: AllowedIps<Peer<E>>, dropped: Dropped) {
+    this.#allowedIps = allowedIps;
+    this.#dropped = dropped;
+  }
+
+  /** Calls `send` for each run of packets to one peer, by their numbers. */
+  route(packets: readonly Uint8Array[], send: (peer: Peer<E>, from: number, to: number) => void): void {
+    let run: Peer<E> | undefined;
+    let from = 0;
+    for (let i = 0; i < packets.length; i++) {
+      const peer = this.#lookUp(packets[i] as Uint8Array, this.#destination, 16, 24);
+      if (peer === undefined) this.#dropped.unroutable++;
+      if (peer === run) continue;
+      if (run !== undefined) send(run, from, i);
+      run = peer;
+      from = i;
+    }
+    if (run !== undefined) send(run, from, packets.length);
+  }
+
+  /** Whether the source address of `packet` is one of the peer's. */
+  isFrom(packet: Uint8Array, peer: Peer<E>): boolean {
+    return this.#lookUp(packet, this.#source, 12, 8) === peer;
+  }
+
+  #lookUp(packet: Uint8Array, cached: Cached<Peer<E>>, at4: number, at6: number): Peer<E> | undefined {
+    const version = packet.length < IPV4_BYTES ? 0 : (packet[0] as number) >>> 4;
+    if (version === 4) return cached.find(this.#allowedIps, packet, at4, 4);
+    if (version === 6 && packet.length >= IPV6_BYTES) return cached.find(this.#allowedIps, packet, at6, 16);
+    return undefined;
+  }
+}
+
+/** The owner of the address that was last looked up. */
+class Cached<P> {
+  readonly #address = new Uint8Array(16);
+  #size = 0;
+  #version = -1;
+  #owner: P | undefined;
+
+  find(allowedIps: AllowedIps<P>, bytes: Uint8Array, at: number, size: 4 | 16): P | undefined {
+    if (this.#size === size && this.#version === allowedIps.version && this.#isSame(bytes, at, size))
+      return this.#owner;
+    this.#owner = allowedIps.find(bytes, at, size);
+    this.#version = allowedIps.version;
+    this.#size = size;
+    for (let i = 0; i < size; i++) this.#address[i] = bytes[at + i] as number;
+    return this.#owner;
+  }
+
+  #isSame(bytes: Uint8Array, at: number, size: number): boolean {
+    // From the end: the last bytes differ most often.
+    for (let i = size - 1; i >= 0; i--) if (this.#address[i] !== bytes[at + i]) return false;
+    return true;
+  }
+}
