@@ -127,7 +127,9 @@ describeWithTools("an open with ten options and more", ["ip"], () => {
         run("ip", "route", "add", "2001:db8:8::/48", "dev", "all0", "table", "1000");
         // What attaching alone does, whoever does it: with a carrier there is a link-local address.
         openTap({ name: "all0" }).close();
-        await until(() => run("ip", "address", "show", "dev", "all0").includes("fe80::"), "a link-local address");
+        const local = (): string => run("ip", "-6", "route", "show", "table", "local", "dev", "all0");
+        const ready = (): boolean => ["local fe80::", "local 2001:db8:7::1"].every((route) => local().includes(route));
+        await until(ready, "both IPv6 addresses and their local routes, which the kernel makes in a work queue");
         const before = everything();
         expect(openTried({ ...options, ...(option === "master" ? {} : { master: null }) })).toMatchObject({
           code,
