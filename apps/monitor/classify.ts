@@ -1,4 +1,4 @@
-/** Whose packet it is, and of which protocol: what the shares and the talkers are made of. */
+/** Tells the protocol and the sender of frames, for the shares and the talkers of the page. */
 import { EtherType, IpProtocol, parseArp, parseEthernet, parseIPv4, parseIPv6 } from "../../src/packet/index.ts";
 
 export interface Class {
@@ -6,7 +6,7 @@ export interface Class {
   sender: string;
 }
 
-/** Never throws: what cannot be read is "other". */
+/** Classifies a frame. Never throws: a malformed frame is "other". */
 export function classify(frame: Uint8Array, kind: "tun" | "tap"): Class {
   try {
     return kind === "tap" ? ofFrame(frame) : ofPacket(frame, "other");

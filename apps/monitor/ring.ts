@@ -1,6 +1,6 @@
-/** The latest frames, in no more room than is set aside for them. */
+/** The latest frames, in bounded memory. */
 
-/** From the program's view of the wire: "in" comes from the kernel, "out" goes to it. */
+/** Direction from the view of the program: "in" comes from the kernel, "out" goes to it. */
 export type Direction = "in" | "out";
 
 const FRAMES = 4000;
@@ -17,7 +17,7 @@ export class Ring {
   readonly #kept = new Set<Kept>();
   #bytes = 0;
 
-  /** Copies `frame`: it is valid only for now. */
+  /** Adds a copy of `frame`, which is valid during this call only. */
   push(frame: Uint8Array, direction: Direction, time: number): void {
     this.#kept.add({ frame: frame.slice(), direction, time });
     this.#bytes += frame.length;
@@ -28,7 +28,7 @@ export class Ring {
     }
   }
 
-  /** The oldest first. */
+  /** Iterates over the frames, the oldest first. */
   [Symbol.iterator](): IterableIterator<Kept> {
     return this.#kept.values();
   }

@@ -1,4 +1,4 @@
-/** The page, what it is told each tick, and the download. Answers those only who were shown the way: this host's own names. */
+/** The page, its updates and the download, over HTTP. Answers requests for names of this host only. */
 
 import { buildCapture, LinkType } from "../../src/capture/index.ts";
 import type { Device } from "../../src/index.ts";
@@ -7,9 +7,9 @@ import html from "./page.html" with { type: "text" };
 import { TICK_MS, Watch } from "./watch.ts";
 
 export interface ServerOptions {
-  /** An address of this machine. */
+  /** Address of this machine. */
   hostname: string;
-  /** 0: one that is free. */
+  /** Port; 0 for any free one. */
   port: number;
 }
 
@@ -18,7 +18,7 @@ export interface MonitorServer extends AsyncDisposable {
 }
 
 const UPDATES = "updates";
-/** Of text that a client has not taken: it is told nothing more until it has. */
+/** The most text that waits for a client: it gets no more updates until it has read some. */
 const BACKLOG_BYTES = 1024 * 1024;
 
 /** Shows `device` to browsers until it is disposed of. Looks at frames only while there is one. */

@@ -1,16 +1,16 @@
-/** What the page shows of a device: totals from its counters, everything else from a sample of its frames. */
+/** Contents of the page: totals from the counters of a device, everything else from a sample of its frames. */
 import type { Device } from "../../src/index.ts";
 import { describe } from "../../src/packet/index.ts";
 import { classify } from "./classify.ts";
 import { type Direction, Ring } from "./ring.ts";
 
-/** How often the page is told, in milliseconds. */
+/** Milliseconds between updates of the page. */
 export const TICK_MS = 500;
-/** Frames that are looked at in one tick, at most: under a flood every n-th is. */
+/** The most frames of one tick that are sampled: under a flood every n-th. */
 const SAMPLES = 1000;
-/** Of these so many are put into words, evenly: more than that nobody can read. */
+/** Sampled frames of one tick that are put into words, evenly: nobody can read more. */
 const LINES = 40;
-/** Senders that are told apart in one tick: somebody may make them up. */
+/** The most senders that are told apart in one tick: addresses may be forged. */
 const SENDERS = 500;
 const WINDOW_TICKS = 10_000 / TICK_MS;
 const HISTORY_SECONDS = 60;
@@ -22,7 +22,7 @@ export interface Rates {
   outPackets: number;
 }
 
-/** What the page gets each tick, as JSON. */
+/** Update that the page gets each tick, as JSON. */
 export interface Update {
   device: { name: string; kind: string; mtu: number; up: boolean; addresses: string[] };
   rates: Rates;
@@ -32,7 +32,7 @@ export interface Update {
   protocols: { name: string; share: number }[];
   talkers: { address: string; bits: number; packets: number }[];
   packets: { time: number; direction: Direction; line: string }[];
-  /** Which part of the frames is among `packets`, 0 to 1. */
+  /** Part of the frames that is among `packets`, 0 to 1. */
   shown: number;
 }
 
@@ -41,7 +41,7 @@ interface Amount {
   packets: number;
 }
 
-/** One tick's sample. */
+/** The sample of one tick. */
 class Sample {
   seen = 0;
   taken = 0;
@@ -52,14 +52,14 @@ class Sample {
 export class Watch {
   readonly #device: Device;
   readonly #tap: Disposable;
-  /** The frames of late that were looked at, for the download. */
+  /** The latest sampled frames, for the download. */
   readonly recent: Ring = new Ring();
   readonly #ticks: Sample[] = [new Sample()];
   #lines: Update["packets"] = [];
-  /** Every so many frames one is looked at; how many come before the next one. */
+  /** One of `#stride` frames is sampled; `#skip` frames come before the next one. */
   #stride = 1;
   #skip = 0;
-  /** And of those every so many one is put into words. */
+  /** One of `#lineStride` sampled frames is put into words. */
   #lineStride = 1;
   #before: Reading;
   readonly #first: Reading;
@@ -92,7 +92,7 @@ export class Watch {
     this.#skip = Math.max(0, i - frames.length);
   }
 
-  /** What has happened since the last tick. */
+  /** Returns what has happened since the last tick. */
   tick(): Update {
     const sample = this.#ticks[0] as Sample;
     const now = read(this.#device);
@@ -177,7 +177,7 @@ function add(amounts: Map<string, Amount>, key: string, bytes: number): void {
   }
 }
 
-/** Adds samples up, each by what it stands for; the most first. */
+/** Adds samples up, each weighted by the frames that it stands for; the largest first. */
 function total(ticks: readonly Sample[], key: "protocols" | "senders"): [string, Amount][] {
   const sum = new Map<string, Amount>();
   for (const sample of ticks) {

@@ -74,7 +74,7 @@ const JOIN_OPTIONS = {
   "tls-ca": string,
 } as const;
 
-/** What the user asks for. */
+/** Command that the user asks for. */
 export type Command =
   | { readonly name: "serve"; readonly options: Omit<ServeOptions, "log">; readonly madeToken: boolean }
   | { readonly name: "join"; readonly options: Omit<JoinOptions, "log" | "signal"> };

@@ -1,4 +1,4 @@
-/** The client's side: connects to the switch, again and again, and joins it to the interface. */
+/** The client: connects to the switch, again and again, and joins it to the interface. */
 import { setTimeout as sleep } from "node:timers/promises";
 import { LanInterface } from "./lan-interface.ts";
 import { Close, helloQuery, JOIN_PATH, parseWelcome } from "./protocol.ts";
@@ -10,16 +10,16 @@ export interface JoinOptions {
   readonly token: string;
   /** The interface's name. */
   readonly name: string;
-  /** What the switch knows this client by. */
+  /** Identity of this client at the switch. */
   readonly id: string;
   readonly mac: string;
-  /** Instead of the one that the switch gives. */
+  /** Addresses to use instead of the one that the switch gives. */
   readonly addresses: readonly string[];
   /** The shortest prefix length of an address that the switch may give. */
   readonly shortestPrefix: number;
-  /** Bytes that wait for a switch that does not keep up. */
+  /** The most bytes that wait for a switch that does not keep up. */
   readonly queueMax: number;
-  /** Seconds without a sign of life. */
+  /** Seconds without a sign of life, after which the connection counts as lost. */
   readonly timeout: number;
   /** The certificate authority to trust, PEM. */
   readonly tlsCa: string | undefined;
@@ -27,13 +27,13 @@ export interface JoinOptions {
   readonly signal: AbortSignal;
 }
 
-/** The connection ended without a word (RFC 6455 section 7.1.5). */
+/** Close code of a connection that ended without a close message (RFC 6455 section 7.1.5). */
 const LOST = 1006;
 const RUN = crypto.randomUUID();
 const BACKOFF_FIRST_MS = 100;
 const BACKOFF_MAX_MS = 10_000;
 
-/** What no other attempt would change. */
+/** Advice for ends that another attempt would not change, by close code. */
 const FINAL: ReadonlyMap<number, string> = new Map([
   [Close.REPLACED, "give each client an --id of its own"],
   [Close.ADDRESS_TAKEN, "choose another --address, or none"],
@@ -42,7 +42,7 @@ const FINAL: ReadonlyMap<number, string> = new Map([
 /** How a connection ended. */
 interface Ending {
   readonly why: string;
-  /** What to do about it, where it makes no sense to try again. */
+  /** Advice to the user, where another attempt makes no sense. */
   readonly advice?: string | undefined;
   /** Whether the switch had let us in. */
   readonly welcomed: boolean;

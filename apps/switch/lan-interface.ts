@@ -7,10 +7,10 @@ import type { Welcome } from "./protocol.ts";
 export interface InterfaceOptions {
   readonly name: string;
   readonly mac: string;
-  /** Instead of the one that the switch gives. */
+  /** Addresses to use instead of the one that the switch gives. */
   readonly addresses: readonly string[];
   readonly log: (line: string) => void;
-  /** The interface is gone, and not by `close()`. */
+  /** Called when the interface is gone without a `close()`. */
   readonly gone: (why: string) => void;
 }
 
@@ -22,7 +22,7 @@ export class LanInterface implements Disposable {
   #tap: Tap | undefined;
   #uplink: Uplink | undefined;
   #leased: string | undefined;
-  /** Frames of the kernel's that found no switch, or no room on the way to it; frames that the kernel did not take. */
+  /** Frames that were lost: no switch, no room on the way to it, or not taken by the kernel. */
   #dropped = 0;
 
   constructor(options: InterfaceOptions) {
@@ -34,7 +34,7 @@ export class LanInterface implements Disposable {
     return this.#leased;
   }
 
-  /** The switch has let us in: makes the interface, or brings it in line with what the switch says now. */
+  /** Makes the interface when the switch lets the client in, or adapts it to what the switch says now. */
   plugIn({ mtu, address }: Welcome, uplink: Uplink): void {
     this.#uplink = uplink;
     const leased = this.#options.addresses.length > 0 ? undefined : address;
@@ -44,7 +44,7 @@ export class LanInterface implements Disposable {
     this.#describe(this.#tap);
   }
 
-  /** As if the cable were pulled: the kernel keeps the addresses, and sends nothing. */
+  /** Takes the carrier away, like a pulled cable: the kernel keeps the addresses, and sends nothing. */
   unplug(): void {
     this.#uplink = undefined;
     if (this.#tap?.closed === false) this.#tap.setCarrier(false);

@@ -5,21 +5,24 @@ import { MacTable, type MacTableOptions, macAt } from "./mac-table.ts";
 /** Two VLAN tags (IEEE 802.1Q), which the MTU does not count. */
 const TAGS_LENGTH = 8;
 
-/** Takes a message, or has no room for it and returns false. */
+/** Takes a message, or returns false if it has no room for it. */
 export type Outlet = (message: Uint8Array) => boolean;
 
-/** One client's place at the switch. "In" is from the client. */
+/** The place of one client at the switch. "In" is from the client. */
 export class Port {
   framesIn = 0;
   bytesIn = 0;
   framesOut = 0;
   bytesOut = 0;
-  /** From the client: too short, too long, or from a source that is no station. To the client: it does not keep up. */
+  /**
+   * Dropped frames. From the client: too short, too long, or from a source that is no station. To the client: it does
+   * not keep up.
+   */
   readonly dropped = { short: 0, long: 0, source: 0, backPressure: 0 };
   /** Frames whose source has no place in the MAC table: see `perPortMax`. */
   unlearned = 0;
   readonly #outlet: Outlet;
-  /** Where what goes out lies in the message that came in: begin, end, begin, end… */
+  /** Parts of the incoming message that go out: begin, end, begin, end… */
   #runs: number[] = [];
   #frames = 0;
 
@@ -27,7 +30,7 @@ export class Port {
     this.#outlet = outlet;
   }
 
-  /** Puts a frame of the message in hand behind those that go out. */
+  /** Adds a frame of the current message to those that go out. */
   add(start: number, end: number): void {
     const begin = start - PREFIX_LENGTH;
     if (this.#runs.at(-1) === begin) this.#runs[this.#runs.length - 1] = end;
@@ -35,7 +38,7 @@ export class Port {
     this.#frames++;
   }
 
-  /** Sends what was added; most often one run, which goes out as it came in. */
+  /** Sends the added frames: most often one run, which goes out without a copy. */
   flush(message: Uint8Array): void {
     const [runs, frames] = [this.#runs, this.#frames];
     this.#runs = [];
@@ -87,7 +90,7 @@ export class LearningSwitch {
     this.table.forget(port);
   }
 
-  /** Forgets the addresses that have not been seen for long; to be called now and then. */
+  /** Forgets addresses that have not been seen for long; to be called now and then. */
   sweep(): void {
     this.table.sweep(this.#clock());
   }
@@ -134,14 +137,14 @@ export class LearningSwitch {
     else this.#addTo(known, from, start, end);
   }
 
-  /** Never back to where it came from: the station there has it already. */
+  /** Adds a frame to a port, except to the one that it came from: the station there has it already. */
   #addTo(port: Port, from: Port, start: number, end: number): void {
     if (port === from) return;
     port.add(start, end);
     this.#touched.add(port);
   }
 
-  /** Why a frame is not switched, or null. */
+  /** Returns why a frame is not switched, or null. */
   #defect(message: Uint8Array, start: number, length: number): "short" | "long" | "source" | null {
     if (length < ETHERNET_HEADER_LENGTH) return "short";
     if (length > this.#frameMax) return "long";
@@ -150,7 +153,7 @@ export class LearningSwitch {
   }
 }
 
-/** Multicast and broadcast: the first octet's lowest bit (IEEE 802 section 8.2). */
+/** Tells multicast and broadcast by the lowest bit of the first octet (IEEE 802 section 8.2). */
 function isGroup(bytes: Uint8Array, offset: number): boolean {
   return ((bytes[offset] as number) & 1) === 1;
 }

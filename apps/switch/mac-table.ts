@@ -6,13 +6,13 @@ interface Entry<Port> {
 }
 
 export interface MacTableOptions {
-  /** How long an address stays that is not seen again. */
+  /** Milliseconds for which an address stays that is not seen again. */
   readonly ageMs: number;
-  /** Addresses that one port may have; so many from one port never push out another's. */
+  /** The most addresses of one port: one port never pushes out addresses of another. */
   readonly perPortMax: number;
 }
 
-/** Addresses are numbers of 48 bits: see {@link macAt}. Time is whatever the caller says it is. */
+/** Ports by MAC address. Addresses are numbers of 48 bits: see {@link macAt}. The caller tells the time. */
 export class MacTable<Port> {
   readonly #options: MacTableOptions;
   readonly #entries = new Map<number, Entry<Port>>();
@@ -27,7 +27,7 @@ export class MacTable<Port> {
   }
 
   /**
-   * A frame from `mac` has come in on `port`: an address moves to where it was seen last.
+   * Learns from a frame of `mac` that came in on `port`: an address moves to where it was seen last.
    *
    * @returns false if the port has as many as it may: the address is known where it was, if it was
    */
@@ -44,18 +44,18 @@ export class MacTable<Port> {
     return true;
   }
 
-  /** Where `mac` is; undefined if that is not known (any more). */
+  /** Returns the port of `mac`; undefined if it is not known (any more). */
   lookUp(mac: number, now: number): Port | undefined {
     const entry = this.#entries.get(mac);
     return entry === undefined || this.#isOld(entry, now) ? undefined : entry.port;
   }
 
-  /** Removes what has not been seen for too long; makes room for others of the same port. */
+  /** Removes addresses that have not been seen for too long: makes room for others of the same port. */
   sweep(now: number): void {
     for (const [mac, entry] of this.#entries) if (this.#isOld(entry, now)) this.#remove(mac, entry);
   }
 
-  /** The port is no more. */
+  /** Removes all addresses of a port. */
   forget(port: Port): void {
     for (const [mac, entry] of this.#entries) if (entry.port === port) this.#remove(mac, entry);
   }
@@ -76,7 +76,7 @@ export class MacTable<Port> {
   }
 }
 
-/** The six octets at `offset` as one number, which a Map finds faster than text. */
+/** Returns the six octets at `offset` as one number, which a Map finds faster than text. */
 export function macAt(bytes: Uint8Array, offset: number): number {
   let mac = 0;
   // Not shifts: those would stop at 32 bits.
@@ -84,7 +84,7 @@ export function macAt(bytes: Uint8Array, offset: number): number {
   return mac;
 }
 
-/** "02:00:5e:00:53:01" */
+/** Formats an address as "02:00:5e:00:53:01". */
 export function macText(mac: number): string {
   return mac
     .toString(16)

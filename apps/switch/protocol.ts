@@ -1,22 +1,22 @@
 /** The protocol between client and switch, beside the frames. */
 import { isIPv4 } from "node:net";
 
-/** What the client asks for in the URL of its WebSocket. */
+/** Request of a client, in the URL of its WebSocket. */
 export interface Hello {
-  /** Names the client, from one connection to the next. */
+  /** Name of the client, the same for each connection. */
   readonly id: string;
-  /** Tells another process with the same id from the same one that connects again. */
+  /** Name of the process: tells a second process with the same id from a reconnection. */
   readonly run: string;
-  /** An address it has by other means. */
+  /** Address that the client has by other means. */
   readonly claim: string | undefined;
-  /** The address it was given earlier. */
+  /** Address that the client was given earlier. */
   readonly wish: string | undefined;
 }
 
 /** The switch's first message, as JSON in a text message; whatever follows is frames. */
 export interface Welcome {
   readonly mtu: number;
-  /** With prefix length; absent if the switch has none to give. */
+  /** Address with prefix length; absent if the switch has none to give. */
   readonly address?: string;
 }
 
@@ -63,7 +63,7 @@ export const Close = {
   SUPERSEDED: 4004,
 } as const;
 
-/** Ids are printed and logged, so nothing but plain characters. */
+/** Characters of an id: plain ones, as ids are printed and logged. */
 export const ID_PATTERN: RegExp = /^[\w.:/@-]{1,64}$/;
 
 export function helloQuery({ id, run, claim, wish }: Hello): string {
@@ -73,7 +73,7 @@ export function helloQuery({ id, run, claim, wish }: Hello): string {
   return query.toString();
 }
 
-/** Null if the id is none. */
+/** Reads the request of a client. Returns null if its id is not allowed. */
 export function parseHello(query: URLSearchParams): Hello | null {
   const id = query.get("id") ?? "";
   if (!ID_PATTERN.test(id)) return null;

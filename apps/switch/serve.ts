@@ -1,4 +1,4 @@
-/** The switch's side: a WebSocket for each client, and the status over HTTP. */
+/** The switch: a WebSocket for each client, and the status over HTTP. */
 import { MESSAGE_MAX } from "./framing.ts";
 import { hostOf } from "./host.ts";
 import { LearningSwitch, Port } from "./learning-switch.ts";
@@ -17,21 +17,21 @@ export interface ServeOptions {
   /** Clients, and addresses of the pool, that one machine may have. */
   readonly perHostMax: number;
   readonly perPortMax: number;
-  /** Bytes that wait for a client that does not keep up. */
+  /** The most bytes that wait for a client that does not keep up. */
   readonly queueMax: number;
-  /** Seconds without a sign of life. */
+  /** Seconds without a sign of life, after which a client counts as gone. */
   readonly timeout: number;
   readonly pool: string | undefined;
   readonly leaseMs: number;
   readonly tls: { readonly cert: string; readonly key: string } | undefined;
-  /** Takes a line for each client that joins or leaves. */
+  /** Writes a line for each client that joins or leaves. */
   readonly log: (line: string) => void;
 }
 
-/** The connection ended without a word (RFC 6455 section 7.1.5). */
+/** Close code of a connection that ended without a close message (RFC 6455 section 7.1.5). */
 const LOST = 1006;
 
-/** A connection; it has a port once it is let in, and as long as no other has taken its place. */
+/** A connection. It has a port from when it is let in until another takes its place. */
 interface Connection {
   readonly hello: Hello;
   readonly from: string;
@@ -79,7 +79,7 @@ function unauthorized(): Response {
   return new Response("No token, or not the right one\n", { status: 401, headers });
 }
 
-/** What a request with the right token is answered; nothing, if it becomes a WebSocket. */
+/** Answers a request with the right token. Returns undefined if it becomes a WebSocket. */
 function answer(request: Request, server: Bun.Server<Connection>, members: Members): Response | undefined {
   const { pathname, searchParams } = new URL(request.url);
   if (pathname === STATUS_PATH) return Response.json(members.status());
@@ -92,7 +92,7 @@ function answer(request: Request, server: Bun.Server<Connection>, members: Membe
   return new Response("This is for a WebSocket\n", { status: 426, headers: { upgrade: "websocket" } });
 }
 
-/** Who is at the switch. */
+/** The clients at the switch. */
 class Members {
   readonly lan: LearningSwitch;
   readonly #options: ServeOptions;
@@ -160,7 +160,7 @@ class Members {
     this.#log(`leave ${data.hello.id} after ${seconds} s: ${why}; ${this.#sockets.size} here`);
   }
 
-  /** Claims and reasons are a client's own words: none of them ends a line, or tells a terminal what to do. */
+  /** Writes a line to the log. Claims and reasons are words of a client: control characters are replaced. */
   #log(line: string): void {
     this.#options.log(line.replace(/[^ -~]/g, "?"));
   }
@@ -188,13 +188,13 @@ class Members {
     };
   }
 
-  /** At once, for a client that is stalled or dead takes its time to close. */
+  /** Takes the port of a client away at once: a stalled client takes its time to close. */
   #evict(socket: Socket, code: number, why: string): void {
     this.leave(socket, why);
     socket.close(code, why);
   }
 
-  /** A client that does not keep up loses frames, as on any Ethernet; the others do not wait for it. */
+  /** Sends to a client, or returns false if it does not keep up: it loses frames, and the others do not wait for it. */
   #send(socket: Socket, message: Uint8Array): boolean {
     if (socket.getBufferedAmount() + message.length > this.#options.queueMax) return false;
     return socket.sendBinary(message) !== 0;

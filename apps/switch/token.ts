@@ -1,4 +1,4 @@
-/** The secret that whoever joins must know. It is never an argument: `ps` shows those to everybody. */
+/** The secret that clients must know. It is never an argument: `ps` shows those to everybody. */
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 
@@ -6,7 +6,7 @@ export const TOKEN_VARIABLE = "SWITCH_TOKEN";
 
 const LENGTH_MIN = 16;
 
-/** From the file, else from the environment; undefined if neither is given. */
+/** Returns the token of the file, else of the environment; undefined if neither is given. */
 export function givenToken(file: string | undefined): string | undefined {
   const token = file === undefined ? process.env[TOKEN_VARIABLE] : readFileSync(file, "utf8").trim();
   if (token === undefined) return undefined;
@@ -21,7 +21,7 @@ export function newToken(): string {
   return randomBytes(32).toString("base64url");
 }
 
-/** The token in `file`, which is made with a new one, for its owner alone, if it does not exist. */
+/** Returns the token in `file`. Makes the file with a new token, for its owner alone, if it does not exist. */
 export function tokenOfFile(file: string): string {
   try {
     writeFileSync(file, `${newToken()}\n`, { flag: "wx", mode: 0o600 });
@@ -35,7 +35,9 @@ export function bearer(token: string): string {
   return `Bearer ${token}`;
 }
 
-/** Tells whether a request carries `token`, in a time that says nothing about where it differs. */
+/**
+ * Returns a function that tells whether a request carries `token`, in a time that does not depend on where it differs.
+ */
 export function gatekeeper(token: string): (request: Request) => boolean {
   const digest = (text: string): Buffer => createHash("sha256").update(text).digest();
   const wanted = digest(token);

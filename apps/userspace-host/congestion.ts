@@ -1,21 +1,21 @@
 import { distance } from "./sequence.ts";
 
-/** Acknowledgments of the same byte that mean a lost segment, not one that was overtaken: RFC 5681 section 3.2. */
+/** Duplicate acknowledgments that mean a lost segment, not one that was overtaken: RFC 5681 section 3.2. */
 const DUPLICATES_OF_LOSS = 3;
 
 /**
- * How much may be on the way at once, whatever the peer would take: slow start from ten segments
- * (RFC 6928), congestion avoidance and fast retransmit (RFC 5681), limited transmit (RFC 3042), fast recovery
+ * The congestion window, which bounds the bytes on the way: slow start from ten segments (RFC 6928),
+ * congestion avoidance and fast retransmit (RFC 5681), limited transmit (RFC 3042), fast recovery
  * as NewReno does it (RFC 6582).
  */
 export class Congestion {
   readonly #mss: number;
   #windowBytes: number;
-  /** Below it the window doubles each round trip, above it grows by a segment. */
+  /** Slow start threshold: below it the window doubles each round trip, above it grows by a segment. */
   #threshold = Number.POSITIVE_INFINITY;
   #duplicates = 0;
   #recovering = false;
-  /** All before this has to be acknowledged before one more loss counts. */
+  /** Sequence number up to which all has to be acknowledged before one more loss counts. */
   #recover: number;
 
   constructor(mss: number, sequence: number) {
@@ -30,7 +30,10 @@ export class Congestion {
     return Math.floor(this.#windowBytes) + limitedTransmit;
   }
 
-  /** More is acknowledged, all before `unacknowledged`. True: another segment of the same flight is lost, so send that first one again. */
+  /**
+   * Takes an acknowledgment of all before `unacknowledged`. Returns true if another segment of the same flight is lost,
+   * so that the first one has to be sent again.
+   */
   acknowledged(bytes: number, unacknowledged: number): boolean {
     this.#duplicates = 0;
     if (!this.#recovering) {
@@ -46,7 +49,7 @@ export class Congestion {
     return true;
   }
 
-  /** The same is acknowledged again. True: the first segment is lost, so send it again. */
+  /** Takes a duplicate acknowledgment. Returns true if the first segment is lost, so that it has to be sent again. */
   duplicate(unacknowledged: number, highest: number): boolean {
     if (this.#recovering) {
       // One more segment has left the network.

@@ -1,4 +1,4 @@
-/** What the host has seen and done. */
+/** Counters of the host: packets, answers and defects. */
 export class Counters {
   packetsReceived = 0;
   packetsSent = 0;
@@ -7,20 +7,20 @@ export class Counters {
   unreachablesSent = 0;
   connectionsOpened = 0;
   connectionsRefused = 0;
-  /** For want of room, or of an answer to our SYN. */
+  /** Connections that were dropped for want of room, or of an answer to our SYN. */
   connectionsDropped = 0;
   connectionsReset = 0;
   requestsAnswered = 0;
   segmentsSentAgain = 0;
-  /** Dropped, and asked for again: there is no reassembly. */
+  /** Segments that were dropped, and asked for again: there is no reassembly. */
   segmentsOutOfOrder = 0;
   fragmentsDropped = 0;
-  /** Malformed, or with a wrong checksum. */
+  /** Packets that are malformed or have a wrong checksum. */
   packetsDamaged = 0;
-  /** For other addresses or of other protocols. */
+  /** Packets for other addresses or of other protocols. */
   packetsIgnored = 0;
 
-  /** Each in words, with its number. */
+  /** Returns each counter as words and number. */
   lines(): [what: string, count: number][] {
     const inWords = (name: string): string => name.replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
     return Object.entries(this).map(([name, count]) => [inWords(name), count]);

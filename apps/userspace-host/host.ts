@@ -7,12 +7,12 @@ import { Tcp } from "./tcp.ts";
 import { Udp } from "./udp.ts";
 
 export interface HostOptions {
-  /** Our addresses as the parsers write them: RFC 5952 for IPv6. */
+  /** Address of the host, written as the parsers do. */
   readonly ipv4: string;
   readonly ipv6: string;
-  /** Of the link: no packet of ours is longer. */
+  /** MTU of the link: no packet of ours is longer. */
   readonly mtu: number;
-  /** At least 16 random bytes. */
+  /** Secret for initial sequence numbers: at least 16 random bytes. */
   readonly secret: Uint8Array;
 }
 
@@ -47,12 +47,12 @@ export class Host {
     return this.#takeOutgoing();
   }
 
-  /** When {@link tick} is to be called: infinity for never. */
+  /** Time at which {@link tick} is to be called: infinity for never. */
   get deadline(): number {
     return this.tcp.deadline;
   }
 
-  /** Does what is due, and returns packets to be sent. */
+  /** Does the work that is due, and returns packets to be sent. */
   tick(now: number): Uint8Array[] {
     this.tcp.tick(now);
     return this.#takeOutgoing();

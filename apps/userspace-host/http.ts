@@ -2,10 +2,10 @@
 import type { Counters } from "./counters.ts";
 import type { Application } from "./tcp-connection.ts";
 
-/** A request line and headers longer than this are refused. */
+/** The most bytes of request line and headers. */
 const HEAD_BYTES_MAX = 8192;
 const BIG_BYTES_MAX = 16 << 20;
-/** A prime: whatever is lost, twice there or out of place shows. */
+/** Period of the pattern. A prime: bytes that are lost, doubled or out of place show. */
 const PATTERN_PERIOD = 251;
 const PATTERN = Uint8Array.from({ length: PATTERN_PERIOD * 256 }, (_, i) => i % PATTERN_PERIOD);
 const NOTHING: Uint8Array = new Uint8Array(0);
@@ -15,7 +15,7 @@ interface Answer {
   readonly type: string;
   readonly length: number;
   readonly headers?: Record<string, string>;
-  /** Some bytes of the body from `position` on, `limit` at most. */
+  /** Returns bytes of the body from `position` on, `limit` at most. */
   body(position: number, limit: number): Uint8Array;
 }
 
@@ -96,7 +96,7 @@ export class HttpExchange implements Application {
   }
 }
 
-/** As many bytes as are asked for, made as they are sent: nobody's memory holds them. */
+/** Answers with as many bytes as are asked for. They are made as they are sent: no memory holds them. */
 function big(bytes: string): Answer {
   const length = /^\d{1,8}$/.test(bytes) ? Number(bytes) : Number.NaN;
   if (!(length <= BIG_BYTES_MAX)) return textAnswer("400 Bad Request", `bytes is a number up to ${BIG_BYTES_MAX}\n`);

@@ -1,4 +1,4 @@
-/** ICMP and ICMPv6: echo, and "port unreachable". Errors that arrive are not heeded. */
+/** ICMP and ICMPv6: echo, and "port unreachable". Errors that arrive are ignored. */
 import {
   buildIcmpEcho,
   buildIcmpError,
@@ -15,7 +15,7 @@ import {
 import type { Counters } from "./counters.ts";
 import type { Incoming, Send } from "./ip.ts";
 
-/** Errors are limited, as RFC 4443 section 2.4 (f) demands: so many at once, and so many a second. */
+/** The most errors at once. RFC 4443 section 2.4 (f) demands a limit. */
 const ERRORS_AT_ONCE = 50;
 const ERRORS_PER_SECOND = 100;
 
@@ -37,7 +37,7 @@ export class Icmp {
     this.#send(packet.protocol, packet.source, answer);
   }
 
-  /** Says that nobody listens where a UDP datagram was sent to: never about what is not whole, or of no single host. */
+  /** Sends "port unreachable" about a UDP datagram for a port at which nobody listens, within the limit. */
   portUnreachable(about: Incoming, now: number): void {
     this.#errorsLeft = Math.min(ERRORS_AT_ONCE, this.#errorsLeft + ((now - this.#errorAt) / 1000) * ERRORS_PER_SECOND);
     this.#errorAt = now;

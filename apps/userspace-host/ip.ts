@@ -1,14 +1,14 @@
-/** IPv4 and IPv6 made one for what is above them. No reassembly, no forwarding, no options of our own. */
+/** IPv4 and IPv6 behind one interface. No reassembly, no forwarding, no options of our own. */
 import { buildIPv4, buildIPv6, parseIPv4, parseIPv6 } from "../../src/packet/index.ts";
 
-/** What is in a packet, whichever version of IP has brought it. */
+/** Contents of a packet of either version of IP. */
 export interface Incoming {
   readonly version: 4 | 6;
   readonly source: string;
   readonly destination: string;
-  /** An `IpProtocol`: what the payload is. */
+  /** Protocol of the payload: an `IpProtocol`. */
   readonly protocol: number;
-  /** Behind all headers of IP. */
+  /** Bytes behind all headers of IP. */
   readonly payload: Uint8Array;
   readonly isFragment: boolean;
   /** The whole packet. */
@@ -29,7 +29,10 @@ export function buildPacket(source: string, destination: string, protocol: numbe
   return buildIPv4({ source, destination, protocol, payload, dontFragment: true });
 }
 
-/** Whether it is the address of one host, so that it may be answered: RFC 1122 section 3.2.1.3, RFC 4443 section 2.4 (e.6). */
+/**
+ * Tells whether an address is that of one host, so that it may be answered: RFC 1122 section 3.2.1.3, RFC 4443 section
+ * 2.4 (e.6).
+ */
 export function isOneHost(address: string): boolean {
   if (address.includes(":")) return address !== "::" && address !== "::1" && !/^ff[0-9a-f]{2}:/.test(address);
   const first = Number.parseInt(address, 10);

@@ -4,7 +4,7 @@ import { RoundTrip } from "./round-trip.ts";
 import { advance, distance } from "./sequence.ts";
 import { type Acknowledgment, TcpSender } from "./tcp-sender.ts";
 
-/** What a connection takes and gives: the part of a TCP segment that is not about ports. */
+/** Part of a TCP segment that a connection takes and gives: everything except ports and checksum. */
 export interface Segment {
   readonly sequence: number;
   readonly acknowledgment: number;
@@ -98,7 +98,10 @@ export class TcpConnection {
     return endAcknowledged ? "CLOSED" : "LAST-ACK";
   }
 
-  /** Whether a segment would open it anew: RFC 9293 section 3.6.1 lets a SYN end TIME-WAIT if nothing old can be taken for new. */
+  /**
+   * Whether a segment would open it anew: RFC 9293 section 3.6.1 lets a SYN end TIME-WAIT if nothing old can be taken
+   * for new.
+   */
   isReopenedBy({ flags, sequence }: Segment): boolean {
     const opening = (flags & (TcpFlag.SYN | TcpFlag.ACK | TcpFlag.RST)) === TcpFlag.SYN;
     return opening && this.state === "TIME-WAIT" && distance(this.#receiveNext, sequence) > 0;

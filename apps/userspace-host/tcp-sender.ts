@@ -13,7 +13,7 @@ const BUFFER_BYTES = 65_535;
  */
 const GIVE_UP_MS = 100_000;
 
-/** What of an arriving segment concerns the sender. */
+/** Part of an arriving segment that concerns the sender. */
 export interface Acknowledgment {
   readonly sequence: number;
   readonly acknowledgment: number;
@@ -23,12 +23,12 @@ export interface Acknowledgment {
 }
 
 export interface SenderOptions {
-  /** Of the first byte. */
+  /** Sequence number of the first byte. */
   readonly sequence: number;
   /** The most payload that a segment may have. */
   readonly mss: number;
   readonly roundTrip: RoundTrip;
-  /** What opened the connection, with the peer's first window. */
+  /** Segment that opened the connection, with the first window of the peer. */
   readonly opening: Acknowledgment;
   readonly counters: Counters;
   /** Up to `limit` bytes to send; none: not now; null: nothing more, ever. */
@@ -37,7 +37,10 @@ export interface SenderOptions {
   emit(sequence: number, payload: Uint8Array, flags: number): void;
 }
 
-/** The sending half of a connection: windows, acknowledgments, sending again. RFC 9293 section 3.8; the names are of its section 3.3.1. */
+/**
+ * The sending half of a connection: windows, acknowledgments, sending again. RFC 9293 section 3.8; the names are of its
+ * section 3.3.1.
+ */
 export class TcpSender {
   readonly #options: SenderOptions;
   readonly #congestion: Congestion;
@@ -46,7 +49,7 @@ export class TcpSender {
   #unacknowledged: number;
   /** SND.NXT. After a timeout it goes back to what is not acknowledged, and all of that is sent again. */
   #next: number;
-  /** What SND.NXT has been at most. */
+  /** The highest value that SND.NXT has had. */
   #highest: number;
   /** SND.WND, and the segment that said so: SND.WL1, SND.WL2. */
   #window: number;
@@ -91,7 +94,7 @@ export class TcpSender {
     return distance(edge, this.#highest) > 0 ? edge : this.#highest;
   }
 
-  /** Of something that we have not sent. */
+  /** Tells whether bytes are acknowledged that were never sent. */
   isAhead(acknowledgment: number): boolean {
     return distance(this.#highest, acknowledgment) > 0;
   }

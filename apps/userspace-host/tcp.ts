@@ -20,9 +20,9 @@ import { advance } from "./sequence.ts";
 import { type Application, type Segment, TcpConnection, type TcpState } from "./tcp-connection.ts";
 
 export interface TcpOptions {
-  /** Of the link. */
+  /** MTU of the link. */
   readonly mtu: number;
-  /** What accepts connections, by port. */
+  /** Applications that accept connections, by port. */
   readonly listeners: ReadonlyMap<number, () => Application>;
   readonly counters: Counters;
   readonly send: Send;
@@ -34,7 +34,7 @@ export const CONNECTIONS_MAX = 256;
 export const HALF_OPEN_MAX = 64;
 /** IP and TCP headers, without options. */
 const HEADERS_BYTES = { 4: 40, 6: 60 } as const;
-/** What a peer takes that does not say: RFC 9293 section 3.7.1. */
+/** MSS of a peer that does not tell one: RFC 9293 section 3.7.1. */
 const MSS_DEFAULT = { 4: 536, 6: 1220 } as const;
 /** Less would be an attack, by many small segments: as Linux's net.ipv4.tcp_min_snd_mss. */
 const MSS_MIN = 48;

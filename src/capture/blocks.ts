@@ -21,7 +21,7 @@ import {
   SHB_USERAPPL,
 } from "./format.ts";
 
-/** What is captured on; there is one in a file. */
+/** Interface of a capture: a file has one. */
 export interface CaptureInterface {
   readonly name: string;
   /** A `LinkType`, or any other number of tcpdump.org/linktypes.html. */
@@ -40,7 +40,7 @@ const PACKET_HEADER = 28;
 const PACKET_OPTIONS = 12;
 const DROP_COUNT = 12;
 
-/** What {@link BlockWriter.packet} takes at most for a frame of which so many bytes are kept. */
+/** Returns the most bytes that {@link BlockWriter.packet} writes for a frame of which `captured` bytes are kept. */
 export function packetRoom(captured: number): number {
   return PACKET_HEADER + padded(captured) + PACKET_OPTIONS + DROP_COUNT + 4;
 }
@@ -73,16 +73,17 @@ export function fileHeader({ name, linkType, snapLength }: CaptureInterface): Ui
   return Buffer.concat([section, description]);
 }
 
-/** What came of the interface, for the end of a file. */
+/** Totals of an interface, for the end of a file. */
 export interface InterfaceTotals {
   readonly startedNs: bigint;
   readonly endedNs: bigint;
   /** Frames that were there to be captured. */
   readonly seen: bigint;
-  /** Of them those that found no room. */
+  /** Frames that found no room, which `seen` counts too. */
   readonly dropped: bigint;
 }
 
+/** Makes the block with the totals of the interface, for the end of a file. */
 export function statisticsBlock({ startedNs, endedNs, seen, dropped }: InterfaceTotals): Uint8Array {
   return block(
     INTERFACE_STATISTICS,
@@ -173,6 +174,7 @@ export interface Timestamp {
   readonly low: number;
 }
 
+/** Splits nanoseconds into the two halves that a block has. */
 export function timestamp(ns: bigint): Timestamp {
   return { high: Number(BigInt.asUintN(64, ns) >> 32n), low: Number(ns & 0xffff_ffffn) };
 }

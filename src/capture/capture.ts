@@ -6,6 +6,7 @@ import { type CaptureDirection, LinkType, SNAP_LENGTH_MAX } from "./format.ts";
 import { Outbox } from "./outbox.ts";
 import { type CaptureTarget, sinkFor } from "./sinks.ts";
 
+/** Options of {@link capture}. */
 export interface CaptureOptions {
   /** Bytes that are kept of each frame at most, 1 to 262,144 (the default). */
   snapLength?: number;
@@ -19,6 +20,7 @@ export interface CaptureOptions {
   bufferBytes?: number;
 }
 
+/** Counters of a running capture. */
 export interface CaptureStats {
   /** Frames that were written, or wait for it. */
   readonly packets: number;
@@ -73,7 +75,7 @@ class Capturing implements Capture {
   #packets = 0;
   #bytes = 0;
   #dropped = 0;
-  /** Of them those that no packet has told of yet. */
+  /** Lost frames that no written packet reports yet. */
   #untold = 0;
 
   constructor(device: Device, target: CaptureTarget, options: CaptureOptions) {

@@ -13,6 +13,7 @@ export function ringName(path: string, number: number): string {
   return dot > path.lastIndexOf("/") + 1 ? `${path.slice(0, dot)}-${digits}${path.slice(dot)}` : `${path}-${digits}`;
 }
 
+/** Throws if a setting of the ring is wrong. */
 export function checkRing(ring: FileRing): void {
   const { count, maxBytes } = ring;
   const isCount = Number.isInteger(count) && count >= 1 && count <= 99_999;

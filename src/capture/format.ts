@@ -1,15 +1,18 @@
 // Numbers of pcapng: draft-ietf-opsawg-pcapng; the link types are of tcpdump.org/linktypes.html.
 
+// Types of blocks.
 export const SECTION_HEADER = 0x0a0d_0d0a;
 export const INTERFACE_DESCRIPTION = 1;
 export const SIMPLE_PACKET = 3;
 export const INTERFACE_STATISTICS = 5;
 export const ENHANCED_PACKET = 6;
 
+/** First word of a section: a reader tells the byte order by it. */
 export const BYTE_ORDER_MAGIC = 0x1a2b_3c4d;
 /** Byte orders and resolutions of the format that came before. */
 export const OLD_MAGICS: ReadonlySet<number> = new Set([0xa1b2_c3d4, 0xd4c3_b2a1, 0xa1b2_3c4d, 0x4d3c_b2a1]);
 
+// Options of sections, interfaces, packets and statistics.
 export const OPTION_END = 0;
 export const SHB_USERAPPL = 4;
 export const IF_NAME = 2;
@@ -25,7 +28,7 @@ export const ISB_IFDROP = 5;
 /** if_tsresol: a negative power of ten. */
 export const NANOSECONDS = 9;
 
-/** What the frames of an interface begin with. */
+/** Link types: the header that the frames of an interface begin with. */
 export const LinkType = {
   ETHERNET: 1,
   /** IPv4 or IPv6, by the version in the first four bits. */
@@ -36,8 +39,8 @@ export const LinkType = {
 export const directionBits = { inbound: 1, outbound: 2 } as const;
 
 /**
- * As seen from the host whose interface it is, as `tcpdump -Q in` and Wireshark
- * have it: what its kernel sends to the TUN device is outbound.
+ * Direction as seen from the host whose interface it is, like that of `tcpdump -Q in` and Wireshark: frames that its
+ * kernel sends to the TUN device are outbound.
  */
 export type CaptureDirection = keyof typeof directionBits;
 

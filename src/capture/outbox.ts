@@ -1,10 +1,11 @@
 import { BlockWriter, packetRoom } from "./blocks.ts";
 import type { Sink } from "./sinks.ts";
 
+/** Settings of an outbox. */
 export interface OutboxOptions {
-  /** What each file begins with. */
+  /** Bytes that each file begins with. */
   readonly header: Uint8Array;
-  /** What each file ends with; asked for when it does. */
+  /** Returns the bytes that a file ends with; called at its end. */
   readonly trailer: () => Uint8Array;
   /** Bytes that may wait, all together. */
   readonly capacity: number;
@@ -45,7 +46,7 @@ export class Outbox {
   #filling: Chunk | undefined;
   /** Chunks that may still be made. */
   #unmade: number;
-  /** Of the file that is being filled. */
+  /** Bytes in the file that is being filled. */
   #fileBytes = 0;
   #isClosed = false;
   #isSending = false;

@@ -22,7 +22,7 @@ export interface CapturedFrame {
   readonly interface: CaptureInterface;
   /** Nanoseconds since 1970; undefined in a simple packet block, which has no time. */
   readonly timestampNs?: bigint;
-  /** As seen from the host whose interface it is, where the file tells. */
+  /** Direction as seen from the host whose interface it is, where the file tells. */
   readonly direction?: CaptureDirection;
   /** The bytes that were kept: a view of those that were read. */
   readonly frame: Uint8Array;

@@ -1,10 +1,14 @@
 /** Where the bytes of a capture go. */
 import { type FileRing, ringName } from "./file-ring.ts";
 
+/** Targets of a capture: a path, a URL of a file, or anything that bytes can be written to. */
 export type CaptureTarget = string | URL | WritableStream<Uint8Array> | Bun.BunFile | NodeJS.WriteStream;
 
+/** Destination of the bytes of a capture. */
 export interface Sink {
-  /** Resolves when `bytes` may be used again. `isFile`: it is the beginning of a file, of which there may be several. */
+  /**
+   * Resolves when `bytes` may be used again. `isFile`: it is the beginning of a file, of which there may be several.
+   */
   write(bytes: Uint8Array, isBeginning: boolean): Promise<void>;
   close(): Promise<void>;
 }

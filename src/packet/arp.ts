@@ -11,7 +11,7 @@ export const ArpOperation = {
   REPLY: 2,
 } as const;
 
-/** What is in an ARP message for IPv4 over Ethernet. */
+/** Fields of an ARP message for IPv4 over Ethernet. */
 export interface ArpFields {
   /** One of {@link ArpOperation}, or any other 16-bit value. */
   operation: number;
@@ -45,7 +45,7 @@ const HARDWARE_TYPE_ETHERNET = 1;
 export class ArpMessage implements ArpFields {
   readonly #bytes: Uint8Array;
 
-  /** As {@link parseArp}. */
+  /** Views `bytes`; see {@link parseArp}. */
   constructor(bytes: Uint8Array) {
     const { length } = requireBytes("bytes", bytes);
     if (length < MESSAGE_LENGTH) {

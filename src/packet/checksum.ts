@@ -46,12 +46,12 @@ export function checksumOfRange(bytes: Uint8Array, start: number, end: number, i
 }
 
 /**
- * What a checksum becomes when part of what it covers changes, without summing the rest again: RFC 1624
- * section 3, equation 3. It is what computing it anew would give, unless all that it covers becomes zero.
+ * Returns the checksum for bytes of which a part changes, without summing the rest again: RFC 1624 section 3,
+ * equation 3. The result is that of a new computation, unless all covered bytes become zero.
  *
  * @param before The checksum as it was. For UDP, see {@link updateUdpChecksum}.
- * @param from What was there: one 16-bit word, or bytes at an even offset, an even number of them.
- * @param to What is there now: a word, or as many bytes.
+ * @param from The part before the change: one 16-bit word, or bytes at an even offset, an even number of them.
+ * @param to The part after the change: a word, or as many bytes.
  * @throws {TypeError | RangeError} If an argument is wrong.
  */
 export function updateChecksum(before: number, from: number, to: number): number;

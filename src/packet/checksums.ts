@@ -16,11 +16,11 @@ import { parseUdp } from "./udp.ts";
 
 /** Which checksums are right. */
 export interface Checksums {
-  /** Of the IPv4 header; null for anything but IPv4. */
+  /** Whether the checksum of the IPv4 header is right; null for anything but IPv4. */
   readonly ipHeader: boolean | null;
   /**
-   * Of TCP, UDP, ICMP or ICMPv6. Null if there is none, or none that can be told: another protocol, a fragment, UDP
-   * over IPv4 with a checksum of zero.
+   * Whether the checksum of TCP, UDP, ICMP or ICMPv6 is right. Null if there is none to check: another protocol, a
+   * fragment, UDP over IPv4 with a checksum of zero.
    */
   readonly upperLayer: boolean | null;
   /** That none is wrong. */

@@ -11,7 +11,7 @@ import { formatIPv4 } from "./ipv4-address.ts";
 import { parseIPv6 } from "./ipv6.ts";
 import { formatIPv6, IPV6_LENGTH } from "./ipv6-address.ts";
 
-/** What the packet that an error quotes says about itself. */
+/** Facts about the packet that an error quotes. */
 interface Quoted {
   readonly source: string;
   readonly destination: string;

@@ -1,6 +1,6 @@
 import { PacketError } from "./error.ts";
 
-/** What `read` makes of the bytes; in which way they are malformed, behind `prefix`, if they are. */
+/** Returns the text that `read` makes, or `prefix` and the defect if the bytes are malformed. */
 export function orMalformed(prefix: string, read: () => string): string {
   try {
     return read();

@@ -26,15 +26,15 @@ export interface VlanTag {
   vid: number;
 }
 
-/** What is in an Ethernet II header. */
+/** Fields of an Ethernet II header. */
 export interface EthernetHeader {
-  /** As text ("02:00:5e:00:53:01") or as 6 bytes. */
+  /** MAC address of the receiver, as text ("02:00:5e:00:53:01") or as 6 bytes. */
   destination: string | Uint8Array;
-  /** As text ("02:00:5e:00:53:01") or as 6 bytes. */
+  /** MAC address of the sender, as text or as 6 bytes. */
   source: string | Uint8Array;
   /** Outermost first; default none. */
   vlanTags?: readonly VlanTag[];
-  /** What the payload is: one of {@link EtherType}, or any other value but a VLAN tag's. */
+  /** Protocol of the payload: one of {@link EtherType}, or any other value except that of a VLAN tag. */
   etherType: number;
 }
 
@@ -60,7 +60,7 @@ export class EthernetFrame implements Required<EthernetFields> {
   /** Bytes in front of the payload: 14, and 4 for each VLAN tag. */
   readonly headerLength: number;
 
-  /** As {@link parseEthernet}. */
+  /** Views `bytes`; see {@link parseEthernet}. */
   constructor(bytes: Uint8Array) {
     requireBytes("bytes", bytes);
     let headerLength = UNTAGGED_LENGTH;
@@ -104,8 +104,8 @@ export class EthernetFrame implements Required<EthernetFields> {
   }
 
   /**
-   * What the payload is, after any VLAN tags. A value below 0x0600 is no type but an IEEE 802.3
-   * length; of such a frame `payload` is all that follows, LLC header and padding included.
+   * Protocol of the payload, after any VLAN tags. A value below 0x0600 is an IEEE 802.3 length, not a protocol: the
+   * `payload` of such a frame is everything that follows, LLC header and padding included.
    */
   get etherType(): number {
     return readUint16(this.#bytes, this.headerLength - 2);

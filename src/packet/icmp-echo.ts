@@ -4,13 +4,13 @@ import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
 import { IcmpType } from "./icmp-type.ts";
 
-/** What is in an ICMP echo message, but for the checksum. */
+/** Fields of an ICMP echo message, without the checksum. */
 export interface IcmpEchoFields {
   /** `IcmpType.ECHO_REQUEST` or `IcmpType.ECHO_REPLY`. */
   type: number;
-  /** Whose request it is, 0 to 65535. A reply repeats it. */
+  /** Identifier by which a sender knows its own requests, 0 to 65535. A reply repeats it. */
   identifier: number;
-  /** Which of the requests it is, 0 to 65535. A reply repeats it. */
+  /** Number of the request, 0 to 65535. A reply repeats it. */
   sequenceNumber: number;
   /** Any bytes. A reply repeats them. */
   payload: Uint8Array;
@@ -31,7 +31,7 @@ const HEADER_LENGTH = 8;
 export class IcmpEchoMessage implements IcmpEchoFields {
   readonly #bytes: Uint8Array;
 
-  /** As {@link parseIcmpEcho}. */
+  /** Views `bytes`; see {@link parseIcmpEcho}. */
   constructor(bytes: Uint8Array) {
     const { length } = requireBytes("bytes", bytes);
     if (length < HEADER_LENGTH) throw new PacketError(PROTOCOL, length, `${length} bytes`, `at least ${HEADER_LENGTH}`);
@@ -51,22 +51,22 @@ export class IcmpEchoMessage implements IcmpEchoFields {
     return readUint16(this.#bytes, CHECKSUM);
   }
 
-  /** Whether the checksum is right for the whole message. */
+  /** Tells whether the checksum is right for the whole message. */
   get checksumIsValid(): boolean {
     return checksumOfRange(this.#bytes, 0, this.#bytes.length) === 0;
   }
 
-  /** Whose request it is. */
+  /** Identifier by which a sender knows its own requests. */
   get identifier(): number {
     return readUint16(this.#bytes, IDENTIFIER);
   }
 
-  /** Which of the requests it is. */
+  /** Number of the request. */
   get sequenceNumber(): number {
     return readUint16(this.#bytes, SEQUENCE_NUMBER);
   }
 
-  /** All behind the 8 bytes of the header: a subarray. */
+  /** Everything behind the 8 bytes of the header: a subarray. */
   get payload(): Uint8Array {
     return this.#bytes.subarray(HEADER_LENGTH);
   }

@@ -6,17 +6,17 @@ import { AnyIcmpMessage, BODY, HEADER_LENGTH, TYPE, writeAnyIcmp } from "./icmp-
 import { IcmpType, IcmpUnreachable } from "./icmp-type.ts";
 import { formatIPv4, ipv4ToNumber } from "./ipv4-address.ts";
 
-/** What is in any ICMP message, but for the checksum. */
+/** Fields of any ICMP message, without the checksum. */
 export interface IcmpFields {
   /** One of {@link IcmpType}, or any other value from 0 to 255. */
   type: number;
-  /** What the type makes of it, 0 (the default) to 255. */
+  /** Code, which refines the type: 0 (the default) to 255. */
   code?: number;
-  /** All behind the checksum: 4 bytes or more. */
+  /** Everything behind the checksum: 4 bytes or more. */
   body: Uint8Array;
 }
 
-/** What is in an ICMP error. */
+/** Fields of an ICMP error. */
 export interface IcmpErrorFields {
   /** `IcmpType.DESTINATION_UNREACHABLE`, `REDIRECT`, `TIME_EXCEEDED` or `PARAMETER_PROBLEM`. */
   type: number;
@@ -24,11 +24,11 @@ export interface IcmpErrorFields {
   code?: number;
   /** The packet that the error is about, from its IPv4 header on. Of a long one, the first 548 bytes are quoted. */
   original: Uint8Array;
-  /** With `IcmpUnreachable.FRAGMENTATION_NEEDED`: what fits, 0 (the default: not told) to 65535; RFC 1191 section 4. */
+  /** MTU for `IcmpUnreachable.FRAGMENTATION_NEEDED`, 0 (the default: not told) to 65535; RFC 1191 section 4. */
   mtu?: number;
-  /** With `IcmpType.REDIRECT`: the router to use, as text or as 4 bytes. */
+  /** Router to use, for `IcmpType.REDIRECT`: text or 4 bytes. */
   gateway?: string | Uint8Array;
-  /** With `IcmpType.PARAMETER_PROBLEM`: which octet of the packet is wrong, 0 (the default) to 255. */
+  /** Offset of the wrong octet, for `IcmpType.PARAMETER_PROBLEM`: 0 (the default) to 255. */
   pointer?: number;
 }
 
@@ -57,15 +57,15 @@ export class IcmpMessage extends AnyIcmpMessage {
     return checksumOfRange(this.#bytes, 0, this.#bytes.length) === 0;
   }
 
-  /** Whether it tells of an error, or a better route, and carries the packet that it is about. */
+  /** Tells whether the message is an error or a redirect: it quotes the packet that it is about. */
   get isError(): boolean {
     return isError(this.type);
   }
 
   /**
-   * Of an error: the packet that it is about, as far as it is quoted, from its IPv4 header on: a subarray for
+   * The packet that an error is about, as far as it is quoted, from its IPv4 header on: a subarray for
    * `parseIPv4(original, { truncated: true })`. Extensions behind it are cut off (RFC 4884 section 5.4). Null for
-   * other messages.
+   * messages that are no error.
    */
   get original(): Uint8Array | null {
     if (!isError(this.type)) return null;
@@ -73,18 +73,18 @@ export class IcmpMessage extends AnyIcmpMessage {
     return this.#bytes.subarray(HEADER_LENGTH, words === 0 ? this.#bytes.length : HEADER_LENGTH + 4 * words);
   }
 
-  /** Of "fragmentation needed": what fits, RFC 1191 section 4, 0 if the router does not tell; null for others. */
+  /** MTU in a "fragmentation needed" (RFC 1191 section 4), 0 if the router does not tell it; null for others. */
   get mtu(): number | null {
     const tells = this.type === IcmpType.DESTINATION_UNREACHABLE && this.code === IcmpUnreachable.FRAGMENTATION_NEEDED;
     return tells ? readUint16(this.#bytes, MTU) : null;
   }
 
-  /** Of a redirect: the router to use, as text; null for others. */
+  /** Router that a redirect names, as text; null for others. */
   get gateway(): string | null {
     return this.type === IcmpType.REDIRECT ? formatIPv4(this.#bytes, GATEWAY) : null;
   }
 
-  /** Of a parameter problem: which octet of the packet is wrong; null for others. */
+  /** Offset of the wrong octet in a parameter problem; null for others. */
   get pointer(): number | null {
     return this.type === IcmpType.PARAMETER_PROBLEM ? (this.#bytes[POINTER] as number) : null;
   }

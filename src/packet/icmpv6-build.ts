@@ -8,19 +8,19 @@ import { ipv6ToBytes } from "./ipv6-address.ts";
 import { encodeNdOptions, type NdOption } from "./nd-options.ts";
 import type { IpEnds } from "./pseudo-header.ts";
 
-/** What is in an ICMPv6 echo message, and the addresses that its checksum covers. */
+/** Fields of an ICMPv6 echo message, and the addresses that its checksum covers. */
 export interface Icmpv6EchoFields extends IpEnds {
   /** `Icmpv6Type.ECHO_REQUEST` or `Icmpv6Type.ECHO_REPLY`. */
   type: number;
-  /** Whose request it is, 0 to 65535. A reply repeats it. */
+  /** Identifier by which a sender knows its own requests, 0 to 65535. A reply repeats it. */
   identifier: number;
-  /** Which of the requests it is, 0 to 65535. A reply repeats it. */
+  /** Number of the request, 0 to 65535. A reply repeats it. */
   sequenceNumber: number;
   /** Any bytes. A reply repeats them. */
   payload: Uint8Array;
 }
 
-/** What is in an ICMPv6 error, and the addresses that its checksum covers. */
+/** Fields of an ICMPv6 error, and the addresses that its checksum covers. */
 export interface Icmpv6ErrorFields extends IpEnds {
   /** `Icmpv6Type.DESTINATION_UNREACHABLE`, `PACKET_TOO_BIG`, `TIME_EXCEEDED` or `PARAMETER_PROBLEM`. */
   type: number;
@@ -28,37 +28,37 @@ export interface Icmpv6ErrorFields extends IpEnds {
   code?: number;
   /** The packet that the error is about, from its IPv6 header on. Of a long one, the first 1232 bytes are quoted. */
   original: Uint8Array;
-  /** With `Icmpv6Type.PACKET_TOO_BIG`: what fits, 0 (the default) to 2^32 - 1. */
+  /** MTU for `Icmpv6Type.PACKET_TOO_BIG`, 0 (the default) to 2^32 - 1. */
   mtu?: number;
-  /** With `Icmpv6Type.PARAMETER_PROBLEM`: which octet of the packet is wrong, 0 (the default) to 2^32 - 1. */
+  /** Offset of the wrong octet, for `Icmpv6Type.PARAMETER_PROBLEM`: 0 (the default) to 2^32 - 1. */
   pointer?: number;
 }
 
-/** What is in a neighbor discovery message of any kind: the addresses of its packet, and options. */
+/** Fields of any neighbor discovery message: the addresses of its packet, and options. */
 export interface NdFields extends IpEnds {
   /** Default none. */
   options?: readonly NdOption[];
 }
 
-/** What is in a neighbor solicitation, RFC 4861 section 4.3. Its option is `"sourceLinkLayerAddress"`. */
+/** Fields of a neighbor solicitation, RFC 4861 section 4.3. Its option is `"sourceLinkLayerAddress"`. */
 export interface NeighborSolicitationFields extends NdFields {
-  /** The address that is asked for, as text or as 16 bytes. */
+  /** Address that is asked for, as text or as 16 bytes. */
   target: string | Uint8Array;
 }
 
-/** What is in a neighbor advertisement, RFC 4861 section 4.4. Its option is `"targetLinkLayerAddress"`. */
+/** Fields of a neighbor advertisement, RFC 4861 section 4.4. Its option is `"targetLinkLayerAddress"`. */
 export interface NeighborAdvertisementFields extends NdFields {
-  /** The address whose neighbor it tells, as text or as 16 bytes. */
+  /** Address of the neighbor, as text or as 16 bytes. */
   target: string | Uint8Array;
   /** Whether a router sends it; default false. */
   router?: boolean;
   /** Whether it answers a solicitation; default false. */
   solicited?: boolean;
-  /** Whether it is to replace what is known; default false. */
+  /** Whether the receiver is to replace the link-layer address that it knows; default false. */
   override?: boolean;
 }
 
-/** What is in a router advertisement, RFC 4861 section 4.2; all of it default 0 or false. */
+/** Fields of a router advertisement, RFC 4861 section 4.2. The default of each is 0 or false. */
 export interface RouterAdvertisementFields extends NdFields, Partial<RouterFields> {}
 
 /** RFC 4443 section 2.4 (c): the error is to fit in the least MTU, 1280 bytes, with its IPv6 header of 40. */

@@ -8,29 +8,29 @@ import { formatIPv6, IPV6_LENGTH, ipv6ToBytes } from "./ipv6-address.ts";
 import { endOfNdOptions, type NdOption, readNdOptions } from "./nd-options.ts";
 import { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";
 
-/** What is in any ICMPv6 message, and the addresses that its checksum covers. */
+/** Fields of any ICMPv6 message, and the addresses that its checksum covers. */
 export interface Icmpv6Fields extends IpEnds {
   /** One of {@link Icmpv6Type}, or any other value from 0 to 255. */
   type: number;
-  /** What the type makes of it, 0 (the default) to 255. */
+  /** Code, which refines the type: 0 (the default) to 255. */
   code?: number;
-  /** All behind the checksum. */
+  /** Everything behind the checksum. */
   body: Uint8Array;
 }
 
-/** What a router advertisement says, RFC 4861 section 4.2. */
+/** Contents of a router advertisement, RFC 4861 section 4.2. */
 export interface RouterFields {
-  /** For packets that are sent; 0 if it is not said. */
+  /** Hop limit for packets that a host sends; 0 if the router does not tell it. */
   readonly hopLimit: number;
   /** Whether DHCPv6 gives addresses. */
   readonly managed: boolean;
   /** Whether DHCPv6 gives other settings. */
   readonly otherConfig: boolean;
-  /** How long it is a default router; 0 if it is none. */
+  /** Seconds for which the sender is a default router; 0 if it is none. */
   readonly lifetimeSeconds: number;
-  /** How long a neighbor counts as reachable; 0 if it is not said. */
+  /** Milliseconds for which a neighbor counts as reachable; 0 if the router does not tell. */
   readonly reachableMs: number;
-  /** Between neighbor solicitations; 0 if it is not said. */
+  /** Milliseconds between neighbor solicitations; 0 if the router does not tell. */
   readonly retransmitMs: number;
 }
 
@@ -71,15 +71,15 @@ export class Icmpv6Message extends AnyIcmpMessage {
     this.#bytes = bytes;
   }
 
-  /** Whether it tells of an error, and carries the packet that it is about (RFC 4443 section 2.1). */
+  /** Tells whether the message is an error: it quotes the packet that it is about (RFC 4443 section 2.1). */
   get isError(): boolean {
     return isError(this.type);
   }
 
   /**
-   * Of an error: the packet that it is about, as far as it is quoted, from its IPv6 header on: a subarray for
+   * The packet that an error is about, as far as it is quoted, from its IPv6 header on: a subarray for
    * `parseIPv6(original, { truncated: true })`. Extensions behind it are cut off (RFC 4884 section 4.1). Null for
-   * other messages.
+   * messages that are no error.
    */
   get original(): Uint8Array | null {
     if (!isError(this.type)) return null;
@@ -88,47 +88,47 @@ export class Icmpv6Message extends AnyIcmpMessage {
     return this.#bytes.subarray(HEADER_LENGTH, units === 0 ? this.#bytes.length : HEADER_LENGTH + 8 * units);
   }
 
-  /** Of "packet too big": what fits; null for others. */
+  /** MTU in a "packet too big"; null for others. */
   get mtu(): number | null {
     return this.type === Icmpv6Type.PACKET_TOO_BIG ? readUint32(this.#bytes, MTU) : null;
   }
 
-  /** Of a parameter problem: which octet of the packet is wrong; null for others. */
+  /** Offset of the wrong octet in a parameter problem; null for others. */
   get pointer(): number | null {
     return this.type === Icmpv6Type.PARAMETER_PROBLEM ? readUint32(this.#bytes, POINTER) : null;
   }
 
-  /** Of a neighbor solicitation or advertisement, or a redirect: the address that it is about, as text; null for others. */
+  /** Target address of a neighbor solicitation, a neighbor advertisement or a redirect, as text; null for others. */
   get target(): string | null {
     return hasTarget(this.type) ? formatIPv6(this.#bytes, TARGET) : null;
   }
 
-  /** The same: 16 bytes of the message itself. */
+  /** {@link target} as 16 bytes of the message itself. */
   get targetBytes(): Uint8Array | null {
     return hasTarget(this.type) ? this.#bytes.subarray(TARGET, TARGET + IPV6_LENGTH) : null;
   }
 
-  /** Of a redirect: where packets go that are to take the better route, as text; null for others. */
+  /** Destination for which a redirect gives a better route, as text; null for others. */
   get redirectDestination(): string | null {
     return this.type === Icmpv6Type.REDIRECT ? formatIPv6(this.#bytes, REDIRECT_DESTINATION) : null;
   }
 
-  /** Of a neighbor advertisement: whether a router sends it. */
+  /** Tells whether a router sends this neighbor advertisement; false for others. */
   get router(): boolean {
     return this.#neighborFlag(ROUTER);
   }
 
-  /** Of a neighbor advertisement: whether it answers a solicitation. */
+  /** Tells whether this neighbor advertisement answers a solicitation; false for others. */
   get solicited(): boolean {
     return this.#neighborFlag(SOLICITED);
   }
 
-  /** Of a neighbor advertisement: whether it is to replace what is known. */
+  /** Tells whether this neighbor advertisement replaces the address that the receiver knows; false for others. */
   get override(): boolean {
     return this.#neighborFlag(OVERRIDE);
   }
 
-  /** What a router advertisement says; null for others. */
+  /** Contents of a router advertisement; null for others. */
   get routerAdvertisement(): RouterFields | null {
     if (this.type !== Icmpv6Type.ROUTER_ADVERTISEMENT) return null;
     const flags = this.#bytes[5] as number;
@@ -148,7 +148,7 @@ export class Icmpv6Message extends AnyIcmpMessage {
     return start === undefined ? [] : readNdOptions(this.#bytes, start);
   }
 
-  /** The address on the link that the options of a neighbor discovery message tell, as text; null if they do not. */
+  /** Link-layer address in the options of a neighbor discovery message, as text; null if there is none. */
   get linkLayerAddress(): string | null {
     for (const option of this.options) {
       if (option.kind === "sourceLinkLayerAddress" || option.kind === "targetLinkLayerAddress") return option.mac;
@@ -163,7 +163,7 @@ export class Icmpv6Message extends AnyIcmpMessage {
 
 /**
  * Views `bytes` as an ICMPv6 message of any type, RFC 4443; those of neighbor discovery, RFC 4861, with
- * their options. What RFC 4861 asks of the packet around it (a hop limit of 255) is for the caller to see to.
+ * their options. RFC 4861 demands a hop limit of 255 of the packet around it: the caller checks that.
  *
  * @param bytes The whole message and nothing else, as the `upperLayer` of an IPv6 packet is; not one of its fragments.
  * @throws {PacketError} If the bytes are too few for the type, or an option has no length or is cut off.

@@ -1,10 +1,12 @@
 import { readUint32 } from "./bytes.ts";
 import { wrongType, wrongValue } from "./check.ts";
 
+/** Bytes of an IPv4 address. */
 export const IPV4_LENGTH = 4;
 
 const WANTED = 'an IPv4 address such as "192.0.2.1", or 4 bytes';
 
+/** Formats the address at `offset` as "192.0.2.1". */
 export function formatIPv4(bytes: Uint8Array, offset: number): string {
   return `${bytes[offset]}.${bytes[offset + 1]}.${bytes[offset + 2]}.${bytes[offset + 3]}`;
 }

@@ -5,13 +5,13 @@ import { PacketError } from "./error.ts";
 import { formatIPv4, IPV4_LENGTH, ipv4ToNumber } from "./ipv4-address.ts";
 import type { ParseOptions } from "./parse-options.ts";
 
-/** What is in an IPv4 header, but for what is computed: the lengths and the checksum. */
+/** Fields of an IPv4 header, without those that are computed: lengths and checksum. */
 export interface IPv4Header {
   /** Differentiated services code point, 0 (the default) to 63; RFC 2474. */
   dscp?: number;
   /** Explicit congestion notification, 0 (the default) to 3; RFC 3168. */
   ecn?: number;
-  /** What the fragments of one packet have in common, 0 (the default) to 65535; RFC 6864. */
+  /** Identification, which all fragments of one packet share: 0 (the default) to 65535; RFC 6864. */
   identification?: number;
   /** Default false. */
   dontFragment?: boolean;
@@ -21,11 +21,11 @@ export interface IPv4Header {
   fragmentOffset?: number;
   /** Time to live, 0 to 255; default 64. */
   ttl?: number;
-  /** What the payload is: an `IpProtocol`, or any other value from 0 to 255. */
+  /** Protocol of the payload: an `IpProtocol`, or any other value from 0 to 255. */
   protocol: number;
-  /** As text ("192.0.2.1") or as 4 bytes. */
+  /** Address of the sender, as text ("192.0.2.1") or as 4 bytes. */
   source: string | Uint8Array;
-  /** As text ("192.0.2.1") or as 4 bytes. */
+  /** Address of the receiver, as text ("192.0.2.1") or as 4 bytes. */
   destination: string | Uint8Array;
   /** Options as they are on the wire: 0 (the default) to 40 bytes, a multiple of 4. */
   options?: Uint8Array;
@@ -69,7 +69,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
   /** Bytes of header and payload. */
   readonly totalLength: number;
 
-  /** As {@link parseIPv4}. */
+  /** Views `bytes`; see {@link parseIPv4}. */
   constructor(bytes: Uint8Array, { truncated = false }: ParseOptions = {}) {
     const { length } = requireBytes("bytes", bytes);
     if (length < HEADER_LENGTH_MIN) fail(length, `${length} bytes`, `at least ${HEADER_LENGTH_MIN}`);
@@ -107,7 +107,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
     return (this.#bytes[DSCP_ECN] as number) & 0x03;
   }
 
-  /** What the fragments of one packet have in common. */
+  /** Identification, which all fragments of one packet share. */
   get identification(): number {
     return readUint16(this.#bytes, IDENTIFICATION);
   }
@@ -131,7 +131,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
     return this.#bytes[TTL] as number;
   }
 
-  /** What the payload is: an `IpProtocol`, or any other value. */
+  /** Protocol of the payload: an `IpProtocol`, or any other value. */
   get protocol(): number {
     return this.#bytes[PROTOCOL] as number;
   }

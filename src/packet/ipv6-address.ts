@@ -2,6 +2,7 @@ import { readUint16, writeUint16 } from "./bytes.ts";
 import { wrongType, wrongValue } from "./check.ts";
 import { formatIPv4, parseIPv4Address } from "./ipv4-address.ts";
 
+/** Bytes of an IPv6 address. */
 export const IPV6_LENGTH = 16;
 
 const GROUPS = 8;
@@ -40,7 +41,10 @@ export function ipv6ToBytes(name: string, address: string | Uint8Array): Uint8Ar
   return address.slice();
 }
 
-/** What `inet_pton(3)` takes, so without zone and prefix length (RFC 4291 section 2.2); null for anything else. */
+/**
+ * Parses an address as `inet_pton(3)` does: without zone and prefix length (RFC 4291 section 2.2). Returns null for
+ * anything else.
+ */
 export function parseIPv6Address(text: string): Uint8Array | null {
   const halves = text.split("::");
   if (halves.length > 2) return null;

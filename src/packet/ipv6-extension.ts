@@ -10,13 +10,13 @@ export interface IPv6ExtensionHeader {
   readonly bytes: Uint8Array;
 }
 
-/** What a fragment header says, RFC 8200 section 4.5. */
+/** Contents of a fragment header, RFC 8200 section 4.5. */
 export interface IPv6Fragment {
   /** Where in the whole packet this one belongs, in bytes: 0 to 65528. */
   readonly offset: number;
   /** True for every fragment but the last. */
   readonly moreFragments: boolean;
-  /** What the fragments of one packet have in common. */
+  /** Identification, which all fragments of one packet share. */
   readonly identification: number;
 }
 
@@ -71,7 +71,7 @@ export function walkExtensionHeaders(
   return { headers, protocol, end: at };
 }
 
-/** What the first fragment header says; null without one. */
+/** Returns the contents of the first fragment header, or null if there is none. */
 export function findFragment(headers: readonly IPv6ExtensionHeader[]): IPv6Fragment | null {
   const header = headers.find(({ type }) => type === IpProtocol.FRAGMENT);
   return header === undefined ? null : readFragment(header.bytes);

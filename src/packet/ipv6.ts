@@ -11,19 +11,19 @@ import {
 } from "./ipv6-extension.ts";
 import type { ParseOptions } from "./parse-options.ts";
 
-/** What is in an IPv6 header, but for the payload's length. */
+/** Fields of an IPv6 header, without the length of the payload. */
 export interface IPv6Header {
   /** Differentiated services code point and congestion notification, 0 (the default) to 255; RFC 8200 section 7. */
   trafficClass?: number;
-  /** What the packets of a flow have in common, 0 (the default: none) to 2^20 - 1; RFC 6437. */
+  /** Flow label, which the packets of a flow share: 0 (the default: none) to 2^20 - 1; RFC 6437. */
   flowLabel?: number;
   /** 0 to 255; default 64. */
   hopLimit?: number;
-  /** What the payload begins with, an extension header or not: an `IpProtocol`, or any other value from 0 to 255. */
+  /** Protocol or extension header that the payload begins with: an `IpProtocol`, or any other value from 0 to 255. */
   nextHeader: number;
-  /** As text ("2001:db8::1") or as 16 bytes. */
+  /** Address of the sender, as text ("2001:db8::1") or as 16 bytes. */
   source: string | Uint8Array;
-  /** As text ("2001:db8::1") or as 16 bytes. */
+  /** Address of the receiver, as text ("2001:db8::1") or as 16 bytes. */
   destination: string | Uint8Array;
 }
 
@@ -56,7 +56,7 @@ export class IPv6Packet implements Required<IPv6Fields> {
   /** Bytes behind the fixed header, extension headers included. */
   readonly payloadLength: number;
 
-  /** As {@link parseIPv6}. */
+  /** Views `bytes`; see {@link parseIPv6}. */
   constructor(bytes: Uint8Array, { truncated = false }: ParseOptions = {}) {
     const { length } = requireBytes("bytes", bytes);
     if (length < HEADER_LENGTH) fail(length, `${length} bytes`, `at least ${HEADER_LENGTH}`);
@@ -83,12 +83,14 @@ export class IPv6Packet implements Required<IPv6Fields> {
     return (readUint16(this.#bytes, VERSION_CLASS_LABEL) >>> 4) & 0xff;
   }
 
-  /** What the packets of a flow have in common; 0 if the source does not say. */
+  /** Flow label, which the packets of a flow share; 0 if the sender sets none. */
   get flowLabel(): number {
     return readUint32(this.#bytes, VERSION_CLASS_LABEL) & FLOW_LABEL_MAX;
   }
 
-  /** What `payload` begins with; see `protocol` for what is behind the extension headers. */
+  /**
+   * Protocol or extension header that `payload` begins with; see `protocol` for the one behind all extension headers.
+   */
   get nextHeader(): number {
     return this.#bytes[NEXT_HEADER] as number;
   }
@@ -127,12 +129,12 @@ export class IPv6Packet implements Required<IPv6Fields> {
     return this.#extensions.headers;
   }
 
-  /** What the fragment header says; null for a packet that is whole. */
+  /** Contents of the fragment header; null for a packet that is whole. */
   get fragment(): IPv6Fragment | null {
     return findFragment(this.#extensions.headers);
   }
 
-  /** What is behind the extension headers: an `IpProtocol`, or any other value. */
+  /** Protocol behind the extension headers: an `IpProtocol`, or any other value. */
   get protocol(): number {
     return this.#extensions.protocol;
   }

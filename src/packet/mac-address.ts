@@ -1,12 +1,14 @@
 import { readUint16, readUint32, writeUint16, writeUint32 } from "./bytes.ts";
 import { wrongType, wrongValue } from "./check.ts";
 
+/** Bytes of a MAC address. */
 export const MAC_LENGTH = 6;
 
 const TEXT_LENGTH = 17;
 const WANTED = 'a MAC address such as "02:00:5e:00:53:01", or 6 bytes';
 const HEX: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
 
+/** Formats the address at `offset` as "02:00:5e:00:53:01". */
 export function formatMac(bytes: Uint8Array, offset: number): string {
   let text = HEX[bytes[offset] as number] as string;
   for (let i = 1; i < MAC_LENGTH; i++) text += `:${HEX[bytes[offset + i] as number]}`;
@@ -30,6 +32,7 @@ export function macToNumber(name: string, mac: string | Uint8Array): number {
   return readUint16(mac, 0) * 2 ** 32 + readUint32(mac, 2);
 }
 
+/** Writes a MAC address, given as a number of 48 bits, at `offset`. */
 export function writeMac(target: Uint8Array, offset: number, mac: number): void {
   writeUint16(target, offset, Math.floor(mac / 2 ** 32));
   writeUint32(target, offset + 2, mac % 2 ** 32);

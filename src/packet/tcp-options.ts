@@ -13,7 +13,7 @@ export type TcpOption =
   | { kind: "windowScale"; shift: number }
   /** RFC 2018 section 2. */
   | { kind: "sackPermitted" }
-  /** What has arrived behind a gap, as sequence numbers, `end` not included; RFC 2018 section 3. */
+  /** Blocks of bytes that have arrived behind a gap, as sequence numbers, `end` not included; RFC 2018 section 3. */
   | { kind: "sack"; blocks: { start: number; end: number }[] }
   /** RFC 7323 section 3. */
   | { kind: "timestamps"; value: number; echoReply: number }

@@ -22,19 +22,19 @@ export const TcpFlag = {
   AE: 0x100,
 } as const;
 
-/** What is in a TCP segment, and the addresses that its checksum covers. */
+/** Fields of a TCP segment, and the addresses that its checksum covers. */
 export interface TcpFields extends IpEnds {
   /** 0 to 65535. */
   sourcePort: number;
   /** 0 to 65535. */
   destinationPort: number;
-  /** Of the first byte of the payload, or of the SYN; 0 to 2^32 - 1. */
+  /** Sequence number of the first byte of the payload, or of the SYN: 0 to 2^32 - 1. */
   sequence: number;
   /** The next one that is expected, 0 (the default) to 2^32 - 1; it means something with `TcpFlag.ACK` alone. */
   acknowledgment?: number;
   /** Bits of {@link TcpFlag}. */
   flags: number;
-  /** As it is on the wire, not scaled: 0 to 65535; default 65535. */
+  /** Window as it is on the wire, not scaled: 0 to 65535; default 65535. */
   window?: number;
   /** 0 (the default) to 65535; it means something with `TcpFlag.URG` alone. */
   urgentPointer?: number;
@@ -68,7 +68,7 @@ export class TcpSegment implements Required<Omit<TcpFields, keyof IpEnds>> {
   /** Bytes in front of the payload, options included: 20 to 60. */
   readonly headerLength: number;
 
-  /** As {@link parseTcp}. */
+  /** Views `bytes`; see {@link parseTcp}. */
   constructor(bytes: Uint8Array) {
     const { length } = requireBytes("bytes", bytes);
     if (length < HEADER_LENGTH_MIN) {
@@ -106,7 +106,7 @@ export class TcpSegment implements Required<Omit<TcpFields, keyof IpEnds>> {
     return readUint16(this.#bytes, OFFSET_FLAGS) & FLAGS_MASK;
   }
 
-  /** As it is on the wire, not scaled. */
+  /** Window as it is on the wire, not scaled. */
   get window(): number {
     return readUint16(this.#bytes, WINDOW);
   }
@@ -120,7 +120,10 @@ export class TcpSegment implements Required<Omit<TcpFields, keyof IpEnds>> {
     return readUint16(this.#bytes, URGENT_POINTER);
   }
 
-  /** The options in their order. What cannot be read of them ends the list as `"malformed"`, as Linux takes such segments too. */
+  /**
+   * The options in their order. What cannot be read of them ends the list as `"malformed"`, as Linux takes such
+   * segments too.
+   */
   get options(): TcpOption[] {
     return readTcpOptions(this.#bytes, HEADER_LENGTH_MIN, this.headerLength);
   }

@@ -6,7 +6,7 @@ import { IpProtocol } from "./ip-protocol.ts";
 import type { ParseOptions } from "./parse-options.ts";
 import { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";
 
-/** What is in a UDP datagram, and the addresses that its checksum covers. */
+/** Fields of a UDP datagram, and the addresses that its checksum covers. */
 export interface UdpFields extends IpEnds {
   /** 0 to 65535; 0 where no reply is wanted. */
   sourcePort: number;
@@ -34,7 +34,7 @@ export class UdpDatagram {
   /** Bytes of header and payload. */
   readonly length: number;
 
-  /** As {@link parseUdp}. */
+  /** Views `bytes`; see {@link parseUdp}. */
   constructor(bytes: Uint8Array, { truncated = false }: ParseOptions = {}) {
     const present = requireBytes("bytes", bytes).length;
     if (present < HEADER_LENGTH) {

@@ -4,10 +4,16 @@ import { PacketError } from "./error.ts";
 /** Bytes of the header in front of each frame. */
 export const VNET_HEADER_LENGTH = 10;
 
-/** What is to become of a frame: nothing, or segments of TCP over IPv4, of TCP over IPv6, or of UDP over either. */
+/**
+ * Kind of segments that a super-packet is split into: TCP over IPv4, TCP over IPv6, or UDP over either; `"none"` for a
+ * frame that is no super-packet.
+ */
 export type GsoType = "none" | "tcp4" | "tcp6" | "udp";
 
-/** What is in a `struct virtio_net_hdr`, include/uapi/linux/virtio_net.h. Offsets count from the first byte of the frame behind it. */
+/**
+ * Fields of a `struct virtio_net_hdr`, include/uapi/linux/virtio_net.h. Offsets count from the first byte of the frame
+ * behind it.
+ */
 export interface VnetHeaderFields {
   /**
    * The checksum at `checksumStart + checksumOffset` is for the receiver of this header to complete: the field holds
@@ -20,7 +26,9 @@ export interface VnetHeaderFields {
   gsoType?: GsoType;
   /** The first TCP segment, and it alone, is to carry CWR. Default false. */
   ecn?: boolean;
-  /** Bytes of all headers of a super-packet; a hint, which Linux sets too large for frames that it forwards. Default 0. */
+  /**
+   * Bytes of all headers of a super-packet; a hint, which Linux sets too large for frames that it forwards. Default 0.
+   */
   headerLength?: number;
   /** Bytes of payload in each segment but the last. Default 0. */
   gsoSize?: number;
@@ -50,7 +58,7 @@ const gsoNames: readonly (GsoType | undefined)[] = ["none", "tcp4", undefined, u
 export class VnetHeader implements Required<VnetHeaderFields> {
   readonly #bytes: Uint8Array;
 
-  /** As {@link parseVnetHeader}. */
+  /** Views `frame`; see {@link parseVnetHeader}. */
   constructor(frame: Uint8Array) {
     const { length } = requireBytes("frame", frame);
     if (length < VNET_HEADER_LENGTH) {
@@ -74,7 +82,7 @@ export class VnetHeader implements Required<VnetHeaderFields> {
     return ((this.#bytes[FLAGS] as number) & DATA_VALID) !== 0;
   }
 
-  /** What the packet is to be split into; `"none"` if it is no super-packet. */
+  /** Kind of segments that the packet is split into; `"none"` if it is no super-packet. */
   get gsoType(): GsoType {
     return gsoNames[(this.#bytes[GSO_TYPE] as number) & ~GSO_ECN] ?? "none";
   }
