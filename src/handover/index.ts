@@ -11,10 +11,13 @@ import type { HandOverOptions, Peer } from "./types.ts";
  * that this process has read are its own: receive nothing from a device that
  * is to be handed over.
  *
- * Who may not have it is disconnected, and who goes away without having
- * received it does not count: the waiting goes on, and keeps the process
- * alive. What the other end receives is one byte, and the fd with it, so it
- * may be any program. An fd that was adopted with `closeFd: false` stays open.
+ * A process that may not have it is disconnected, and one that goes away
+ * without having received it, or does not receive it in `peerTimeoutMs`, does
+ * not count: the waiting goes on, and keeps the process alive. Processes are
+ * served side by side, but the fd is on its way to one of them at a time.
+ *
+ * The other end receives one byte, and the fd with it, so it may be any
+ * program. An fd that was adopted with `closeFd: false` stays open.
  *
  * @returns who has the device now
  * @throws {TunTapError} `EADDRINUSE` if there is something at that path, `ENOENT`, `EACCES`; `ERR_TUNTAP_CLOSED` if

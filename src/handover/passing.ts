@@ -1,42 +1,40 @@
 /** A device goes from one process to another: its fd travels over a Unix socket (unix(7), SCM_RIGHTS). */
 
+import { type Check, checkOptions, handler, integer, signal, wrong } from "../checks.ts";
 import { adopt } from "../device/adopt.ts";
 import { checkAdoptOptions } from "../device/options.ts";
 import type { AdoptOptions, Device, Tap, Tun } from "../device/types.ts";
 import { TunTapError } from "../errors.ts";
 import { withHint } from "../hints.ts";
 import { closedError } from "../io/failures.ts";
-import { EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
+import { EPOLLIN } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { closeFd } from "../sys/tun.ts";
-import { getPeer, type Received, receiveFd, sendFd } from "../sys/unix.ts";
+import { type Received, receiveFd } from "../sys/unix.ts";
 import { waitFor } from "./fd-wait.ts";
+import { giveToOne } from "./serving.ts";
 import type { HandOverOptions, Peer } from "./types.ts";
-import { accept, checkPath, connect, isAbstract, listen, type Socket } from "./unix-socket.ts";
+import { checkPath, connect, isAbstract, listen } from "./unix-socket.ts";
 
-/** See `handOver` of ../handover.ts. */
+/** See `handOver` of ./index.ts. */
 export async function handOver(device: Device, options: HandOverOptions): Promise<Peer> {
   checkDevice(device);
   checkHandOver(options);
   const { path, mode = 0o600, signal } = options;
   signal?.throwIfAborted();
-  assertOpen(device);
+  if (device.closed) throw closedError(device.closeReason);
   try {
     using end = endOf(device, signal);
     using listener = listen(path, mode);
-    for (;;) {
-      using connection = await waitFor(listener.fd, EPOLLIN, end.signal, () => accept(listener));
-      const peer = getPeer(connection.fd);
-      if (!isAllowed(options, peer) || !(await give(device, connection, end.signal))) continue;
-      device.close();
-      return peer;
-    }
+    const peer = await giveToOne(device, listener, options, end.signal);
+    device.close();
+    return peer;
   } catch (error) {
     throw withHint(error);
   }
 }
 
-/** See `takeOver` of ../handover.ts. */
+/** See `takeOver` of ./index.ts. */
 export async function takeOver(path: string, options: AdoptOptions<Tun | Tap> = {}): Promise<Tun | Tap> {
   checkPath(path, '"path"');
   checkAdoptOptions(options, undefined);
@@ -80,51 +78,18 @@ function fdOf(received: Received, path: string): number | undefined {
   }
 }
 
-/** False if the other end has gone away without having received it. */
-async function give(device: Device, connection: Socket, signal: AbortSignal): Promise<boolean> {
-  let sent = false;
-  try {
-    // Edge-triggered: the socket is writable at first, and again when what was sent has been received.
-    return await waitFor(connection.fd, EPOLLOUT | EPOLLET, signal, (events) => {
-      // ECONNRESET: it was thrown away unread (net/unix/af_unix.c unix_release_sock()).
-      if (sent) return (events & EPOLLERR) === 0;
-      assertOpen(device);
-      sent = sendFd(connection.fd, device.fd);
-      return sent ? undefined : false;
-    });
-  } catch (error) {
-    if (sent) return true;
-    throw error;
-  }
-}
-
-function assertOpen(device: Device): void {
-  if (device.closed) throw closedError(device.closeReason);
-}
-
-/** How often to look whether the device has closed. */
-const CLOSED_LOOK_MS = 100;
-
-/** Aborted when `signal` is, or when the device has closed. */
+/** A signal that is aborted when `signal` is, or when the device has closed, which its observers are told. */
 function endOf(device: Device, signal: AbortSignal | undefined): { readonly signal: AbortSignal } & Disposable {
   const closed = new AbortController();
-  const timer = setInterval(() => {
-    if (device.closed) closed.abort(closedError(device.closeReason));
-  }, CLOSED_LOOK_MS).unref();
+  const close = (): void => closed.abort(closedError(device.closeReason));
+  const observer = device.observe({ frames() {}, close });
   return {
     signal: signal === undefined ? closed.signal : AbortSignal.any([signal, closed.signal]),
-    [Symbol.dispose]: () => clearInterval(timer),
+    [Symbol.dispose]: () => observer[Symbol.dispose](),
   };
 }
 
-function isAllowed(options: HandOverOptions, peer: Peer): boolean {
-  const answer: unknown = options.allow === undefined ? true : options.allow(peer);
-  // A promise would be taken for a yes.
-  if (typeof answer !== "boolean") throw wrong("allow", "a function that returns true or false", answer);
-  return answer;
-}
-
-const checks: { readonly [K in keyof Required<HandOverOptions>]: (value: unknown) => void } = {
+const checks: { readonly [K in keyof Required<HandOverOptions>]: Check } = {
   path: (value) => checkPath(value, 'Option "path"'),
   mode: (value) => {
     if (typeof value !== "number" || !Number.isInteger(value)) throw wrong("mode", "a whole number", value);
@@ -132,38 +97,24 @@ const checks: { readonly [K in keyof Required<HandOverOptions>]: (value: unknown
       throw new RangeError(`Option "mode" must be 0 to 0o777, got ${value < 0 ? value : `0o${value.toString(8)}`}`);
     }
   },
-  allow: (value) => {
-    if (typeof value !== "function") throw wrong("allow", "a function", value);
-  },
-  signal: (value) => {
-    if (!(value instanceof AbortSignal)) throw wrong("signal", "an AbortSignal", value);
-  },
+  allow: handler,
+  peerTimeoutMs: (value, option) => integer(value, option, 1, 0x7fff_ffff),
+  signal,
 };
 
-/** What is no fd would become one on its way to the kernel: 0, which is the standard input. */
+/** Checks for what {@link handOver} needs: anything without an fd would become fd 0 on its way to the kernel. */
 function checkDevice(device: Device): void {
-  if (typeof device === "object" && device !== null && Number.isInteger(device.fd)) return;
+  const isDevice = typeof device === "object" && device !== null && Number.isInteger(device.fd);
+  if (isDevice && typeof device.observe === "function") return;
   throw new TypeError(`"device" must be a Tun or a Tap, got ${Bun.inspect(device)}`);
 }
 
 function checkHandOver(options: HandOverOptions): void {
-  if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
-  for (const option in options) {
-    const check = Object.hasOwn(checks, option) ? checks[option as keyof HandOverOptions] : undefined;
-    if (check === undefined) {
-      throw new TypeError(`Unknown option "${option}": known are ${Object.keys(checks).sort().join(", ")}`);
-    }
-    const value = options[option as keyof HandOverOptions];
-    if (value !== undefined) check(value);
-  }
-  checks.path(options.path);
+  checkOptions(options, checks, undefined);
+  checkPath(options.path, 'Option "path"');
   if (!isAbstract(options.path)) return;
   if (options.mode !== undefined) throw new TypeError('Option "mode" is for a file: an abstract name has none');
   if (options.allow === undefined) {
     throw new TypeError('Option "allow" must be given with an abstract name: nothing else keeps others out');
   }
-}
-
-function wrong(option: string, wanted: string, value: unknown): TypeError {
-  return new TypeError(`Option "${option}" must be ${wanted}, got ${Bun.inspect(value)}`);
 }

@@ -18,6 +18,12 @@ export interface HandOverOptions {
   mode?: number;
   /** Whether that process may have the device. Default: each that can connect. */
   allow?(peer: Peer): boolean;
+  /**
+   * Milliseconds that a process may take to receive the fd, 1 to 2147483647;
+   * then the next one that waits is served. Default 5000. One that receives it
+   * later all the same has the fd, too: allow only processes that you trust.
+   */
+  peerTimeoutMs?: number;
   /** Ends the waiting. */
   signal?: AbortSignal;
 }

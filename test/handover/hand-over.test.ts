@@ -105,6 +105,78 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
     expect(asked.map(({ uid }) => uid)).toEqual([somebody, 0, 0, 0, somebodyElse]);
   });
 
+  test(
+    "allowed peers that stall hold up nobody who may not have it, and the next one no longer than the deadline",
+    () =>
+      leavingNothing(async () => {
+        const tun = openTun({ name: "given3" });
+        const path = at.next();
+        const asked: number[] = [];
+        const allow = ({ pid, uid }: Peer): boolean => asked.push(pid) > 0 && uid !== somebody;
+        const given = handOver(tun, {
+          path,
+          mode: 0o666,
+          allow,
+          peerTimeoutMs: 2000,
+          signal: AbortSignal.timeout(20_000),
+        });
+        using first = new OtherEnd(at.script, ["stall", path]);
+        expect(await first.said()).toEqual({ connected: true });
+        await until(() => asked.length === 1, "the first one is asked about");
+        const begun = performance.now();
+        using refused = new OtherEnd(at.script, ["wait", path], as(somebody));
+        expect(await refused.said()).toEqual({ bytes: 0, fds: 0 });
+        using second = new OtherEnd(at.script, ["stall", path]);
+        await until(() => asked.length === 3, "the second one is asked about, while the first one stalls");
+        using taker = new OtherEnd(at.script, ["take", path]);
+        expect(await given).toEqual({ pid: taker.pid, uid: 0, gid: 0 });
+        expect(await taker.said()).toMatchObject({ fds: ["given3"] });
+        expect(performance.now() - begun).toBeGreaterThan(2000);
+        expect(tun.closed).toBe(true);
+        // It was on its way, so a stalled one may have it all the same; nothing comes behind it.
+        first.go();
+        expect(await first.said()).toEqual({ bytes: 1, fds: 1, end: 0 });
+        for (const other of [first, second, taker]) other[Symbol.dispose]();
+        await until(() => !interfaceNames().includes("given3"), "the interface goes with its last fd");
+      }),
+    30_000,
+  );
+
+  test(
+    "many that stall and go, and a signal in the end: its reason, no fd left, and an open device",
+    () =>
+      leavingNothing(async () => {
+        using tun = openTun({ addresses: ["192.0.2.1/24"] });
+        const path = at.next();
+        const stop = new AbortController();
+        const sockets = openFds(/socket:/).length;
+        let asked = 0;
+        const given = failure(handOver(tun, { path, peerTimeoutMs: 1, allow: () => ++asked > 0, signal: stop.signal }));
+        const stalled = Array.from({ length: 20 }, () => new OtherEnd(at.script, ["stall", path]));
+        await until(() => asked === 20, "all are asked about", 20_000);
+        for (const other of stalled) other[Symbol.dispose]();
+        // Nobody holds it: the last one that was sent it has gone.
+        await Promise.all(stalled.map(({ exited }) => exited));
+        const end = new OtherEnd(at.script, ["leave", path]);
+        expect(await end.said()).toEqual({ left: true });
+        await until(() => asked === 21, "the last one is asked about");
+        await until(() => openFds(/socket:/).length === sockets + 1, "nothing but the listening socket is open");
+        const reason = new Error("no more time");
+        stop.abort(reason);
+        expect(await given).toBe(reason);
+        await ping(tun);
+      }),
+    30_000,
+  );
+
+  test("the end of the device is told, and not looked for", async () => {
+    const tun = openTun();
+    const given = failure(handOver(tun, { path: at.next() }));
+    tun.close();
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(Bun.peek.status(given)).toBe("fulfilled");
+  });
+
   test.each([0o600, 0o660, 0o666])("the socket has the mode %o, whatever the umask", async (mode) => {
     using tun = openTun();
     const path = at.next();
@@ -216,6 +288,8 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
       [{ path: "x", mode: "0600" }, "mode"],
       [{ path: "x", allow: true }, "allow"],
       [{ path: "x", signal: {} }, "signal"],
+      [{ path: "x", peerTimeoutMs: 0 }, "peerTimeoutMs"],
+      [{ path: "x", peerTimeoutMs: 1.5 }, "peerTimeoutMs"],
       [{ path: "x", pth: "y" }, "pth"],
     ];
     for (const [options, name] of wrong) {

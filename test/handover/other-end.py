@@ -31,6 +31,14 @@ def leave(path):
     connected(path).close()
     say(left=True)
 
+def stall(path):
+    """Connects, receives nothing until it is told to, and says what it has then."""
+    s = connected(path)
+    say(connected=True)
+    sys.stdin.readline()
+    data, fds, _, _ = socket.recv_fds(s, 16, 4)
+    say(bytes=len(data), fds=len(fds), end=len(s.recv(1)))
+
 def wait(path):
     """Connects, and says what it was sent before the end."""
     s = connected(path)
@@ -69,4 +77,4 @@ def open_fd(kind):
     fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"given%d", flags))
     return fd
 
-{"take": take, "leave": leave, "wait": wait, "give": give}[sys.argv[1]](*sys.argv[2:])
+{"take": take, "leave": leave, "stall": stall, "wait": wait, "give": give}[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,154 @@
+/** The side that gives: peers that connect are served side by side, and one at a time is given the device. */
+
+import { wrong } from "../checks.ts";
+import type { Device } from "../device/types.ts";
+import { EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
+import { getPeer, sendFd } from "../sys/unix.ts";
+import { waitFor } from "./fd-wait.ts";
+import type { HandOverOptions, Peer } from "./types.ts";
+import { accept, type Socket } from "./unix-socket.ts";
+
+/** How long a peer may take to receive the fd, unless the user says so. */
+const PEER_TIMEOUT_MS = 5000;
+
+/** Connections of allowed peers that are held at once; others wait in the kernel's queue. */
+const CANDIDATES_MAX = 16;
+
+/** A connection of a peer that may have the device. */
+interface Candidate {
+  readonly connection: Socket;
+  readonly peer: Peer;
+}
+
+/**
+ * Gives the device to the first peer that receives it. While one of them takes
+ * its time, others are accepted and asked about, so that those who may not
+ * have it are gone at once; the fd is on its way to no more than one at a time,
+ * because it cannot be called back.
+ *
+ * @param end ends the waiting with its reason
+ */
+export async function giveToOne(
+  device: Device,
+  listener: Socket,
+  options: HandOverOptions,
+  end: AbortSignal,
+): Promise<Peer> {
+  const stop = new AbortController();
+  const signal = AbortSignal.any([end, stop.signal]);
+  const candidates = new Candidates();
+  const accepting = acceptAll(listener, options, candidates, signal).catch((reason) => stop.abort(reason));
+  try {
+    for (;;) {
+      const candidate = await candidates.next(signal);
+      using connection = candidate.connection;
+      if (await give(device, connection, signal, options.peerTimeoutMs ?? PEER_TIMEOUT_MS)) return candidate.peer;
+    }
+  } finally {
+    stop.abort();
+    await accepting;
+    candidates[Symbol.dispose]();
+  }
+}
+
+/** Accepts connections until `signal` is aborted, and keeps those of peers that may have the device. Throws when that ends. */
+async function acceptAll(
+  listener: Socket,
+  options: HandOverOptions,
+  candidates: Candidates,
+  signal: AbortSignal,
+): Promise<never> {
+  for (;;) {
+    await candidates.room(signal);
+    const connection = await waitFor(listener.fd, EPOLLIN, signal, () => accept(listener));
+    try {
+      const peer = getPeer(connection.fd);
+      if (isAllowed(options, peer)) candidates.add({ connection, peer });
+      else connection[Symbol.dispose]();
+    } catch (error) {
+      connection[Symbol.dispose]();
+      throw error;
+    }
+  }
+}
+
+function isAllowed(options: HandOverOptions, peer: Peer): boolean {
+  const answer: unknown = options.allow === undefined ? true : options.allow(peer);
+  // A promise would be taken for a yes.
+  if (typeof answer !== "boolean") throw wrong("allow", "a function that returns true or false", answer);
+  return answer;
+}
+
+/** The peers that may have the device and wait for it, in the order in which they came. */
+class Candidates implements Disposable {
+  readonly #waiting: Candidate[] = [];
+  #changed = Promise.withResolvers<void>();
+
+  add(candidate: Candidate): void {
+    this.#waiting.push(candidate);
+    this.#wake();
+  }
+
+  /** Resolves to the first one, which is the caller's to close. @throws `signal.reason` */
+  async next(signal: AbortSignal): Promise<Candidate> {
+    for (;;) {
+      signal.throwIfAborted();
+      const candidate = this.#waiting.shift();
+      if (candidate === undefined) {
+        await this.#change(signal);
+        continue;
+      }
+      this.#wake();
+      return candidate;
+    }
+  }
+
+  /** Resolves when one more can be held. @throws `signal.reason` */
+  async room(signal: AbortSignal): Promise<void> {
+    while (this.#waiting.length >= CANDIDATES_MAX) await this.#change(signal);
+    signal.throwIfAborted();
+  }
+
+  #wake(): void {
+    this.#changed.resolve();
+    this.#changed = Promise.withResolvers();
+  }
+
+  async #change(signal: AbortSignal): Promise<void> {
+    const abort = (): void => this.#wake();
+    signal.addEventListener("abort", abort, { once: true });
+    await this.#changed.promise;
+    signal.removeEventListener("abort", abort);
+    signal.throwIfAborted();
+  }
+
+  [Symbol.dispose](): void {
+    for (const { connection } of this.#waiting.splice(0)) connection[Symbol.dispose]();
+  }
+}
+
+/**
+ * Sends the fd, and waits until it is received: false if the other end has gone
+ * away without it, or has not received it in time. If `signal` is aborted when
+ * the fd is on its way, it counts as received.
+ */
+async function give(device: Device, connection: Socket, signal: AbortSignal, timeoutMs: number): Promise<boolean> {
+  let sent = false;
+  const late = new AbortController();
+  const timer = setTimeout(() => late.abort(), timeoutMs);
+  try {
+    // Edge-triggered: the socket is writable at first, and again when what was sent has been received.
+    return await waitFor(connection.fd, EPOLLOUT | EPOLLET, AbortSignal.any([signal, late.signal]), (events) => {
+      // ECONNRESET: it was thrown away unread (net/unix/af_unix.c unix_release_sock()).
+      if (sent) return (events & EPOLLERR) === 0;
+      sent = sendFd(connection.fd, device.fd);
+      return sent ? undefined : false;
+    });
+  } catch (error) {
+    if (late.signal.aborted && !signal.aborted) return false;
+    if (sent) return true;
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
