@@ -30,7 +30,7 @@ function machine(facts: ProbeFacts): ProbeCheck[] {
   ];
 }
 
-function platform({ system, shim }: ProbeFacts): Found {
+function platform({ system, shim, bun }: ProbeFacts): Found {
   const { platform, kernel, arch, libc, container } = system;
   const name = platform === "linux" ? "Linux" : platform;
   const detail = [
@@ -38,7 +38,10 @@ function platform({ system, shim }: ProbeFacts): Found {
     ...(libc === null ? [] : [libc]),
     ...(container === null ? [] : [`in ${container}`]),
   ].join(", ");
-  return isUnsupported(shim) ? { status: "missing", detail, cure: shim.failure?.hint ?? null } : ok(detail);
+  const isBunAtFault = !bun.supported && platform === "linux";
+  return isUnsupported(shim) && !isBunAtFault
+    ? { status: "missing", detail, cure: shim.failure?.hint ?? null }
+    : ok(detail);
 }
 
 function isUnsupported({ failure }: ProbeTrial): boolean {
@@ -47,8 +50,7 @@ function isUnsupported({ failure }: ProbeTrial): boolean {
 
 function bun({ bun: { version, minimum, supported } }: ProbeFacts): Found {
   if (supported) return ok(version);
-  const detail = `${version} is older than ${minimum}, the oldest that is tested`;
-  return { status: "warning", detail, cure: "`bun upgrade`" };
+  return { status: "missing", detail: `${version} is older than ${minimum}`, cure: "`bun upgrade`" };
 }
 
 function shim({ shim }: ProbeFacts): Found {

@@ -1,12 +1,10 @@
 import { container } from "../device/open-hints.ts";
 import { tryOrUndefined } from "../rollback.ts";
+import { isBunSupported, MINIMUM_BUN } from "../sys/platform.ts";
 import type { ProbedBun, ProbedSystem, ProbeFacts } from "./report.ts";
 
-/** As `engines` of package.json has it: the lowest version that the tests run on. */
-export const MINIMUM_BUN = "1.4.5";
-
 export function probeBun(version: string = Bun.version): ProbedBun {
-  return { version, minimum: MINIMUM_BUN, supported: Bun.semver.order(version, MINIMUM_BUN) >= 0 };
+  return { version, minimum: MINIMUM_BUN, supported: isBunSupported(version) };
 }
 
 export function probeSystem(): ProbedSystem {

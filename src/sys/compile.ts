@@ -1,7 +1,7 @@
 /** Compiles C on the fly by Bun's `cc`, and reads the tables by which it exports its functions. */
 import { CString, cc, dlopen, type FFIFunction, type Pointer, toArrayBuffer } from "bun:ffi";
 import { systemError, TunTapError } from "../errors.ts";
-import { EMFILE, MFD_CLOEXEC } from "./constants.ts";
+import { EMFILE, MFD_CLOEXEC, SYS_memfd_create } from "./constants.ts";
 
 /**
  * Compiles C that includes nothing, and returns what its function `entry`, which takes nothing and returns a pointer,
@@ -75,15 +75,16 @@ interface SourceFile {
 function sourceFile(source: string): SourceFile {
   // musl resolves this name to itself.
   const libc = dlopen("libc.so.6", {
-    memfd_create: { args: ["ptr", "u32"], returns: "i32" },
+    // memfd_create(2) by number: glibc has no function for it before 2.27, and Bun runs on 2.17.
+    syscall: { args: ["i64", "ptr", "u64"], returns: "i64" },
     write: { args: ["i32", "ptr", "u64"], returns: "i64" },
     dup: { args: ["i32"], returns: "i32" },
     close: { args: ["i32"], returns: "i32" },
   });
   // Not node:fs: loading it takes longer than all else here but the compiler.
-  const { memfd_create, write, dup, close } = libc.symbols;
+  const { syscall, write, dup, close } = libc.symbols;
   const bytes = new TextEncoder().encode(source);
-  const fd = memfd_create(new TextEncoder().encode("bun-tuntap.c\0"), MFD_CLOEXEC);
+  const fd = Number(syscall(SYS_memfd_create, new TextEncoder().encode("bun-tuntap.c\0"), MFD_CLOEXEC));
   if (fd < 0) return temporaryFile(source);
   const written = Number(write(fd, bytes, bytes.length)) === bytes.length;
   // The compiler needs a descriptor of its own, and without one says that there is no such file.

@@ -1,6 +1,6 @@
 /**
  * Numbers of the kernel's interface, each under its kernel name. The ioctl
- * numbers themselves are in `native/tun.c`, beside the calls.
+ * numbers themselves are in `native/kernel.c`.
  */
 
 // include/uapi/linux/if_tun.h
@@ -92,6 +92,9 @@ export const FD_CLOEXEC = 1;
 
 // include/uapi/linux/memfd.h
 export const MFD_CLOEXEC = 0x1;
+
+/** arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h */
+export const SYS_memfd_create: number = process.arch === "x64" ? 319 : 279;
 
 // include/linux/socket.h
 export const AF_INET = 2;

@@ -1,26 +1,18 @@
 import { linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
 import { TunTapError } from "../errors.ts";
 import { bindingsOf, compile, textAt, wordsAt } from "./compile.ts";
+import { assertSupported } from "./platform.ts";
 import { source } from "./source.ts";
 import type { Native } from "./symbols.ts";
 
 /**
  * Compiles and binds the shim.
  *
- * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` where there is no Linux,
+ * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` (see {@link assertSupported}),
  * `ERR_TUNTAP_NATIVE` where the compiler is forbidden.
  */
 export function load(): Native {
-  if (process.platform !== "linux") {
-    throw new TunTapError("ERR_TUNTAP_UNSUPPORTED", `TUN/TAP interfaces are not supported on ${process.platform}`, {
-      hint: "run this on Linux: bun-tuntap drives the Linux TUN driver and no other",
-    });
-  }
-  if (process.arch !== "x64" && process.arch !== "arm64") {
-    throw new TunTapError("ERR_TUNTAP_UNSUPPORTED", `the ${process.arch} architecture is not supported`, {
-      hint: "use an x64 or arm64 machine",
-    });
-  }
+  assertSupported();
   const [missing = 0, table = 0, count = 0, threadEnd = 0] = wordsAt(compile(source, "tuntap_shim"), 4);
   if (missing !== 0) {
     throw new TunTapError("ERR_TUNTAP_NATIVE", `this C library has no function ${textAt(missing)}`, {

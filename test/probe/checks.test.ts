@@ -26,6 +26,12 @@ const noShim: Differences = {
   waker: { kind: null },
 };
 
+const tooOld: ProbeFacts["shim"] = {
+  works: false,
+  failure: failure("ERR_TUNTAP_UNSUPPORTED", null, null, "install a newer Bun"),
+  compileMs: null,
+};
+
 function checkOf(differences: Differences, id: string): ProbeCheck {
   return checksOf(facts(differences)).find((check) => check.id === id) as ProbeCheck;
 }
@@ -52,11 +58,18 @@ const rows: readonly Row[] = [
   },
   {
     when: "Bun is old",
-    differences: { bun: { version: "1.4.4", supported: false } },
+    differences: { bun: { version: "1.3.14", supported: false }, shim: tooOld },
     id: "bun",
-    status: "warning",
-    detail: ["1.4.4", "1.4.5"],
+    status: "missing",
+    detail: ["1.3.14", "1.4.0"],
     cure: "bun upgrade",
+  },
+  {
+    when: "Bun is old, for the platform",
+    differences: { bun: { version: "1.3.14", supported: false }, shim: tooOld },
+    id: "platform",
+    status: "ok",
+    detail: ["Linux"],
   },
   {
     when: "the shim does not compile",

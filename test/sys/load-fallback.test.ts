@@ -1,9 +1,10 @@
 /**
  * Where memfd_create(2) is refused, the C text goes through a file. A seccomp
- * filter refuses it here: errno as given, for the program and its threads.
+ * filter refuses it here, with the given errno, for the program and its
+ * threads. Where libc alone lacks it, the kernel is asked all the same.
  */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { describeUnless } from "../support/privilege.ts";
 import { isOneSentence, runToEnd, top } from "../support/programs.ts";
 
@@ -73,6 +74,48 @@ describeUnless(
       expect(code).toBe("ERR_TUNTAP_NATIVE");
       expect(cause).toContain("/nonexistent");
       expect(hint).toSatisfy(isOneSentence);
+    });
+  },
+);
+
+/** A dlsym that does not find memfd_create, as on a glibc older than 2.27. */
+const oldLibc = `
+  #define _GNU_SOURCE
+  #include <dlfcn.h>
+  #include <string.h>
+  void *dlsym(void *handle, const char *name)
+  {
+    static const char *const versions[] = { "GLIBC_2.34", "GLIBC_2.17", "GLIBC_2.2.5" };
+    static void *(*next)(void *, const char *);
+    for (int i = 0; !next && i < 3; i++)
+      next = dlvsym(RTLD_NEXT, "dlsym", versions[i]);
+    return strcmp(name, "memfd_create") ? next(handle, name) : 0;
+  }`;
+
+describeUnless(
+  Bun.which("gcc") === null || /musl/.test(readFileSync("/proc/self/maps", "latin1"))
+    ? "needs gcc and glibc: install gcc with your package manager"
+    : undefined,
+  "openTun() where libc has no function memfd_create()",
+  () => {
+    test("asks the kernel by number, and needs no file", () => {
+      const folder = mkdtempSync(`${process.env["TMPDIR"] ?? "/tmp"}/bun-tuntap-unit-`);
+      try {
+        const stdin = new TextEncoder().encode(oldLibc);
+        const library = `${folder}/old.so`;
+        const compiled = Bun.spawnSync(["gcc", "-shared", "-fPIC", "-o", library, "-x", "c", "-"], { stdin });
+        expect(compiled.stderr.toString()).toBe("");
+        const asks = `
+          const { dlopen } = await import("bun:ffi");
+          try { dlopen("libc.so.6", { memfd_create: { args: ["ptr", "u32"], returns: "i32" } }); console.log("found"); }
+          catch {}`;
+        const command = [process.execPath, "-e", `${asks}${script}`];
+        const { stdout, stderr } = runToEnd(command, { env: { LD_PRELOAD: library, TMPDIR: "/nonexistent" } });
+        expect(stderr).toBe("");
+        expect(JSON.parse(stdout)).toMatchObject({ code: "ENOENT" });
+      } finally {
+        rmSync(folder, { recursive: true });
+      }
     });
   },
 );
