@@ -44,3 +44,5 @@ export type {
   ProbeTrial,
 } from "./probe/index.ts";
 export { probe } from "./probe/index.ts";
+export type { Relay, RelayEnd, RelayedCounters, RelayOptions, UdpPeer } from "./relay/index.ts";
+export { relay } from "./relay/index.ts";

@@ -14,6 +14,7 @@ import type { TxFilterOptions } from "../interface/filters.ts";
 import type { Link } from "../interface/link.ts";
 import { checkNetns } from "../interface/namespace.ts";
 import type { LinkChange, NetnsLike } from "../interface/types.ts";
+import { showChannel } from "../io/channel.ts";
 import { abortedError } from "../io/failures.ts";
 import { type FrameReader, frameBatch, frameCopy, oneFrame } from "../io/frame-reader.ts";
 import { HandlerCalls } from "../io/handlers.ts";
@@ -81,6 +82,7 @@ export class TunTapDevice implements Device {
       });
     }
     // Last: an opening that fails leaves no listener behind.
+    showChannel(this, attachment);
     dropped.register(this, attachment, attachment);
     closeOnAbort(attachment, signal);
   }

@@ -22,6 +22,19 @@ export interface ChannelParts<R extends Reader, B> {
   readonly events?: number;
 }
 
+/** The channels of devices and sockets, for other modules of this library. */
+const channels = new WeakMap<object, Channel<Reader, unknown, string>>();
+
+/** Makes the channel of a device or socket known to {@link channelOf}. */
+export function showChannel(owner: object, channel: object): void {
+  channels.set(owner, channel as Channel<Reader, unknown, string>);
+}
+
+/** Returns the channel of a device or socket; undefined if `value` is neither. */
+export function channelOf(value: object): Channel<Reader, unknown, string> | undefined {
+  return channels.get(value);
+}
+
 /**
  * An open fd that frames pass through, in both directions: its place in the
  * event loop, its receiver, sender and observers, and its one end. It does not
@@ -43,7 +56,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   #isEnding = false;
   #reason: TunTapError | undefined;
   #observers: FrameObservers | undefined;
-  readonly #closeListeners: ((reason: TunTapError | undefined) => void)[] = [];
+  readonly #closeListeners = new Set<(reason: TunTapError | undefined) => void>();
   /** Called when the kernel takes frames again. Must not throw. */
   onDrain: () => void = () => {};
 
@@ -133,9 +146,10 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     if (!this.closed) this.#watch.setReferenced(on);
   }
 
-  /** `listener` is called once, when all of the channel has ended. Must not throw. */
-  onClose(listener: (reason: TunTapError | undefined) => void): void {
-    this.#closeListeners.push(listener);
+  /** Calls `listener` once, when all of the channel has ended; it must not throw. Returns what takes it back. */
+  onClose(listener: (reason: TunTapError | undefined) => void): () => void {
+    this.#closeListeners.add(listener);
+    return () => this.#closeListeners.delete(listener);
   }
 
   /** Takes the constructor back, for an open that fails: the fd stays with the caller. Nobody is told. */
@@ -167,7 +181,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       () => this.sender.end(() => this.closedError()),
       () => this.onEnded(),
       () => this.#observers?.end(),
-      ...this.#closeListeners.map((listener) => () => listener(reason)),
+      ...[...this.#closeListeners].map((listener) => () => listener(reason)),
     );
   }
 

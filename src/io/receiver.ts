@@ -87,11 +87,17 @@ export class Receiver<R extends Reader, B> {
     return !this.#ended && (this.#push !== undefined || this.#waiters.length > 0);
   }
 
-  /** Delivers every batch to `handler`, from now on until the end. `handler` must not throw. */
+  /** Delivers every batch to `handler`, from now on until the end, a pause or a release. `handler` must not throw. */
   pushTo(consumer: Consumer, handler: (batch: B) => void): void {
     this.claim(consumer);
     this.#push = handler;
     this.#owner.onWant();
+    this.#comeBack();
+  }
+
+  /** Delivers nothing to the consumer before it calls {@link pushTo} again; it stays the only one. */
+  pause(consumer: Consumer): void {
+    if (this.#consumer === consumer) this.#push = undefined;
   }
 
   /** @throws {TunTapError} `ERR_TUNTAP_BUSY` if there is another consumer. */
@@ -111,6 +117,7 @@ export class Receiver<R extends Reader, B> {
   release(consumer: Consumer): void {
     if (this.#consumer !== consumer) return;
     this.#consumer = undefined;
+    this.#push = undefined;
     for (const waiter of this.#waiters.splice(0)) waiter.end();
   }
 

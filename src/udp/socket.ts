@@ -1,4 +1,5 @@
 import type { TunTapError } from "../errors.ts";
+import { showChannel } from "../io/channel.ts";
 import { abortedError } from "../io/failures.ts";
 import { HandlerCalls } from "../io/handlers.ts";
 import { iterate } from "../io/iterate.ts";
@@ -57,6 +58,7 @@ export class BoundUdpSocket implements UdpSocket {
         }
       });
     }
+    showChannel(this, channel);
     dropped.register(this, channel, channel);
     closeOnAbort(channel, options.signal);
   }

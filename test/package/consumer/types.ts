@@ -56,9 +56,14 @@ import {
   type ProbeTrial,
   probe,
   type Queue,
+  type Relay,
+  type RelayEnd,
+  type RelayedCounters,
+  type RelayOptions,
   type Route,
   type RouteLike,
   type RouteSettings,
+  relay,
   type Scope,
   type Tap,
   type Tun,
@@ -67,6 +72,7 @@ import {
   type TunTapErrorDetails,
   type TxFilterOptions,
   takeOver,
+  type UdpPeer,
 } from "../../../src/index.ts";
 import {
   type ArpFields,
@@ -326,6 +332,13 @@ export function datagrams(observer: DatagramObserver, options: UdpOptions): void
   // @ts-expect-error: a port is a number.
   openUdp({ port: "51820" });
 }
+export function joins(tun: Tun, socket: UdpSocket, peer: UdpPeer, options: RelayOptions): void {
+  exactly<Relay>()(relay(tun, socket, options));
+  exactly<RelayedCounters>()(relay(tun, peer, { full: "drop", back: (frames) => frames }).counters().forward);
+  // @ts-expect-error: a transform returns frames.
+  relay(tun, socket, { forward: () => {} });
+}
+export type End = RelayEnd;
 export type UdpParts = UdpHandlers | UdpRefusalCause | FrameSource;
 
 declare function takesTun(tun: Tun): void;

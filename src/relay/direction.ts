@@ -1,0 +1,90 @@
+import type { Consumer } from "../io/receiver.ts";
+import type { FrameSource } from "../io/types.ts";
+import type { End } from "./end.ts";
+import type { RelayedCounters } from "./types.ts";
+
+/** What a direction is told, and whom it tells. */
+export interface DirectionOptions {
+  readonly transform: ((frames: Uint8Array[]) => readonly FrameSource[]) | undefined;
+  readonly full: "pause" | "drop";
+  /** Called with what the transform threw. */
+  onThrown(cause: unknown): void;
+}
+
+const consumer: Consumer = { description: "a relay" };
+
+/** One direction of a relay. */
+export class Direction {
+  readonly #from: End;
+  readonly #to: End;
+  readonly #options: DirectionOptions;
+  #ended = false;
+  /** What waits for room at the other end. */
+  #waiting: readonly FrameSource[] = [];
+  #frames = 0;
+  #dropped = 0;
+
+  constructor(from: End, to: End, options: DirectionOptions) {
+    this.#from = from;
+    this.#to = to;
+    this.#options = options;
+  }
+
+  /** @throws {TunTapError} `ERR_TUNTAP_BUSY` if somebody else receives from the end. */
+  start(): void {
+    this.#from.channel.receiver.pushTo(consumer, this.#take);
+  }
+
+  end(): void {
+    this.#ended = true;
+    this.#dropped += this.#waiting.length;
+    this.#waiting = [];
+    this.#from.channel.receiver.release(consumer);
+  }
+
+  counters(): RelayedCounters {
+    return { frames: this.#frames, dropped: this.#dropped, strangers: this.#from.strangers() };
+  }
+
+  readonly #take = (batch: unknown): void => {
+    const frames = this.#from.framesOf(batch);
+    if (frames.length === 0) return;
+    const { transform } = this.#options;
+    try {
+      this.#send(transform === undefined ? frames : transform(frames));
+    } catch (cause) {
+      this.#dropped += frames.length;
+      // The other end has closed: the relay is about to end.
+      if (!this.#to.channel.closed) this.#options.onThrown(cause);
+    }
+  };
+
+  #send(frames: readonly FrameSource[]): void {
+    const done = this.#to.send(frames);
+    this.#frames += done;
+    if (done === frames.length) return;
+    if (this.#options.full === "drop" || this.#ended) {
+      this.#dropped += frames.length - done;
+      return;
+    }
+    // With reused buffers they stay as they are, because nothing is read before they are sent.
+    this.#waiting = frames.slice(done);
+    this.#from.channel.receiver.pause(consumer);
+    // It rejects when the other end closes, and then the relay ends.
+    this.#to.channel.sender.whenWritable().then(this.#goOn, () => {});
+  }
+
+  readonly #goOn = (): void => {
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    if (this.#ended) return;
+    try {
+      this.#send(waiting);
+    } catch {
+      // The other end has closed meanwhile.
+      this.#dropped += waiting.length;
+      return;
+    }
+    if (this.#waiting.length === 0) this.start();
+  };
+}

@@ -1,0 +1,78 @@
+import type { Device } from "../device/types.ts";
+import { channelOf } from "../io/channel.ts";
+import type { FrameSource } from "../io/types.ts";
+import type { DatagramRun, Endpoint, UdpSocket } from "../udp/types.ts";
+import type { RelayEnd, UdpPeer } from "./types.ts";
+
+type AnyChannel = NonNullable<ReturnType<typeof channelOf>>;
+
+/** One end of a relay, whatever it is. */
+export interface End {
+  readonly channel: AnyChannel;
+  /** Sends frames; returns how many of the first ones have been dealt with. */
+  send(frames: readonly FrameSource[]): number;
+  /** Returns the frames in what the channel has delivered. */
+  framesOf(batch: unknown): Uint8Array[];
+  /** Datagrams of others that were dropped. */
+  strangers(): number;
+}
+
+/** @throws {TypeError} if it is none */
+export function endOf(value: RelayEnd, name: string): End {
+  if (typeof value !== "object" || value === null) throw notEnd(name, value);
+  const channel = channelOf(value);
+  if (channel === undefined) return peerEnd(value as UdpPeer, name);
+  return "kind" in value ? deviceEnd(value as Device, channel) : socketEnd(value as UdpSocket, channel, name);
+}
+
+function notEnd(name: string, value: unknown): TypeError {
+  return new TypeError(
+    `"${name}" must be a device, a connected UDP socket or { socket, peer }, got ${Bun.inspect(value)}`,
+  );
+}
+
+function deviceEnd(device: Device, channel: AnyChannel): End {
+  return {
+    channel,
+    send: (frames) => device.sendMany(frames),
+    framesOf: (batch) => batch as Uint8Array[],
+    strangers: () => 0,
+  };
+}
+
+function socketEnd(socket: UdpSocket, channel: AnyChannel, name: string): End {
+  if (socket.peer === undefined) {
+    throw new TypeError(`"${name}" must name the peer, as { socket, peer }, because the socket is not connected`);
+  }
+  return {
+    channel,
+    send: (datagrams) => socket.sendMany(datagrams),
+    framesOf: (batch) => (batch as DatagramRun).datagrams,
+    strangers: () => 0,
+  };
+}
+
+function peerEnd({ socket, peer }: UdpPeer, name: string): End {
+  const channel = typeof socket === "object" && socket !== null ? channelOf(socket) : undefined;
+  if (channel === undefined || typeof peer !== "object" || peer === null) throw notEnd(name, { socket, peer });
+  let strangers = 0;
+  // The same peer may have several endpoints: one for each address that it sends to.
+  let last: Endpoint = peer;
+  const isPeer = (from: Endpoint): boolean => {
+    if (from === last) return true;
+    if (from.port !== peer.port || from.address !== peer.address) return false;
+    last = from;
+    return true;
+  };
+  return {
+    channel,
+    send: (datagrams) => socket.sendMany(datagrams, peer),
+    framesOf: (batch) => {
+      const { datagrams, from } = batch as DatagramRun;
+      if (isPeer(from)) return datagrams;
+      strangers += datagrams.length;
+      return [];
+    },
+    strangers: () => strangers,
+  };
+}

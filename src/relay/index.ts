@@ -1,0 +1,114 @@
+import { checkOptions, handler, wrong } from "../checks.ts";
+import type { TunTapError } from "../errors.ts";
+import { HandlerCalls } from "../io/handlers.ts";
+import { Direction } from "./direction.ts";
+import { type End, endOf } from "./end.ts";
+import type { Relay, RelayEnd, RelayOptions } from "./types.ts";
+
+/**
+ * Joins two devices, or a device and a UDP peer: what one receives, the other
+ * sends, both ways, in batches. An end that is down refuses frames, which it
+ * counts, and takes them again once it is up. The relay ends when either end
+ * closes; it closes neither.
+ *
+ * @param a A device, a connected UDP socket, or `{ socket, peer }`.
+ * @param b The other end.
+ * @throws {TunTapError} `ERR_TUNTAP_BUSY` if somebody receives from one of them, `ERR_TUNTAP_CLOSED`
+ * @throws {TypeError} for what cannot be joined
+ * @example
+ * ```ts
+ * import { openTun, relay } from "bun-tuntap";
+ * import { openUdp } from "bun-tuntap/udp";
+ *
+ * using tun = openTun({ addresses: ["10.0.0.1/24"], mtu: 1420, offload: true, reuseBuffers: true });
+ * using udp = openUdp({ port: 4789, peer: { address: "192.0.2.2", port: 4789 }, reuseBuffers: true });
+ * using tunnel = relay(tun, udp);
+ * await tunnel.finished;
+ * ```
+ */
+export function relay(a: RelayEnd, b: RelayEnd, options: RelayOptions = {}): Relay {
+  const [first, second] = [endOf(a, "a"), endOf(b, "b")];
+  if (first.channel === second.channel) throw new TypeError('"a" and "b" must be two, got the same one twice');
+  checkOptions(
+    options,
+    {
+      forward: handler,
+      back: handler,
+      full: (value, option) => {
+        if (value !== "pause" && value !== "drop") throw wrong(option, '"pause" or "drop"', value);
+      },
+      error: handler,
+    },
+    undefined,
+  );
+  first.channel.assertOpen();
+  second.channel.assertOpen();
+  return new Joined(first, second, options);
+}
+
+class Joined implements Relay {
+  readonly #forward: Direction;
+  readonly #back: Direction;
+  readonly #finished = Promise.withResolvers<TunTapError | undefined>();
+  /** Take the listeners back, by which the channels hold the relay and its ends. */
+  readonly #forget: readonly (() => void)[];
+  #closed = false;
+
+  constructor(a: End, b: End, options: RelayOptions) {
+    const { forward, back, full = "pause", error } = options;
+    const calls = new HandlerCalls<Relay>(
+      this,
+      error === undefined ? {} : { error: (_, failure) => error.call(options, failure) },
+    );
+    const towards = (transform: RelayOptions["forward"], name: string) => ({
+      transform: transform && ((frames: Uint8Array[]) => transform.call(options, frames)),
+      full,
+      onThrown: (cause: unknown) => calls.threw(name, cause),
+    });
+    this.#forward = new Direction(a, b, towards(forward, "forward"));
+    this.#back = new Direction(b, a, towards(back, "back"));
+    this.#forward.start();
+    try {
+      this.#back.start();
+    } catch (busy) {
+      this.#forward.end();
+      throw busy;
+    }
+    this.#forget = [a, b].map(({ channel }) => channel.onClose((reason) => this.#end(reason)));
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  get finished(): Promise<TunTapError | undefined> {
+    return this.#finished.promise;
+  }
+
+  counters(): ReturnType<Relay["counters"]> {
+    return { forward: this.#forward.counters(), back: this.#back.counters() };
+  }
+
+  close(): void {
+    this.#end(undefined);
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.close();
+  }
+
+  #end(reason: TunTapError | undefined): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#forward.end();
+    this.#back.end();
+    for (const forget of this.#forget) forget();
+    this.#finished.resolve(reason);
+  }
+}
+
+export type { Relay, RelayEnd, RelayedCounters, RelayOptions, UdpPeer } from "./types.ts";

@@ -1,0 +1,54 @@
+import type { Device } from "../device/types.ts";
+import type { TunTapError } from "../errors.ts";
+import type { FrameSource } from "../io/types.ts";
+import type { Endpoint, UdpSocket } from "../udp/types.ts";
+
+/** One peer of an unconnected socket, known by its address and port. Datagrams of others are dropped, and counted. */
+export interface UdpPeer {
+  readonly socket: UdpSocket;
+  readonly peer: Endpoint;
+}
+
+/** What a relay joins: a device, a connected UDP socket, or one peer of a socket. */
+export type RelayEnd = Device | UdpSocket | UdpPeer;
+
+/** Options of `relay`. */
+export interface RelayOptions {
+  /**
+   * Called with each batch on its way from the first end to the second;
+   * returns what goes on in its place. It is called synchronously, and what it
+   * returns is sent before it is called again.
+   */
+  forward?(frames: Uint8Array[]): readonly FrameSource[];
+  /** The same from the second end to the first. */
+  back?(frames: Uint8Array[]): readonly FrameSource[];
+  /**
+   * What to do while an end takes no more: `"pause"` (the default) stops
+   * receiving from the other one, whose kernel queue then fills; `"drop"`
+   * drops what finds no room, and counts it.
+   */
+  full?: "pause" | "drop";
+  /** `forward` or `back` threw (`ERR_TUNTAP_HANDLER`), which costs their batch. Without this it is an uncaught exception. */
+  error?(error: TunTapError): void;
+}
+
+/** What went in one direction. */
+export interface RelayedCounters {
+  /** Frames that were handed to the other end. What that refused, as it was down, is in its own counters. */
+  readonly frames: number;
+  /** Frames that were lost: there was no room for them, their transform threw, or the relay ended. */
+  readonly dropped: number;
+  /** Datagrams that came from somebody else than the peer. */
+  readonly strangers: number;
+}
+
+/** Two ends that are joined, until either closes. */
+export interface Relay extends Disposable, AsyncDisposable {
+  readonly closed: boolean;
+  /** Resolves once the relay has ended: to why the end that closed did so, if there is a reason. */
+  readonly finished: Promise<TunTapError | undefined>;
+  /** What went through. */
+  counters(): { readonly forward: RelayedCounters; readonly back: RelayedCounters };
+  /** Ends the relay. Both ends stay open, and somebody else can receive from them. Does nothing the second time. */
+  close(): void;
+}
