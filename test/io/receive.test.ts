@@ -184,12 +184,13 @@ describePrivileged("receiving", () => {
       due = performance.now() + 5;
       ticks++;
     }, 5);
+    const begun = performance.now();
     await sending;
     clearInterval(timer);
     expect(ticks).toBeGreaterThan(5);
-    // Generous, for a busy machine: without a budget it is the whole flood.
-    expect(late).toBeLessThan(200);
-  }, 20_000);
+    // Without a budget a timer waits for the whole flood, which takes 20 times as long on a slow machine.
+    expect(late).toBeLessThan((performance.now() - begun) / 3);
+  }, 60_000);
 
   test("a loop that awaits nothing but frames leaves the event loop its turns", async () => {
     using tap = quietTap({ txQueueLength: 5000 });

@@ -14,8 +14,8 @@ function obstacle(): string | undefined {
   }
 }
 
-const missing = obstacle();
-const skipIsFailure = process.env["BUN_TUNTAP_REQUIRE_ROOT"] === "1";
+export const missing: string | undefined = obstacle();
+export const skipIsFailure: boolean = process.env["BUN_TUNTAP_REQUIRE_ROOT"] === "1";
 
 /** A `describe` that skips in sight, with the remedy in its name, where `reason` is given; CI makes a skip a failure. */
 export function describeUnless(reason: string | undefined, name: string, tests: () => void): void {

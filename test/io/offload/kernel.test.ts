@@ -1,6 +1,7 @@
 /** The kernel as the other implementation: what it splits itself for a plain device, we split for an offloading one. */
 import { expect, test } from "bun:test";
 import fc from "fast-check";
+import { kernelHas, testOnKernel } from "../../support/kernel.ts";
 import { describePrivileged } from "../../support/privilege.ts";
 import { mergeable, splittable, superPacket, traffic } from "./support/arbitraries.ts";
 import { drain, quiet, transmit } from "./support/kernel.ts";
@@ -12,6 +13,9 @@ const onto = (fields: Fields, ethernet: boolean): Fields => {
   const { tags = [], ...rest } = fields;
   return ethernet ? { ...rest, tags } : rest;
 };
+
+/** Whether this kernel can take such a super-packet from a packet socket. */
+const isKnown = ({ protocol }: Fields): boolean => protocol !== "udp" || kernelHas("udpOffload");
 
 // What the driver refuses is not given to it.
 const isIP = (frame: Uint8Array): boolean => [4, 6].includes((frame[0] ?? 0) >> 4);
@@ -31,6 +35,7 @@ describePrivileged("the kernel and offload", () => {
       fc.assert(
         fc.property(superPacket(splittable, 100), fc.boolean(), ({ fields: any, payload, size }, isWhole) => {
           const fields = onto(any, ethernet);
+          fc.pre(isWhole || isKnown(fields));
           // Of tags too, although the socket would allow one that is 0x8100.
           fc.pre(offsets(fields).payload - (ethernet ? 14 : 0) + payload.length <= mtu);
           for (const { kernel } of [offloading, plain]) transmit(kernel, fields, payload, isWhole ? undefined : size);
@@ -69,23 +74,26 @@ describePrivileged("the kernel and offload", () => {
     });
   }
 
-  test("a super-packet that was merged is one frame to the kernel, and its header says what it is", () => {
+  const merged = "a super-packet that was merged is one frame to the kernel, and its header says what it is";
+
+  const expectOneFrame = (protocol: "tcp" | "udp"): void => {
     using offloading = quiet(false, { offload: true });
     const { device, kernel } = offloading;
     for (const version of [4, 6] as const) {
-      for (const protocol of ["tcp", "udp"] as const) {
-        const fields = { ...plainFields, version, protocol };
-        const before = device.stats().rxPackets;
-        expect(device.sendMany(makeSegments(fields, noise(14_000), 1400))).toBe(10);
-        expect(device.stats().rxPackets - before).toBe(1n);
-        const [header] = kernel.receiveAll().map((frame) => frame.subarray(0, HEADER));
-        const type = protocol === "udp" ? 5 : version === 4 ? 1 : 4;
-        expect([header?.[0], header?.[1], Buffer.from(header ?? []).readUInt16LE(4)]).toEqual([1, type, 1400]);
-      }
+      const fields = { ...plainFields, version, protocol };
+      const before = device.stats().rxPackets;
+      expect(device.sendMany(makeSegments(fields, noise(14_000), 1400))).toBe(10);
+      expect(device.stats().rxPackets - before).toBe(1n);
+      const [header] = kernel.receiveAll().map((frame) => frame.subarray(0, HEADER));
+      const type = protocol === "udp" ? 5 : version === 4 ? 1 : 4;
+      expect([header?.[0], header?.[1], Buffer.from(header ?? []).readUInt16LE(4)]).toEqual([1, type, 1400]);
     }
-  });
+  };
 
-  test("udp: false leaves datagrams alone, both ways", () => {
+  test(`${merged}: TCP`, () => expectOneFrame("tcp"));
+  testOnKernel("udpOffload", `${merged}: UDP`, () => expectOneFrame("udp"));
+
+  testOnKernel("udpOffload", "udp: false leaves datagrams alone, both ways", () => {
     using offloading = quiet(false, { offload: { udp: false } });
     const { device, kernel } = offloading;
     expect(device.offload).toEqual({ raw: false, udp: false, disabled: [] });
@@ -109,7 +117,9 @@ describePrivileged("the kernel and offload", () => {
       fc.assert(
         fc.property(superPacket(mergeable, 60), ({ fields: any, payload, size }) => {
           const fields = { ...onto(any, ethernet), ...(ethernet ? { tags: [] } : {}) };
-          fc.pre(payload.length > size && payload.length < 65_000);
+          fc.pre(payload.length > size && payload.length < 65_000 && isKnown(fields));
+          // Kernels from 6.1.19x and 6.12 on raise a smaller one to 8 (TCP_MIN_GSO_SIZE of include/net/tcp.h).
+          fc.pre(fields.protocol === "udp" || size >= 8);
           transmit(kernel, fields, payload, size);
           const frames = drain(device);
           expect(frames).toHaveLength(1);

@@ -1,10 +1,11 @@
 /** Kernels of the 6.6.44 era refuse some super-packets with EINVAL; strace makes this one such a kernel. */
 import { expect, test } from "bun:test";
-import { describeUnless, describeWithTools } from "../../support/privilege.ts";
+import { describeOnKernel } from "../../support/kernel.ts";
+import { describeUnless } from "../../support/privilege.ts";
 
 /** Why strace cannot change what system calls return here, or undefined. */
 function noInjection(): string | undefined {
-  if (Bun.which("strace") === null) return undefined;
+  if (Bun.which("strace") === null) return "needs strace: install it with your package manager";
   const inject = ["-e", "trace=getppid", "-e", "inject=getppid:error=EINVAL"];
   const { exitCode } = Bun.spawnSync(["strace", "-qq", "-o", "/dev/null", ...inject, "true"]);
   return exitCode === 0 ? undefined : "needs strace that may trace: allow ptrace (CAP_SYS_PTRACE)";
@@ -23,7 +24,7 @@ function turns(when: string): unknown[] {
     .map((line) => JSON.parse(line));
 }
 
-describeWithTools("a kernel that refuses super-packets", ["strace"], () => {
+describeOnKernel("udpOffload", "a kernel that refuses super-packets", () => {
   describeUnless(noInjection(), "with strace", () => {
     // In each turn one frame alone, a run of TCP over IPv4, one over IPv6, one of UDP, and one frame alone.
     test("none refused: five writes a turn", () => {

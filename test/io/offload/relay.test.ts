@@ -51,7 +51,8 @@ describeWithTools("a file over TCP", TOOLS, () => {
         const { sent, arrived } = await overTcp(wire, address, BYTES / (mode === "raw" ? 4 : 8));
         expect(arrived).toEqual(sent);
       }
-      expect(Math.min(lost(), late())).toBeGreaterThan(5);
+      // Fewer bytes have too few frames for one in a hundred of them.
+      if (BYTES >= 64 * 1024 * 1024) expect(Math.min(lost(), late())).toBeGreaterThan(5);
       expect(wire.left.device.counters().malformed).toBe(0);
     },
     TIMEOUT_MS,

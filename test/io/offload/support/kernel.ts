@@ -10,7 +10,8 @@ export function quiet(
   options: OpenOptions<Tun> & OpenOptions<Tap> = {},
 ): { device: Device; kernel: PacketSocket } & Disposable {
   quietIPv6();
-  const all = { up: true, txQueueLength: 100_000, ...options };
+  // Kernels from 6.1.19x and 6.12 on refuse a longer queue.
+  const all = { up: true, txQueueLength: 32_767, ...options };
   const device = ethernet ? openTap(all) : openTun(all);
   const kernel = new PacketSocket(device.index);
   return {

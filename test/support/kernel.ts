@@ -1,0 +1,69 @@
+/** The features of newer kernels that tests ask for, each probed once, and how a test without its feature skips in sight. */
+import { test } from "bun:test";
+import { openTun } from "../../src/index.ts";
+import { describeUnless, missing, skipIsFailure } from "./privilege.ts";
+import { run } from "./system.ts";
+
+interface Feature {
+  /** Feature and first version, as the name of a skipped test says them. */
+  readonly needs: string;
+  /** Asks the kernel. */
+  probe(): boolean;
+}
+
+export type KernelFeature = "udpOffload" | "liveRename";
+
+const features: Record<KernelFeature, Feature> = {
+  /** TUN_F_USO4 and TUN_F_USO6, and the packet socket's VIRTIO_NET_HDR_GSO_UDP_L4. */
+  udpOffload: {
+    needs: "UDP segmentation offload on TUN and TAP (Linux 6.2)",
+    probe() {
+      using tun = openTun({ offload: true });
+      return tun.offload?.udp === true;
+    },
+  },
+  /** net/core/dev.c, dev_change_name(). */
+  liveRename: {
+    needs: "renaming an interface that is up (Linux 6.2)",
+    probe() {
+      using tun = openTun({ up: true });
+      try {
+        run("ip", "link", "set", "dev", tun.name, "name", `${tun.name}x`);
+        return true;
+      } catch {
+        return false;
+      }
+    },
+  },
+};
+
+const known = new Map<KernelFeature, boolean>();
+
+/** Whether this kernel has a feature; false where no interface can be made at all. */
+export function kernelHas(feature: KernelFeature): boolean {
+  const before = known.get(feature);
+  if (before !== undefined) return before;
+  const has = missing === undefined && features[feature].probe();
+  known.set(feature, has);
+  return has;
+}
+
+const reason = (feature: KernelFeature): string | undefined =>
+  kernelHas(feature) ? undefined : `needs a kernel with ${features[feature].needs}`;
+
+/** Tests that make interfaces and need a kernel feature; skipped in sight without it. */
+export function describeOnKernel(feature: KernelFeature, name: string, tests: () => void): void {
+  describeUnless(missing ?? reason(feature), name, tests);
+}
+
+/** One test that needs a kernel feature; skipped in sight without it, which is a failure in CI. */
+export function testOnKernel(
+  feature: KernelFeature,
+  name: string,
+  body: () => void | Promise<void>,
+  ms?: number,
+): void {
+  const why = reason(feature);
+  if (why === undefined || skipIsFailure) test(name, body, ms);
+  else test.skip(`${name} [skipped: ${why}]`, body);
+}
