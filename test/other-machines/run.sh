@@ -27,11 +27,17 @@ bun_for() {
   echo "$work/package/bin"
 }
 
+failed=() counts=()
+
+# Runs the demo and the tests, all of them, whatever fails.
 run_in() {
-  echo "== the demo"
-  "$1" unshare --net bun run demo
-  echo "== tests"
-  BUN_TUNTAP_FLOOD_FRAMES=100000 "$1" bun test --timeout 60000 "${@:2}"
+  echo "== $1: the demo"
+  "in_$1" unshare --net bun run demo || failed+=("$1: the demo")
+  echo "== $1: tests"
+  BUN_TUNTAP_FLOOD_FRAMES=${BUN_TUNTAP_FLOOD_FRAMES:-100000} "in_$1" bun test --timeout 60000 "${@:2}" 2>&1 | tee "$work/log" ||
+    failed+=("$1: tests")
+  count() { sed -nE "s/^ *([0-9]+) $1\$/\1/p" "$work/log" | tail -n 1; }
+  counts+=("$1: $(count pass) passed, $(count fail) failed, $(skipped=$(count skip); echo "${skipped:-0}") skipped")
 }
 
 in_musl() {
@@ -59,7 +65,7 @@ musl() {
     <(nm "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u) | sed 's/^/-Wl,-u,/' >"$work/wanted"
   gcc -O -shared -fPIC -nostdlib -Wl,-soname,libstdc++.so.6 -o "$work/libstdc++.so.6" "@$work/wanted" \
     test/other-machines/musl.c "$archive" "$gcc/libgcc_eh.a" "$gcc/libgcc.a"
-  run_in in_musl test/unit test/packet test/probe test/device test/open test/interface test/queues test/offload
+  run_in musl test/sys test/netlink test/packet test/probe test/io test/interface test/device test/handover test/capture
 }
 
 in_arm64() {
@@ -84,8 +90,14 @@ in_arm64() {
 arm64() {
   unpack qemu-user-static libc6-arm64-cross libstdc++6-arm64-cross libgcc-s1-arm64-cross
   bun_for aarch64 >"$work/where"
-  run_in in_arm64 test/packet test/unit/native.test.ts test/open/open.test.ts \
-    test/offload/{golden,malformed,merge,merge-table,read,split}.test.ts
+  run_in arm64 test/packet test/netlink test/sys/native.test.ts test/device/open.test.ts \
+    test/io/offload/{golden,malformed,merge,merge-table,read,split}.test.ts
 }
 
-for machine in "${@:-musl arm64}"; do for each in $machine; do "$each"; rm -rf "${work:?}"/*; done; done
+[ $# -gt 0 ] || set -- musl arm64
+for machine; do
+  "$machine"
+  rm -rf "${work:?}"/*
+done
+printf '%s\n' "${counts[@]}"
+[ ${#failed[@]} -eq 0 ] || { printf 'Failed: %s\n' "${failed[@]}"; exit 1; }
