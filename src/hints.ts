@@ -18,7 +18,17 @@ const filesHint = "close what is not needed, or raise the limit on open files (`
 /** setns(2) asks for CAP_SYS_ADMIN in the caller's user namespace and in the one that owns the network namespace. */
 export const enteringHint = "entering another network namespace takes CAP_SYS_ADMIN, here and over it: run as root";
 
-/** By system call and code, or by code alone. */
+/**
+ * seccomp keeps a kind of socket from this process: of a systemd service with
+ * RestrictAddressFamilies= (systemd.exec(5)), whose lines add up.
+ */
+const familyHint =
+  "this process may not use netlink: in the systemd unit of this service add the line `RestrictAddressFamilies=AF_NETLINK AF_UNIX` under [Service], then `sudo systemctl daemon-reload` and restart it; elsewhere allow socket(AF_NETLINK) in the seccomp profile";
+
+const noIPv6Hint =
+  "this kernel has no IPv6: boot it without `ipv6.disable=1`, or load the module with `sudo modprobe ipv6`";
+
+/** Hints by system call and code, or by code alone. */
 const controlHints: Readonly<Record<string, string>> = {
   EMFILE: filesHint,
   ENFILE: filesHint,
@@ -26,6 +36,7 @@ const controlHints: Readonly<Record<string, string>> = {
   "ioctl(TUNGETIFF) EBADF": "there is no open file with that number",
   "ioctl(TUNGETIFF) EBADFD": "the fd is attached to no interface: attach it with TUNSETIFF first",
   "epoll_ctl(EPOLL_CTL_ADD) EEXIST": "the fd belongs to a device already: use that one",
+  "socket(NETLINK_ROUTE) EAFNOSUPPORT": familyHint,
   "setns(CLONE_NEWNET) EPERM": enteringHint,
   "ioctl(TUNGETDEVNETNS) EPERM": movedHint,
   "netlink(RTM_NEWLINK) ENODEV": movedHint,
@@ -36,6 +47,11 @@ const controlHints: Readonly<Record<string, string>> = {
   "ioctl(TUNSETTXFILTER) EINVAL": "a TUN has no MAC addresses to filter by: open a TAP",
   "ioctl(TUNATTACHFILTER) EINVAL":
     "a TAP takes a classic BPF program of 1 to 4096 instructions whose every path ends in a return; a TUN takes none",
+  "ioctl(TUNATTACHFILTER) ENOMEM":
+    "the program is longer than the kernel's limit of memory for a socket's options: shorten it, or raise the limit with `sudo sysctl net.core.optmem_max=131072`",
+  "ioctl(TUNSETIFF) E2BIG": "the interface has 256 queues, which is as many as the kernel attaches: close one first",
+  "ioctl(TUNSETQUEUE) E2BIG":
+    "the interface has 256 queues, which is as many as the kernel attaches: detach or close one first",
   "ioctl(TUNSETQUEUE) EINVAL":
     "the queue is attached, or detached, already; or the device was opened without multiQueue",
   "ioctl(TUNSETSTEERINGEBPF) EBADF": "there is no open file with that number",
@@ -51,6 +67,11 @@ const controlHints: Readonly<Record<string, string>> = {
   "netlink(RTM_NEWADDR) EEXIST": "the interface has that address already",
   "netlink(RTM_NEWADDR) EINVAL": "an IPv6 address needs an MTU of 1280 bytes or more (RFC 8200 section 5)",
   "netlink(RTM_NEWADDR) EACCES": "IPv6 is switched off for the interface: `sysctl net.ipv6.conf.NAME.disable_ipv6=0`",
+  // rtnetlink has no function for a family that is not there (net/core/rtnetlink.c rtnetlink_rcv_msg()).
+  "netlink(RTM_NEWADDR) EOPNOTSUPP": noIPv6Hint,
+  "netlink(RTM_NEWADDR) EAFNOSUPPORT": noIPv6Hint,
+  "netlink(RTM_NEWROUTE) EOPNOTSUPP": noIPv6Hint,
+  "netlink(RTM_NEWROUTE) EAFNOSUPPORT": noIPv6Hint,
   "netlink(RTM_DELADDR) EADDRNOTAVAIL": "the interface has no such address: addresses() lists those it has",
   "netlink(RTM_NEWROUTE) EEXIST": "there is such a route already: give another `metric`, or remove that one first",
   "netlink(RTM_NEWROUTE) ENETDOWN": "a route needs an interface that is up: call up() first",
@@ -71,12 +92,17 @@ function privilegeHint(code: string, syscall: string, netAdmin: () => boolean): 
     : "changing an interface needs CAP_NET_ADMIN: run as root, or `sudo setcap cap_net_admin+ep $(command -v bun)`";
 }
 
-/** Whether CAP_NET_ADMIN, number 12 of include/uapi/linux/capability.h, is effective; false if /proc does not tell. */
+/** Returns whether CAP_NET_ADMIN, number 12 of include/uapi/linux/capability.h, is effective. */
 export function hasNetAdmin(): boolean {
+  return hasCapability(12);
+}
+
+/** Returns whether a capability (CAP_*) is effective in this process; false if /proc does not tell. */
+export function hasCapability(capability: number): boolean {
   try {
     const status = process.getBuiltinModule("node:fs").readFileSync("/proc/self/status", "latin1");
     const effective = /^CapEff:\s*([0-9a-f]+)/m.exec(status)?.[1] ?? "0";
-    return (BigInt(`0x${effective}`) & (1n << 12n)) !== 0n;
+    return ((BigInt(`0x${effective}`) >> BigInt(capability)) & 1n) === 1n;
   } catch {
     return false;
   }

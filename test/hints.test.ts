@@ -166,6 +166,12 @@ describe("withHint()", () => {
     ["netlink(RTM_DELADDR)", -99, "addresses()"],
     ["netlink(RTM_NEWLINK)", -17, "another interface has that name"],
     ["netlink(RTM_NEWLINK)", -16, "call down() first"],
+    ["socket(NETLINK_ROUTE)", -97, "`RestrictAddressFamilies=AF_NETLINK AF_UNIX`"],
+    ["netlink(RTM_NEWADDR)", EOPNOTSUPP, "this kernel has no IPv6"],
+    ["netlink(RTM_NEWROUTE)", EOPNOTSUPP, "this kernel has no IPv6"],
+    ["ioctl(TUNATTACHFILTER)", -12, "net.core.optmem_max"],
+    ["ioctl(TUNSETIFF)", -7, "256 queues"],
+    ["ioctl(TUNSETQUEUE)", -7, "256 queues"],
   ])("says about %s with errno %d what to do: … %s …", (syscall, errno, cure) => {
     const error = withHint(systemError(errno, syscall, { detail: "the kernel's words" }), () => false) as TunTapError;
     expect(error.hint).toContain(cure);

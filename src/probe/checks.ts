@@ -27,6 +27,7 @@ function machine(facts: ProbeFacts): ProbeCheck[] {
     check("bun", "Bun", bun(facts)),
     check("shim", "C shim", shim(facts)),
     check("waker", "Wake-ups", waker(facts)),
+    check("rtnetlink", "rtnetlink", rtnetlink(facts)),
   ];
 }
 
@@ -66,6 +67,11 @@ function waker({ shim, waker: { kind, chosen, failure } }: ProbeFacts): Found {
   const why = chosen ? "BUN_TUNTAP_WAKER says so" : failure === null ? "" : told(failure);
   const cure = failure?.code === "EAGAIN" ? "all AIO contexts are taken: `sudo sysctl fs.aio-max-nr=1048576`" : unset;
   return { status: "warning", detail: `by a thread, which takes twice as long${why && `: ${why}`}`, cure };
+}
+
+function rtnetlink({ shim, rtnetlink: { failure } }: ProbeFacts): Found {
+  if (shim.works !== true) return withoutShim;
+  return failure === null ? ok("can be asked") : missing(failure);
 }
 
 const withoutShim = skipped("needs the C shim");

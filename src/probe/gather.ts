@@ -5,14 +5,18 @@ import { isOpenable, probeNode } from "./node.ts";
 import type { ProbedShim, ProbedWaker, ProbeFacts, ProbeReport } from "./report.ts";
 import { networkManagers, probeBun, probeSystem } from "./system.ts";
 import { trial, untried } from "./trial.ts";
-import { probeUser } from "./user.ts";
+import { probeUser, tryRouteSocket } from "./user.ts";
 import { probeWaker } from "./waker.ts";
 
-/** See `probe` of ../probe.ts. */
+/** See `probe` of ./index.ts. */
 export function report(): ProbeReport {
   const facts = gather();
-  // A device needs both: an interface, and a way to be woken.
-  return { ok: facts.tun.works === true && facts.waker.kind !== null, ...facts, checks: checksOf(facts) };
+  return { ok: isEnough(facts), ...facts, checks: checksOf(facts) };
+}
+
+/** Returns whether a device can be opened: it needs an interface, rtnetlink to ask about it, and a way to be woken. */
+function isEnough({ tun, rtnetlink, waker }: ProbeFacts): boolean {
+  return tun.works === true && rtnetlink.works === true && waker.kind !== null;
 }
 
 function gather(): ProbeFacts {
@@ -21,14 +25,16 @@ function gather(): ProbeFacts {
   const around = { bun: probeBun(), system: probeSystem(), shim, networkManagers: networkManagers() };
   const node = probeNode();
   if (!compiled) {
-    return { ...around, user: probeUser(false, untried), node, ...nothingTried, attachable: [], waker: unknownWaker };
+    const unknown = { attachable: [], waker: unknownWaker, rtnetlink: untried };
+    return { ...around, user: probeUser(false, untried), node, ...nothingTried, ...unknown };
   }
   return inThrowaway((netns, made) => {
     const user = probeUser(true, made);
     // Over another namespace this user may have rights that it has not here, where openTun() makes interfaces.
     const where = user.netAdmin.works === true ? netns : undefined;
     const devices = isOpenable(node) ? tryDevices(where) : nothingTried;
-    return { ...around, user, node, ...devices, attachable: attachable(), waker: probeWaker() };
+    const rtnetlink = tryRouteSocket();
+    return { ...around, user, node, ...devices, attachable: attachable(), waker: probeWaker(), rtnetlink };
   });
 }
 

@@ -46,6 +46,8 @@ export interface ProbeFacts {
   /** TUNSETOFFLOAD: what the driver takes, by kernel names, `TUN_F_TSO4`. */
   readonly offloads: Readonly<Record<string, boolean>> | null;
   readonly waker: ProbedWaker;
+  /** A socket to rtnetlink can be opened, by which interfaces are asked about and set. */
+  readonly rtnetlink: ProbeTrial;
   /** Services that run here and may take over a new interface. */
   readonly networkManagers: readonly ("systemd-networkd" | "NetworkManager")[];
 }

@@ -1,4 +1,5 @@
 import { check, TunTapError } from "../errors.ts";
+import { hasCapability } from "../hints.ts";
 import { CAP_NET_ADMIN, CAP_SYS_ADMIN } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { openRouteSocket, tryUserNamespace } from "../sys/netns.ts";
@@ -25,9 +26,7 @@ export function probeUser(compiled: boolean, networkNamespaces: ProbeTrial): Pro
 }
 
 function effectiveCapabilities(): ProbedUser["capabilities"] {
-  const mask = BigInt(`0x${/^CapEff:\s*([0-9a-f]+)/m.exec(read("/proc/self/status") ?? "")?.[1] ?? "0"}`);
-  const has = (capability: number): boolean => ((mask >> BigInt(capability)) & 1n) === 1n;
-  return { netAdmin: has(CAP_NET_ADMIN), sysAdmin: has(CAP_SYS_ADMIN) };
+  return { netAdmin: hasCapability(CAP_NET_ADMIN), sysAdmin: hasCapability(CAP_SYS_ADMIN) };
 }
 
 /** Its map is the identity, over all ids (user_namespaces(7)). */
@@ -47,6 +46,11 @@ export function openNamespaceOf(netns?: number): number {
   } finally {
     closeFd(socket);
   }
+}
+
+/** Tries what every device needs: a socket to rtnetlink. */
+export function tryRouteSocket(): ProbeTrial {
+  return trial(() => closeFd(openRouteSocket()));
 }
 
 function tryNetAdmin(): ProbeTrial {

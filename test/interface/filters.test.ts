@@ -1,5 +1,6 @@
 /** What a TAP's interface lets through: TUNSETTXFILTER and classic BPF, tried with frames of the kernel's. */
 import { beforeAll, expect, test } from "bun:test";
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { openTap, openTun, type Tap } from "../../src/index.ts";
 import { leavingNothing, refusal, warmUp } from "../device/support.ts";
 import { describeWithTools } from "../support/privilege.ts";
@@ -181,6 +182,21 @@ describeWithTools("attachFilter()", ["ip", "tcpdump"], () => {
       expect(() => tap.attachFilter(wrong as number[][])).toThrow(RangeError);
     }
     expect(await passing(tap, toAll)).toEqual([hosts[0]?.ip as string]);
+  });
+
+  // Each network namespace has it since Linux 6.9.
+  const limit = "/proc/sys/net/core/optmem_max";
+  test.skipIf(!existsSync(limit))("longer than the kernel's limit of memory: ENOMEM, with what raises it", async () => {
+    using tap = openTap();
+    const before = readFileSync(limit, "latin1");
+    writeFileSync(limit, "4096");
+    try {
+      const program = Array.from({ length: 1000 }, () => [6, 0, 0, 0]);
+      const error = await leavingNothing(() => refusal(() => tap.attachFilter(program)));
+      expect(error).toMatchObject({ code: "ENOMEM", hint: expect.stringContaining("sysctl net.core.optmem_max=") });
+    } finally {
+      writeFileSync(limit, before);
+    }
   });
 
   test("ret #0 lets nothing pass, 4096 instructions are taken, 4097 are not", async () => {

@@ -24,6 +24,7 @@ const noShim: Differences = {
   shim: { works: false, failure: failure("ERR_TUNTAP_NATIVE", null, null, "allow the compiler"), compileMs: null },
   user: { netAdmin: untried, networkNamespaces: untried, userNamespaces: untried },
   waker: { kind: null },
+  rtnetlink: untried,
 };
 
 const tooOld: ProbeFacts["shim"] = {
@@ -55,6 +56,14 @@ const rows: readonly Row[] = [
     id: "platform",
     status: "ok",
     detail: ["Linux 6.18.0 on arm64", "musl", "in podman"],
+  },
+  {
+    when: "seccomp keeps netlink away",
+    differences: { rtnetlink: refused("EAFNOSUPPORT", -97, "socket(NETLINK_ROUTE)", "allow it") },
+    id: "rtnetlink",
+    status: "missing",
+    detail: ["address family not supported", "EAFNOSUPPORT from socket(NETLINK_ROUTE)"],
+    cure: "allow it",
   },
   {
     when: "Bun is old",
@@ -294,7 +303,7 @@ describe("checksOf()", () => {
 
   test("finds nothing to cure where all is well", () => {
     expect(checksOf(well).map(({ id }) => id)).toEqual([
-      ...["platform", "bun", "shim", "waker"],
+      ...["platform", "bun", "shim", "waker", "rtnetlink"],
       ...["user", "net-admin", "network-namespaces", "user-namespaces"],
       ...["node", "driver", "open", "tun", "tap"],
       ...["features", "offloads"],

@@ -41,6 +41,7 @@ export const well: ProbeFacts = {
   features: { IFF_TUN: true, IFF_TAP: true, IFF_VNET_HDR: true, IFF_BACKPRESSURE: false },
   offloads: { TUN_F_CSUM: true, TUN_F_TSO4: true, TUN_F_USO4: false },
   waker: { kind: "aio", chosen: false, failure: null },
+  rtnetlink: works,
   networkManagers: [],
 };
 
@@ -65,5 +66,6 @@ export function facts(differences: Differences = {}): ProbeFacts {
 
 export function report(differences: Differences = {}): ProbeReport {
   const made = facts(differences);
-  return { ok: made.tun.works === true && made.waker.kind !== null, ...made, checks: checksOf(made) };
+  const ok = made.tun.works === true && made.rtnetlink.works === true && made.waker.kind !== null;
+  return { ok, ...made, checks: checksOf(made) };
 }

@@ -181,7 +181,16 @@ describeUnless(noOthers(), "probe() and Bun", () => {
     expect(checkOf(report, "shim").cure).toContain("--no-addons");
     // What node:fs tells is told all the same.
     expect(report.node).toMatchObject({ kind: "character device", opening: { works: true } });
-    const skipped = ["waker", "network-namespaces", "user-namespaces", "tun", "tap", "features", "offloads"];
+    const skipped = [
+      "waker",
+      "rtnetlink",
+      "network-namespaces",
+      "user-namespaces",
+      "tun",
+      "tap",
+      "features",
+      "offloads",
+    ];
     expect(idsOf(report, "skipped")).toEqual(skipped);
   });
 

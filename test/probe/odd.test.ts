@@ -35,7 +35,7 @@ test("probe() on another architecture says so", () => {
   expect(checkOf(report, "platform")).toMatchObject({ status: "missing", detail: expect.stringContaining("riscv64") });
 });
 
-const [ENOSYS, EINVAL, EAGAIN] = [38, 22, 11];
+const [ENOSYS, EINVAL, EAGAIN, EAFNOSUPPORT] = [38, 22, 11, 97];
 const numbers = process.arch === "x64" ? { io_setup: 206, io_submit: 209 } : { io_setup: 0, io_submit: 2 };
 
 /** Makes the kernel answer one system call number with an errno (seccomp(2), classic BPF over struct seccomp_data). */
@@ -47,6 +47,33 @@ function refuse(call: keyof typeof numbers, errno: number): string {
     const program = new BigUint64Array([4n, BigInt(ptr(code))]);
     if (symbols.prctl(38, 1, 0, 0, 0) !== 0 || symbols.prctl(22, 2, ptr(program), 0, 0) !== 0) throw new Error("prctl");`;
 }
+
+/** What systemd's RestrictAddressFamilies=~AF_NETLINK installs: socket(2) of that family is EAFNOSUPPORT. */
+const withoutNetlink = `
+  const { dlopen, ptr } = await import("bun:ffi");
+  const { symbols } = dlopen("libc.so.6", { prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" } });
+  const code = new Uint32Array([
+    ...[0x20, 0], ...[0x03000015, ${process.arch === "x64" ? 41 : 198}],
+    ...[0x20, 16], ...[0x01000015, 16], ...[0x06, ${0x0005_0000 + EAFNOSUPPORT}], ...[0x06, 0x7fff0000],
+  ]);
+  const program = new BigUint64Array([6n, BigInt(ptr(code))]);
+  if (symbols.prctl(38, 1, 0, 0, 0) !== 0 || symbols.prctl(22, 2, ptr(program), 0, 0) !== 0) throw new Error("prctl");`;
+
+describePrivileged("where netlink is forbidden, as by systemd's RestrictAddressFamilies", () => {
+  test("probe() is not ok, and it, opening and listing say the line of the unit that cures it", () => {
+    const { report, opening, listing } = printed<Record<"report" | "opening" | "listing", never>>(`
+      ${withoutNetlink} ${probing}
+      const { openTun, listDevices } = await import("${top}/src/index.ts");
+      const failing = (call) => { try { call(); } catch ({ code, syscall, hint }) { return { code, syscall, hint }; } };
+      const [opening, listing] = [failing(openTun), failing(listDevices)];
+      console.log(JSON.stringify({ report: probe(), opening, listing }));`);
+    const hint = expect.stringContaining("`RestrictAddressFamilies=AF_NETLINK AF_UNIX`");
+    const error = { code: "EAFNOSUPPORT", syscall: "socket(NETLINK_ROUTE)", hint };
+    expect({ opening, listing }).toEqual({ opening: error, listing: error } as never);
+    expect(report as ProbeReport).toMatchObject({ ok: false, rtnetlink: { works: false }, tun: { works: true } });
+    expect(checkOf(report, "rtnetlink")).toMatchObject({ status: "missing", cure: hint });
+  });
+});
 
 /** Probes, opens a device, probes again, and says how a frame that came in was noticed. */
 const receiving = `

@@ -25,6 +25,7 @@ describe("render()", () => {
   ✓ Bun                 1.4.5
   ✓ C shim              compiled in 6.5 ms
   ✓ Wake-ups            by kernel AIO
+  ✓ rtnetlink           can be asked
 
 This user
   ✓ User                root
