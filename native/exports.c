@@ -71,6 +71,7 @@ static const struct { const char *name, *parameters; void *address; } exports[] 
 	EXPORT(vnet_write, "i32 ptr i32"),
 	EXPORT(vnet_push_many, "i32 ptr ptr ptr ptr i32 i32"),
 	EXPORT(vnet_flush, "i32 ptr"),
+	EXPORT(tx_keep, "ptr ptr ptr"),
 	EXPORT(nl_open, ""),
 	EXPORT(nl_bind, "i32 u32"),
 	EXPORT(sock_get_netns, "i32"),

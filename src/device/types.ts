@@ -169,6 +169,7 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
    * it refuses for good (malformed, or the interface is down) costs no other
    * one: it is dropped and counted in `counters().refused`, and the `error`
    * handler is told once a batch, with the first one's error (`frameIndex`).
+   * With `offload`, each flow keeps its order, but flows may change places.
    *
    * @returns how many of the first ones have been dealt with: taken, or
    * refused. Fewer than given means that `drain` follows.

@@ -206,7 +206,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       this.onWritable();
       if (this.sender.blocked) {
         this.sender.onWritable();
-        this.onDrain();
+        if (!this.sender.blocked) this.onDrain();
       }
     }
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0 && !this.closed) this.checkAlive();

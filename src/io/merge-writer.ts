@@ -1,34 +1,62 @@
+import { EAGAIN } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
-import type { BatchWriter } from "./sender.ts";
+import type { BatchWriter, Refusal } from "./sender.ts";
 import type { SuperPacketKind } from "./types.ts";
 
-/** Merges packets into super-packets where it can (native/vnet.c); single ones get a header that asks for nothing. */
+/** Kinds of super-packets by their bits in `off`, from the lowest. */
+const kinds: readonly SuperPacketKind[] = ["tcp4", "udp4", "tcp6", "udp6"];
+const UDP_OFF = 2 | 8;
+
+/** Places of the first members of `struct sending` (native/coalesce.c). */
+const PENDING = 0;
+const OFF = 1;
+const KEPT = 2;
+const KEPT_BYTES = 3;
+const REFUSED = 4;
+const REFUSALS = 5;
+const REFUSALS_MAX = 2048 + 512;
+
+/**
+ * Merges packets into super-packets, flow by flow (native/coalesce.c). Single
+ * packets get a virtio header that asks for nothing.
+ *
+ * Flows are written one after the other. If the kernel stops taking frames in
+ * between, some of the first frames are unwritten although later ones of other
+ * flows are not. These are copied, and written before anything else.
+ */
 export class MergingWriter implements BatchWriter {
   readonly #state = new Uint8Array(native().tx_size());
-  readonly #shared = new Int32Array(this.#state.buffer, 0, 2);
+  readonly #shared = new Int32Array(this.#state.buffer, 0, REFUSALS + 2 * REFUSALS_MAX);
   readonly #link: number;
   #unwanted: number;
+  /** Copies of frames that count as taken and wait to be written. */
+  #kept: Uint8Array[] = [];
+  #refusals: Refusal[] = [];
 
   constructor(ethernet: boolean, udp: boolean) {
     this.#link = ethernet ? 1 : 0;
     this.#unwanted = udp ? 0 : UDP_OFF;
-    this.#shared[1] = this.#unwanted;
+    this.#shared[OFF] = this.#unwanted;
   }
 
   /** The kinds of super-packets that the kernel has refused, and that are sent packet by packet since. */
   get disabled(): readonly SuperPacketKind[] {
-    const off = (this.#shared[1] as number) & ~this.#unwanted;
+    const off = (this.#shared[OFF] as number) & ~this.#unwanted;
     return kinds.filter((_, bit) => (off & (1 << bit)) !== 0);
   }
 
   /** Merges no UDP from now on, as the kernel takes none. */
   refuseUdp(): void {
     this.#unwanted = UDP_OFF;
-    this.#shared[1] = (this.#shared[1] as number) | UDP_OFF;
+    this.#shared[OFF] = (this.#shared[OFF] as number) | UDP_OFF;
   }
 
   get pending(): number {
-    return this.#shared[0] as number;
+    return this.#shared[PENDING] as number;
+  }
+
+  get kept(): number {
+    return this.#kept.length;
   }
 
   write(fd: number, frame: Uint8Array, length: number): number {
@@ -36,16 +64,69 @@ export class MergingWriter implements BatchWriter {
   }
 
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number {
-    return native().vnet_push_many(fd, this.#state, base, offsets, lengths, count, this.#link);
+    const done = native().vnet_push_many(fd, this.#state, base, offsets, lengths, count, this.#link);
+    if (done < count) {
+      lengths[done] = -EAGAIN;
+      this.#keep();
+    }
+    this.#noteRefusals();
+    return done;
   }
 
   flush(fd: number): number {
-    return native().vnet_flush(fd, this.#state);
+    const result = native().vnet_flush(fd, this.#state);
+    if (result < 0) this.#keep();
+    this.#noteRefusals();
+    return result;
+  }
+
+  resume(fd: number): number {
+    const frames = this.#kept;
+    const lengths = Int32Array.from(frames, ({ byteLength }) => byteLength);
+    let end = 0;
+    const offsets = lengths.map((length) => {
+      end += length;
+      return end - length;
+    });
+    this.#kept = [];
+    const pushed = this.push(fd, Buffer.concat(frames), offsets, lengths, frames.length);
+    const result = pushed < frames.length ? -EAGAIN : this.flush(fd);
+    if (result < 0) this.#kept.push(...frames.slice(pushed - this.pending));
+    this.#refusals = this.#refusals.map(({ place, errno }) => ({
+      place,
+      errno,
+      bytes: frames[place]?.byteLength ?? 0,
+    }));
+    return result;
+  }
+
+  takeRefusals(): readonly Refusal[] {
+    const refusals = this.#refusals;
+    if (refusals.length > 0) this.#refusals = [];
+    return refusals.sort((a, b) => a.place - b.place);
+  }
+
+  #noteRefusals(): void {
+    const shared = this.#shared;
+    const count = shared[REFUSED] as number;
+    for (let i = 0; i < count; i++) {
+      const at = REFUSALS + 2 * i;
+      this.#refusals.push({ place: shared[at] as number, errno: shared[at + 1] as number, bytes: 0 });
+    }
+    shared[REFUSED] = 0;
+  }
+
+  /** Copies what the kernel did not take of the first frames: their memory is the caller's again. */
+  #keep(): void {
+    const count = this.#shared[KEPT] as number;
+    if (count === 0) return;
+    const bytes = new Uint8Array(this.#shared[KEPT_BYTES] as number);
+    const lengths = new Int32Array(count);
+    native().tx_keep(this.#state, bytes, lengths);
+    let end = 0;
+    for (const length of lengths) {
+      this.#kept.push(bytes.subarray(end, end + length));
+      end += length;
+    }
   }
 }
-
-/** By their bits in `off` of struct sending, from the lowest. */
-const kinds: readonly SuperPacketKind[] = ["tcp4", "udp4", "tcp6", "udp6"];
-
-/** The bits of both families in `off` of struct sending (native/vnet.c). */
-const UDP_OFF = 2 | 8;

@@ -18,6 +18,20 @@ export interface BatchWriter {
   /** Writes what is pending, and returns 0; or `-errno`, and `pending` frames were not written. */
   flush(fd: number): number;
   readonly pending: number;
+  /** Frames that count as taken, and that {@link resume} has to write before any other. For writers that change the order. */
+  readonly kept?: number;
+  /** Writes the kept frames. Returns 0, or `-EAGAIN` if some are left. */
+  resume?(fd: number): number;
+  /** Returns the frames that count as taken and were refused for good, in order. For writers that go on then. */
+  takeRefusals?(): readonly Refusal[];
+}
+
+/** A frame that the kernel refused for good. */
+export interface Refusal {
+  /** Its place among the frames since the last {@link BatchWriter.flush}. */
+  readonly place: number;
+  readonly errno: number;
+  readonly bytes: number;
 }
 
 /** What refusals mean on this kind of fd: the sender above it knows nothing of interfaces. */
@@ -91,6 +105,7 @@ export class Sender<Cause extends string> {
   send(frame: FrameSource): boolean {
     const bytes = asBytes(frame);
     const length = lengthOf(bytes);
+    if (this.#resume() < 0) return this.#block();
     const result = this.#writer.write(this.#fd, bytes, length);
     if (result < 0) {
       if (result === -EAGAIN) return this.#block();
@@ -118,7 +133,7 @@ export class Sender<Cause extends string> {
     // A batch of none would not meet the fd.
     const closed = this.#fd < 0 ? this.#policy.endedBy(-EBADF) : undefined;
     if (closed !== undefined) throw closed;
-    let result = this.#write(batch);
+    let result = this.#resume() || this.#write(batch);
     while (result < 0 && result !== -EAGAIN) {
       const ended = this.#policy.endedBy(result);
       if (ended !== undefined) {
@@ -128,8 +143,10 @@ export class Sender<Cause extends string> {
       this.#refuse(batch, result);
       result = this.#write(batch);
     }
-    if (result < 0) this.#block();
+    const ended = this.#takeRefusals(batch);
+    if (ended === undefined && result < 0) this.#block();
     this.#account(batch);
+    if (ended !== undefined) throw ended;
     return batch.done;
   }
 
@@ -169,6 +186,38 @@ export class Sender<Cause extends string> {
     for (let i = 0; i < count; i++) batch.refused.push(batch.done++);
   }
 
+  /** Counts what the writer tells to have been refused. Returns why the channel has ended, if it has. */
+  #takeRefusals(batch?: Batch): TunTapError | undefined {
+    const { takeRefusals } = this.#writer;
+    let known: { errno: number; cause: Cause } | undefined;
+    for (const { place, errno, bytes } of takeRefusals?.call(this.#writer) ?? []) {
+      if (known?.errno !== errno) {
+        const ended = this.#policy.endedBy(errno);
+        if (ended !== undefined) return ended;
+        known = { errno, cause: this.#policy.causeOf(errno) };
+      }
+      this.#refused[known.cause]++;
+      if (batch === undefined) {
+        // Counted as sent when they were kept.
+        this.#frames--;
+        this.#bytes -= bytes;
+      } else {
+        batch.firstErrno ??= errno;
+        batch.refused.push(place);
+      }
+    }
+    return undefined;
+  }
+
+  /** Writes the frames that the writer keeps. Returns 0, or `-EAGAIN`. */
+  #resume(): number {
+    const writer = this.#writer;
+    if (writer.resume === undefined || writer.kept === 0) return 0;
+    const result = writer.resume(this.#fd);
+    this.#takeRefusals();
+    return result;
+  }
+
   /** Counts and shows what was taken of a batch, and tells that some was not. */
   #account({ given, done, refused, firstErrno }: Batch): void {
     const isAll = refused.length === 0 && done === given.length;
@@ -191,8 +240,12 @@ export class Sender<Cause extends string> {
     return waiter.promise;
   }
 
-  /** The kernel takes frames again. */
+  /** The kernel takes frames again, those that are kept first. Stays blocked if it does not take all of these. */
   onWritable(): void {
+    if (this.#resume() < 0) {
+      this.#block();
+      return;
+    }
     this.#blocked = false;
     for (const { resolve } of this.#waiters.splice(0)) resolve();
   }

@@ -1,10 +1,14 @@
 import base from "../../native/base.c" with { type: "text" };
+import checksum from "../../native/checksum.c" with { type: "text" };
+import coalesce from "../../native/coalesce.c" with { type: "text" };
 import table from "../../native/exports.c" with { type: "text" };
+import flows from "../../native/flows.c" with { type: "text" };
 import kernel from "../../native/kernel.c" with { type: "text" };
 import merge from "../../native/merge.c" with { type: "text" };
 import netns from "../../native/namespace.c" with { type: "text" };
 import socket from "../../native/netlink_socket.c" with { type: "text" };
-import offload from "../../native/split.c" with { type: "text" };
+import parts from "../../native/parts.c" with { type: "text" };
+import split from "../../native/split.c" with { type: "text" };
 import tun from "../../native/tun.c" with { type: "text" };
 import udp from "../../native/udp.c" with { type: "text" };
 import udpReceive from "../../native/udp_receive.c" with { type: "text" };
@@ -18,9 +22,13 @@ export const source: string = [
   kernel,
   base,
   tun,
-  offload,
-  merge,
+  checksum,
+  parts,
+  split,
   vnet,
+  merge,
+  flows,
+  coalesce,
   socket,
   netns,
   udp,

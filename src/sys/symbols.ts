@@ -67,6 +67,7 @@ export interface Native {
     link: number,
   ): number;
   vnet_flush(fd: number, state: Bytes): number;
+  tx_keep(state: Bytes, to: Bytes, lengths: Int32Array): number;
   nl_open(): number;
   nl_bind(fd: number, groups: number): number;
   sock_get_netns(fd: number): number;

@@ -5,9 +5,9 @@ import { kernelHas, testOnKernel } from "../../support/kernel.ts";
 import { describePrivileged } from "../../support/privilege.ts";
 import { mergeable, splittable, superPacket, traffic } from "./support/arbitraries.ts";
 import { drain, quiet, transmit } from "./support/kernel.ts";
+import { expectSameFlows } from "./support/order.ts";
 import { type Fields, makeSegments, noise, offsets, plainFields } from "./support/packets.ts";
 import { HEADER, receive } from "./support/shim.ts";
-import { withoutId } from "./support/soundness.ts";
 
 const onto = (fields: Fields, ethernet: boolean): Fields => {
   const { tags = [], ...rest } = fields;
@@ -62,9 +62,7 @@ describePrivileged("the kernel and offload", () => {
           expect(device.sendMany(given)).toBe(given.length);
           const taken = kernel.receiveAll();
           const packets = receive(taken, ethernet);
-          expect(packets.map((frame) => withoutId(frame, ethernet))).toEqual(
-            given.map((frame) => withoutId(frame, ethernet)),
-          );
+          expectSameFlows(packets, given, ethernet);
           frames += given.length;
           writes += taken.length;
         }),

@@ -64,7 +64,7 @@ describe("on a TAP", () => {
   });
 
   test("a short frame with padding goes as it is", () => {
-    const small = makeSegments({ ...tap, options: [] }, noise(4), 1);
+    const small = makeSegments({ ...tap, protocol: "udp" }, noise(4), 1);
     expect(runs(small)).toEqual([4]);
     const padded = small.map((frame) => Uint8Array.from([...frame, ...new Uint8Array(60 - frame.length)]));
     expect(runs(padded)).toEqual([1, 1, 1, 1]);

@@ -5,10 +5,10 @@ import { systemError, type TunTapError } from "../../../src/errors.ts";
 import { MergingWriter } from "../../../src/io/merge-writer.ts";
 import { type RefusalPolicy, Sender } from "../../../src/io/sender.ts";
 import { traffic } from "./support/arbitraries.ts";
+import { expectSameFlows } from "./support/order.ts";
 import { FLAG, makePacket, makeSegments, noise, plainFields } from "./support/packets.ts";
 import { receive } from "./support/shim.ts";
 import { socketPair } from "./support/sockets.ts";
-import { withoutId } from "./support/soundness.ts";
 
 /** Refuses what the socket refuses, under one cause. */
 const policy: RefusalPolicy<"other"> = {
@@ -22,12 +22,14 @@ const policy: RefusalPolicy<"other"> = {
 /** A sender, and what it has written; there is room for some 40 KB of that. */
 function rig(
   ethernet = false,
-): { sender: Sender<"other">; wants: () => number; written: () => Uint8Array[] } & Disposable {
+): { sender: Sender<"other">; writer: MergingWriter; wants: () => number; written: () => Uint8Array[] } & Disposable {
   const [ours, theirs] = socketPair(20_000);
   let wants = 0;
-  const sender = new Sender(ours.fd, new MergingWriter(ethernet, true), policy, { onWant: () => wants++ });
+  const writer = new MergingWriter(ethernet, true);
+  const sender = new Sender(ours.fd, writer, policy, { onWant: () => wants++ });
   return {
     sender,
+    writer,
     wants: () => wants,
     written: () => theirs.receiveAll(),
     [Symbol.dispose]() {
@@ -44,27 +46,38 @@ const run = (port: number, count = 5): Uint8Array[] =>
 
 describe("sendMany", () => {
   test("takes a prefix, whatever the mix and wherever the kernel stops, and goes on behind it", () => {
-    let stops = 0;
+    let [stops, kept] = [0, 0];
     fc.assert(
-      fc.property(traffic, ({ frames, ethernet }) => {
+      fc.property(traffic, ({ frames: made, ethernet }) => {
         using device = rig(ethernet);
-        const { sender } = device;
+        const { sender, writer } = device;
+        const frames = made.map((frame) => frame.slice());
         const received: Uint8Array[] = [];
         let taken = 0;
         // Each turn has room for some, so it ends.
-        for (let turn = 0; taken < frames.length && turn < 200; turn++) {
+        for (let turn = 0; (taken < frames.length || writer.kept > 0) && turn < 200; turn++) {
           const before = device.wants();
-          const count = sender.sendMany(frames.slice(taken));
-          expect(sender.blocked).toBe(count < frames.length - taken);
+          const given = frames.slice(taken);
+          const count = sender.sendMany(given);
+          // Their memory is the caller's again.
+          const sent = given.slice(0, count).map((frame) => frame.slice());
+          for (const frame of given.slice(0, count)) frame.fill(0xee);
+          frames.splice(taken, count, ...sent);
+          expect(sender.blocked).toBe(count < given.length || writer.kept > 0);
           expect(device.wants() - before).toBe(sender.blocked ? 1 : 0);
           if (sender.blocked) stops++;
+          kept += writer.kept;
           taken += count;
           received.push(...receive(device.written(), ethernet));
-          expect(received.map((frame) => withoutId(frame, ethernet))).toEqual(
-            frames.slice(0, taken).map((frame) => withoutId(frame, ethernet)),
-          );
-          sender.onWritable();
+          // Those that count as taken have come, or are the writer's to send.
+          expect(received.length + writer.kept).toBe(taken);
+          if (writer.kept === 0) expectSameFlows(received, frames.slice(0, taken), ethernet);
+          for (let wake = 0; sender.blocked && wake < 50; wake++) {
+            sender.onWritable();
+            received.push(...receive(device.written(), ethernet));
+          }
         }
+        expectSameFlows(received, frames, ethernet);
         const bytes = frames.reduce((sum, { length }) => sum + length, 0);
         expect(sender.counters()).toEqual({
           framesSent: frames.length,
@@ -77,6 +90,7 @@ describe("sendMany", () => {
     );
     // Or this shows little.
     expect(stops).toBeGreaterThan(40);
+    expect(kept).toBeGreaterThan(20);
   });
 
   test("a frame alone that is refused behind a run that was: the count is never less than none", () => {
@@ -99,6 +113,61 @@ describe("sendMany", () => {
     expect(taken).toBeGreaterThan(0);
     expect([taken % 5, taken < runs.length]).toEqual([0, true]);
     expect(receive(device.written(), false)).toEqual(runs.slice(0, taken));
+  });
+
+  const flows = [run(1, 300), run(2, 300), run(3, 300)];
+  /** Three flows in turns, of which there is room for two. */
+  const threeFlows = (): Uint8Array[] =>
+    Array.from({ length: 300 }, (_, at) => flows.map((frames) => frames[at] as Uint8Array)).flat();
+
+  test("frames that are kept go before any other, send()'s too, and nothing is sent while they wait", () => {
+    using device = rig();
+    const { sender, writer } = device;
+    const frames = threeFlows();
+    const taken = sender.sendMany(frames);
+    expect([taken < frames.length || sender.blocked, writer.kept > 0]).toEqual([true, true]);
+    const kept = writer.kept;
+    expect([sender.send(bare(4)), sender.sendMany([bare(4)]), writer.kept]).toEqual([false, 0, kept]);
+    const received = receive(device.written(), false);
+    expect(received).toHaveLength(taken - kept);
+    expect([sender.send(bare(4)), writer.kept]).toEqual([true, 0]);
+    received.push(...receive(device.written(), false));
+    expect(received.at(-1)).toEqual(bare(4));
+    expectSameFlows(received.slice(0, -1), frames.slice(0, taken), false);
+  });
+
+  test("the wake-up sends what is kept, and asks for another one if there is no room yet", async () => {
+    using device = rig();
+    const { sender, writer } = device;
+    sender.sendMany(threeFlows());
+    const waiting = sender.whenWritable();
+    const before = device.wants();
+    sender.onWritable();
+    expect([sender.blocked, device.wants() - before, writer.kept > 0]).toEqual([true, 1, true]);
+    device.written();
+    sender.onWritable();
+    expect([sender.blocked, writer.kept]).toEqual([false, 0]);
+    await waiting;
+  });
+
+  test("frames that are kept and refused later are counted as refused, not as sent", () => {
+    const [ours, theirs] = socketPair(20_000);
+    using _ = ours;
+    const writer = new MergingWriter(false, true);
+    const sender = new Sender(ours.fd, writer, policy, { onWant: () => {} });
+    const frames = threeFlows();
+    const taken = sender.sendMany(frames);
+    const kept = writer.kept;
+    expect(kept).toBeGreaterThan(0);
+    theirs[Symbol.dispose]();
+    sender.onWritable();
+    const size = (frames[0] as Uint8Array).length;
+    expect(sender.counters()).toEqual({
+      framesSent: taken - kept,
+      bytesSent: (taken - kept) * size,
+      refused: kept,
+      refusedBy: { other: kept },
+    });
   });
 
   test("send() goes alone, and behind what sendMany() took", () => {

@@ -5,9 +5,13 @@
 #include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
 #include "../../../../native/tun.c"
+#include "../../../../native/checksum.c"
+#include "../../../../native/parts.c"
 #include "../../../../native/split.c"
-#include "../../../../native/merge.c"
 #include "../../../../native/vnet.c"
+#include "../../../../native/merge.c"
+#include "../../../../native/flows.c"
+#include "../../../../native/coalesce.c"
 
 extern void *malloc(size);
 extern void free(void *);
@@ -15,7 +19,7 @@ extern int memcmp(const void *, const void *, size);
 extern int printf(const char *, ...);
 extern void abort(void);
 
-enum { EAGAIN = 11, EINVAL = 22 };
+enum { EAGAIN = 11, EINVAL = 22, ENOBUFS = 105 };
 
 #define CHECK(condition) do { if (!(condition)) { printf("%s:%d: %s\n", __FILE__, __LINE__, #condition); abort(); } } while (0)
 

@@ -1,7 +1,9 @@
 /*
- * Merging: a program of which each step makes a packet, and then all of them
- * are sent. What is written has to be the packets, in order, and nothing else:
- * as they are, or in super-packets that split to them.
+ * Merging: a program of which each step makes packets, and then all of them
+ * are sent. What is written has to be the packets, each once: as they are, or
+ * in super-packets that split to them; those of one flow in order. Where the
+ * kernel stops or refuses some, these have to be the ones that are kept, given
+ * back or told to be refused.
  */
 #include "common.h"
 
@@ -26,9 +28,13 @@ static int fake_writev(long number, int fd, const void *vectors, size count)
 	u8 *to;
 	(void)fd;
 	attempts++;
-	/* A super-packet that is refused, and no more room from some write on. */
-	if (attempts > full || attempts == refused)
-		return attempts > full ? -EAGAIN : -EINVAL;
+	/* A super-packet that is refused, or one in three for want of memory, and no more room from some write on. */
+	if (attempts > full)
+		return -EAGAIN;
+	if (attempts == refused)
+		return -EINVAL;
+	if (refused > 200 && attempts % 3 == 0 && n > 2)
+		return -ENOBUFS;
 	CHECK(number == NR_writev && n >= 2 && n <= 1024 && write_count < WRITES);
 	for (i = 0; i < n; i++)
 		total += (int)v[i].length;
@@ -163,20 +169,18 @@ static void make_frames(int link)
 }
 
 /* Whether they are the same but for what merging may change: identification where DF is set, and how a sum of zero is written. */
-static void check_same(const u8 *a, const u8 *b, int n, int link)
+static int is_like(const u8 *a, const u8 *b, int n, int link)
 {
 	struct parts p;
 	u8 *x = copy_of(a, n), *y = copy_of(b, n);
 	u8 *both[2];
-	int i, at;
+	int i, at, like;
 	both[0] = x;
 	both[1] = y;
 	if (memcmp(a, b, (size)n) && find_parts(x, n, link, &p)) {
-		CHECK(!memcmp(x, y, (size)p.ip));
 		for (i = 0; i < 2; i++) {
 			u8 *f = both[i];
-			if (p.version == 4 && f[p.ip + 6] & 0x40) {
-				CHECK(slow_sum(0, f + p.ip, 20) == 0xffff);
+			if (p.version == 4 && f[p.ip + 6] & 0x40 && slow_sum(0, f + p.ip, 20) == 0xffff) {
 				put16(f + p.ip + 4, 0);
 				put16(f + p.ip + 10, 0);
 			} else if (p.version == 4 && get16(f + p.ip + 10) == 0xffff)
@@ -186,19 +190,132 @@ static void check_same(const u8 *a, const u8 *b, int n, int link)
 				put16(f + at, 0);
 		}
 	}
-	CHECK(!memcmp(x, y, (size)n));
+	like = !memcmp(x, y, (size)n);
 	free(x);
 	free(y);
+	return like;
+}
+
+/* What a frame tells of its flow, found without the code under test. */
+struct key { int known, size; u8 addresses[32], ports[5]; };
+
+static void find_key(const u8 *f, int n, int link, struct key *k)
+{
+	int at = 0, tags, type = 0, protocol;
+	memset(k, 0, sizeof *k);
+	if (link) {
+		for (at = 12, tags = 0; at + 2 <= n; at += 4, tags++) {
+			type = f[at] << 8 | f[at + 1];
+			if ((type != 0x8100 && type != 0x88a8) || tags == 2)
+				break;
+		}
+		at += 2;
+	}
+	f += at;
+	n -= at;
+	if (n < 20 || (link && type != (f[0] >> 4 == 4 ? 0x0800 : 0x86dd)))
+		return;
+	if (f[0] == 0x45) {
+		k->size = 8;
+		protocol = f[9];
+		memcpy(k->addresses, f + 12, 8);
+		if ((f[6] & 0xbf) || f[7])
+			protocol = 0;
+		at = 20;
+	} else if (f[0] >> 4 == 6 && n >= 40 && f[6] != 0 && f[6] != 43 && f[6] != 60) {
+		k->size = 32;
+		protocol = f[6];
+		memcpy(k->addresses, f + 8, 32);
+		at = 40;
+	} else
+		return;
+	k->known = 1;
+	if ((protocol == 6 || protocol == 17) && n >= at + 4) {
+		k->known = 2;
+		k->ports[0] = (u8)protocol;
+		memcpy(k->ports + 1, f + at, 4);
+	}
+}
+
+static int must_keep_order(const struct key *a, const struct key *b)
+{
+	if (!a->known || !b->known)
+		return 1;
+	if (a->size != b->size || memcmp(a->addresses, b->addresses, 32))
+		return 0;
+	return a->known < 2 || b->known < 2 || !memcmp(a->ports, b->ports, 5);
+}
+
+/* Where each frame came out: 0 for nowhere. */
+static int places[FRAMES], place_count;
+
+/* A frame that came out: the first of those that are like it and have not come out yet. */
+static void came_out(const u8 *p, int n, int taken, int link)
+{
+	int i;
+	for (i = 0; i < taken; i++)
+		if (!places[i] && lengths[i] == n && is_like(p, frames[i], n, link))
+			break;
+	CHECK(i < taken);
+	places[i] = ++place_count;
+}
+
+/* The packets of one write. */
+static void check_write(const u8 *write, int length, int taken, int link)
+{
+	static u8 packet[70000];
+	static const u8 none[10];
+	struct virtio_net_hdr h;
+	struct split s;
+	const u8 *f = write + 10;
+	int told, n = length - 10;
+	memcpy(&h, write, 10);
+	if (!h.gso_type) {
+		CHECK(!memcmp(write, none, 10));
+		came_out(f, n, taken, link);
+		return;
+	}
+	told = split_begin(&s, f, n, &h, link);
+	CHECK(told > 1 && told <= (h.gso_type == 5 ? 64 : 512));
+	CHECK(h.gso_type == 5 || h.gso_size >= 8);
+	CHECK(h.flags == 1 && h.hdr_len == s.p.payload && n - s.p.ip <= 65535);
+	CHECK(s.p.version == 6 || ((int)get16(f + s.p.ip + 2) == n - s.p.ip && slow_sum(0, f + s.p.ip, 20) == 0xffff));
+	CHECK(s.p.version == 4 || (int)get16(f + s.p.ip + 4) == n - s.p.ip - 40);
+	CHECK(!link || h.gso_type == 5 || get16(f + s.p.ip - 2) == (h.gso_type == 1 ? 0x0800u : 0x86ddu));
+	while ((n = split_length(&s)) > 0) {
+		split_next(&s, packet);
+		came_out(packet, n, taken, link);
+	}
+}
+
+/* The frames that are kept come out last. */
+static void check_kept(struct sending *tx, int taken, int link)
+{
+	static int kept_lengths[FRAMES];
+	u8 *bytes = malloc((size)tx->kept_bytes + 1), *at = bytes;
+	int i, count = tx->kept;
+	CHECK(count <= taken && tx_keep((u8 *)tx, bytes, kept_lengths) == count);
+	for (i = 0; i < count; at += kept_lengths[i++])
+		came_out(at, kept_lengths[i], taken, link);
+	CHECK(at == bytes + tx->kept_bytes);
+	free(bytes);
+}
+
+static void check_order(int taken, int link)
+{
+	static struct key keys[FRAMES];
+	int i, k;
+	for (i = 0; i < taken; i++) {
+		find_key(frames[i], lengths[i], link, &keys[i]);
+		for (k = 0; k < i; k++)
+			CHECK(places[k] < places[i] || !places[i] || !must_keep_order(&keys[k], &keys[i]));
+	}
 }
 
 int LLVMFuzzerTestOneInput(const u8 *data, size given)
 {
 	static struct sending tx;
-	static u8 packet[70000];
-	struct virtio_net_hdr h;
-	struct split s;
-	static const u8 none[10];
-	int i, r = 0, link, told, taken, n, at = 0, previous = -1;
+	int i, r = 0, link, taken;
 	if (given < 4)
 		return 0;
 	input = data;
@@ -212,45 +329,38 @@ int LLVMFuzzerTestOneInput(const u8 *data, size given)
 		full = 1 << 30;
 	make_frames(link);
 	transfer = fake_writev;
-	write_count = attempts = 0;
+	write_count = attempts = place_count = 0;
+	memset(places, 0, sizeof places);
 	for (i = 0; i < frame_count && r >= 0; i++)
 		r = vnet_push(3, (u8 *)&tx, frames[i], lengths[i], link);
 	if (r < 0)
 		i--;
 	else
 		r = vnet_flush(3, (u8 *)&tx);
-	CHECK(tx.run.count == 0);
-	CHECK(r >= 0 || r == -EAGAIN || r == -EINVAL);
+	CHECK(tx.flows.open == 0 && !tx.flows.last && tx.window.count == 0);
+	CHECK(r == 0 || r == -EAGAIN);
 	CHECK(tx.pending >= 0 && tx.pending <= i && (r < 0 || tx.pending == 0));
 	taken = r < 0 ? i - tx.pending : frame_count;
 	CHECK(r < 0 || i == frame_count);
 
+	/* Refused ones are not to come out again. */
+	CHECK(tx.refused <= taken);
+	for (i = 0; i < tx.refused; i++) {
+		CHECK(tx.refusals[i].at < taken && tx.refusals[i].error == -EINVAL && !places[tx.refusals[i].at]);
+		places[tx.refusals[i].at] = -1;
+	}
 	for (i = 0; i < write_count; i++) {
-		const u8 *write = writes[i], *f = write + 10;
-		memcpy(&h, write, 10);
-		n = write_lengths[i] - 10;
-		if (!h.gso_type) {
-			CHECK(!memcmp(write, none, 10) && at < taken && n == lengths[at]);
-			CHECK(!memcmp(f, frames[at], (size)n));
-			at++;
-		} else {
-			told = split_begin(&s, f, n, &h, link);
-			CHECK(told > 1 && told <= (h.gso_type == 5 ? 64 : 512) && at + told <= taken);
-			CHECK(h.flags == 1 && h.hdr_len == s.p.payload && n - s.p.ip <= 65535);
-			CHECK(s.p.version == 6 || ((int)get16(f + s.p.ip + 2) == n - s.p.ip && slow_sum(0, f + s.p.ip, 20) == 0xffff));
-			CHECK(s.p.version == 4 || (int)get16(f + s.p.ip + 4) == n - s.p.ip - 40);
-			CHECK(!link || h.gso_type == 5 || get16(f + s.p.ip - 2) == (h.gso_type == 1 ? 0x0800u : 0x86ddu));
-			for (; split_length(&s) > 0; at++) {
-				CHECK(split_length(&s) == lengths[at]);
-				split_next(&s, packet);
-				check_same(packet, frames[at], lengths[at], link);
-			}
-		}
-		CHECK(at > previous);
-		previous = at;
+		check_write(writes[i], write_lengths[i], taken, link);
 		free(writes[i]);
 	}
-	CHECK(at == taken);
+	if (r < 0)
+		check_kept(&tx, taken, link);
+	CHECK(place_count + tx.refused == taken);
+	for (i = 0; i < taken; i++)
+		if (places[i] < 0)
+			places[i] = 0;
+	check_order(taken, link);
+	tx.refused = 0;
 	for (i = 0; i < frame_count; i++)
 		free(frames[i]);
 	return 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Fuzzes native/split.c, merge.c and vnet.c under AddressSanitizer and under
+# Fuzzes what splits and merges in native/ under AddressSanitizer and under
 # UndefinedBehaviorSanitizer. Needs no root.
 #
 #   run.sh [seconds] [target...]   each target (split, merge, finish) under each

@@ -87,20 +87,22 @@ export function superPacket(
 }
 
 /** Something that happens to a stream of packets on its way. */
-const accident = fc.constantFrom("lost", "twice", "flipped", "cut", "fin", "ack", "odd");
+const accident = fc.constantFrom("lost", "twice", "flipped", "cut", "fin", "ack", "answer", "fragment", "echo", "odd");
 
-/** Packets of up to four flows, in turns of some packets each, with accidents; all on a TUN, or all on a TAP. */
+/** Packets of up to six flows, in turns of some packets each or interleaved, with accidents; all on a TUN, or all on a TAP. */
 export const traffic: fc.Arbitrary<{ frames: Uint8Array[]; ethernet: boolean }> = fc
   .tuple(
-    fc.array(mergeable, { minLength: 1, maxLength: 4 }),
+    fc.array(mergeable, { minLength: 1, maxLength: 6 }),
     fc.boolean(),
-    fc.array(fc.tuple(fc.nat(3), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 1500 }), bits(30)), {
+    fc.array(fc.tuple(fc.nat(5), fc.integer({ min: 1, max: 12 }), fc.integer({ min: 1, max: 1500 }), bits(30)), {
       maxLength: 12,
     }),
     fc.array(fc.tuple(fc.nat(150), accident), { maxLength: 6 }),
+    fc.option(bits(30)),
   )
-  .map(([flows, ethernet, turns, accidents]) => {
+  .map(([flows, ethernet, turns, accidents, seed]) => {
     const states = flows.map(({ tags = [], ...rest }) => (ethernet ? { ...rest, tags } : rest));
+    const queues = new Map<number, Uint8Array<ArrayBuffer>[]>();
     const frames = turns.flatMap(([turn, count, size, seed]) => {
       const which = turn % states.length;
       const fields = states[which] as Fields;
@@ -108,11 +110,26 @@ export const traffic: fc.Arbitrary<{ frames: Uint8Array[]; ethernet: boolean }> 
       const segments = makeSegments(fields, payload, size);
       const sequence = (fields.sequence + payload.length) % 2 ** 32;
       states[which] = { ...fields, sequence, id: (fields.id + segments.length) % 2 ** 16 };
+      queues.set(which, [...(queues.get(which) ?? []), ...segments]);
       return segments;
     });
+    if (seed !== null) frames.splice(0, frames.length, ...interleaved([...queues.values()], seed));
     for (const [at, what] of accidents) happen(frames, at, what, states[0] as Fields);
     return { frames, ethernet };
   });
+
+/** One packet of one flow after the other, each flow in order. */
+function interleaved(flows: readonly Uint8Array<ArrayBuffer>[][], seed: number): Uint8Array<ArrayBuffer>[] {
+  const queues = flows.map((flow) => [...flow]);
+  const picks = noise(
+    queues.reduce((sum, { length }) => sum + length, 0),
+    seed + 1,
+  );
+  return Array.from(picks, (pick) => {
+    const waiting = queues.filter(({ length }) => length > 0);
+    return (waiting[pick % waiting.length] as Uint8Array<ArrayBuffer>[]).shift() as Uint8Array<ArrayBuffer>;
+  });
+}
 
 function happen(frames: Uint8Array[], at: number, what: string, flow: Fields): void {
   const here = at % (frames.length + 1);
@@ -125,5 +142,29 @@ function happen(frames: Uint8Array[], at: number, what: string, flow: Fields): v
   if (what === "cut") frames[here] = frame.slice(0, (at * 37) % (frame.length + 1));
   if (what === "fin") insert(makePacket({ ...flow, protocol: "tcp", flags: FLAG.fin | FLAG.ack }, noise(at)));
   if (what === "ack") insert(makePacket({ ...flow, protocol: "tcp", flags: FLAG.ack }, new Uint8Array()));
+  if (what === "answer") insert(makePacket(answerTo(flow), new Uint8Array()));
+  if (what === "fragment")
+    insert(makePacket({ ...flow, version: 4, dontFragment: false, fragmentOffset: at }, noise(at)));
+  if (what === "echo") {
+    const echo = makePacket({ ...flow, protocol: "udp" }, noise(20));
+    const { ip } = offsets(flow);
+    echo[ip + (flow.version === 4 ? 9 : 6)] = flow.version === 4 ? 1 : 58;
+    insert(echo);
+  }
   if (what === "odd") insert(noise(at + 1, at + 1));
+}
+
+/** A bare acknowledgement in the other direction. */
+function answerTo(flow: Fields): Fields {
+  const { sourcePort, destinationPort, hosts, sequence, acknowledgement } = flow;
+  return {
+    ...flow,
+    protocol: "tcp",
+    flags: FLAG.ack,
+    hosts: [hosts[1], hosts[0]],
+    sourcePort: destinationPort,
+    destinationPort: sourcePort,
+    sequence: acknowledgement,
+    acknowledgement: sequence,
+  };
 }

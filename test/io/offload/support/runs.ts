@@ -1,10 +1,10 @@
 /** Packets in a row, and how they are merged. */
 import { expect } from "bun:test";
+import { expectSameFlows } from "./order.ts";
 import { type Fields, makePacket, noise, offsets, sum16 } from "./packets.ts";
 import { HEADER, receive, send } from "./shim.ts";
-import { withoutId } from "./soundness.ts";
 
-/** How many packets each write holds; fails if they are not the frames that were given, in order. */
+/** Returns how many packets each write holds; fails if they are not the frames that were given, each flow in order. */
 export function runs(frames: readonly Uint8Array[], ethernet = false, off = 0): number[] {
   const writes = send(frames, ethernet, off);
   const counts = writes.map((write) => {
@@ -14,9 +14,7 @@ export function runs(frames: readonly Uint8Array[], ethernet = false, off = 0): 
     );
     return packets.length;
   });
-  expect(receive(writes, ethernet).map((frame) => withoutId(frame, ethernet))).toEqual(
-    frames.map((frame) => withoutId(frame, ethernet)),
-  );
+  expectSameFlows(receive(writes, ethernet), frames, ethernet);
   return counts;
 }
 

@@ -1,13 +1,17 @@
 /*
- * The pure functions of native/split.c and merge.c, and those of native/vnet.c with reads
- * and writes that a test hands in and takes out. Compiled by shim.ts.
+ * The functions of native/ that split and merge, with reads and writes that a
+ * test hands in and takes out. Compiled by shim.ts.
  */
 #include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
 #include "../../../../native/tun.c"
+#include "../../../../native/checksum.c"
+#include "../../../../native/parts.c"
 #include "../../../../native/split.c"
-#include "../../../../native/merge.c"
 #include "../../../../native/vnet.c"
+#include "../../../../native/merge.c"
+#include "../../../../native/flows.c"
+#include "../../../../native/coalesce.c"
 
 /* Splits `frame` as a whole. Returns the number of packets, 0 if it is refused, or -1 if `out` is too small. */
 int shim_split(const u8 *frame, int n, const u8 *header, int link, u8 *out, int room, int *lengths, int count)
@@ -77,9 +81,10 @@ static int fake_writev(long number, int fd, const void *vectors, size n)
 
 /*
  * Pushes `count` frames, which lie one behind the other, and flushes. Returns
- * the number of writes; `report` is told the result, the number of frames that
- * were given when it came, how many are pending then, and the kinds that are
- * off (in and out).
+ * the number of writes. `report` gets the result, the number of frames that
+ * were given when it came, how many are pending then, the kinds that are off
+ * (in and out), how many are kept, how many were refused, and number and
+ * -errno of each of these. The kept ones go behind the writes.
  */
 int shim_send(u8 *state, const u8 *frames, const int *frame_lengths, int count, int link, const int *errors, int error_count, u8 *out, int room, int *lengths, int *report)
 {
@@ -105,6 +110,12 @@ int shim_send(u8 *state, const u8 *frames, const int *frame_lengths, int count, 
 	report[1] = i;
 	report[2] = tx->pending;
 	report[3] = tx->off;
+	report[4] = r < 0 ? tx->kept : 0;
+	report[5] = tx->refused;
+	memcpy(report + 6, tx->refusals, (size)tx->refused * sizeof *tx->refusals);
+	tx->refused = 0;
+	if (report[4])
+		tx_keep(state, written, written_lengths + written_count);
 	return written_count;
 }
 

@@ -1,4 +1,4 @@
-/** The C of native/split.c, merge.c and vnet.c (shim.c), called with bytes in place of an fd. */
+/** The C of native/ that splits and merges (shim.c), called with bytes in place of an fd. */
 import { cc } from "bun:ffi";
 
 const { symbols } = cc({
@@ -61,6 +61,10 @@ export interface Sent {
   given: number;
   pending: number;
   off: number;
+  /** Frames that were refused for good, by their place and a negative errno. */
+  refused: Map<number, number>;
+  /** Frames before the pending ones that were not written either. */
+  kept: Uint8Array[];
 }
 
 /** A device's state for sending (struct sending). */
@@ -80,21 +84,26 @@ export class SendState {
     const sizes = Int32Array.of(...frames.map(({ length }) => length), 0);
     const bytes = Buffer.concat([...frames, new Uint8Array(1)]);
     const plan = Int32Array.from(errors);
-    const report = Int32Array.of(0, 0, 0, off);
+    const report = new Int32Array(6 + 2 * 2560);
+    report[3] = off;
     const count = symbols.shim_send(
       ...([this.#state, bytes, sizes, frames.length, ethernet ? 1 : 0, plan, plan.length] as const),
       ...([out, ROOM, lengths, report] as const),
     );
-    const [result = 0, given = 0, pending = 0, now = 0] = report;
+    const [result = 0, given = 0, pending = 0, now = 0, keptCount = 0, refusedCount = 0, ...refusals] = report;
     this.#off = now;
-    return { writes: cut(count), result, given, pending, off: now };
+    const writes = cut(count + keptCount);
+    const kept = writes.splice(count);
+    const refused = new Map<number, number>();
+    for (let i = 0; i < refusedCount; i++) refused.set(refusals[2 * i] as number, refusals[2 * i + 1] as number);
+    return { writes, result, given, pending, off: now, refused, kept };
   }
 }
 
 /** What a new device writes for these frames. */
 export function send(frames: readonly Uint8Array[], ethernet: boolean, off = 0): Uint8Array[] {
-  const { writes, result } = new SendState().send(frames, ethernet, { off });
-  if (result < 0) throw new Error(`The frames were refused: ${result}`);
+  const { writes, result, refused } = new SendState().send(frames, ethernet, { off });
+  if (result < 0 || refused.size > 0) throw new Error(`The frames were refused: ${result}`);
   return writes;
 }
 

@@ -1,0 +1,291 @@
+/* Writes frames behind a virtio header, and merges runs of packets on the way out (merge.c, flows.c). */
+
+enum {
+	/* Refusals that are noted until JavaScript looks, after each push of GATHER_MAX (512) packets at most. */
+	REFUSALS = WINDOW + 512
+};
+
+/* Packets that were given and wait to be written. JavaScript reads what stands before `earlier` (src/io/merge-writer.ts). */
+struct sending {
+	/* After EAGAIN: how many of the last packets given are the caller's to give again. */
+	int pending;
+	/* Kinds that are not merged, because this kernel refused them or nobody wants it: see kind_of(). */
+	int off;
+	/* After EAGAIN: packets before `pending` that were not written either, and their bytes: to be taken by tx_keep(). */
+	int kept, kept_bytes;
+	/* Packets that the kernel refused for good since JavaScript last looked: their numbers since the last flush, and -errno. */
+	int refused;
+	struct { int at, error; } refusals[REFUSALS];
+	/* Packets given before those in the window. */
+	int earlier;
+	/* One more than the highest number of a packet of the window that was written or refused; the same when the kernel last took no more. */
+	int dealt, keep_end;
+	struct window window;
+	struct flows flows;
+	struct iovec pieces[1 + RUN_TCP];
+	u8 header[VNET_HDR + HEADERS_MAX];
+};
+
+static int tx_size(void) { return sizeof(struct sending); }
+
+/* A bit of `off`: 1 TCP and 2 UDP over IPv4, 4 and 8 over IPv6. */
+static int kind_of(const struct parts *p) { return (p->protocol == IP_TCP ? 1 : 2) << (p->version == 4 ? 0 : 2); }
+
+/* Writes one frame as it is. Returns its own length, or -errno. */
+static int vnet_write(int fd, const u8 *frame, int length)
+{
+	static u8 none[VNET_HDR];
+	struct iovec v[2];
+	int r;
+	v[0].base = none;
+	v[0].length = VNET_HDR;
+	v[1].base = (void *)frame;
+	v[1].length = (size)length;
+	r = transfer(NR_writev, fd, v, 2);
+	return r < 0 ? r : r - VNET_HDR;
+}
+
+/* Notes that `count` packets up to number `end` were written, or refused with -errno. Returns 0, or -EAGAIN for neither. */
+static int note(struct sending *tx, int begin, int end, int count, int r)
+{
+	if (r == -EAGAIN_)
+		return r;
+	if (end >= tx->dealt)
+		tx->dealt = end + 1;
+	for (; r < 0 && count > 0 && tx->refused < REFUSALS; count--, begin = tx->window.next[begin]) {
+		tx->refusals[tx->refused].at = tx->earlier + begin;
+		tx->refusals[tx->refused++].error = r;
+	}
+	return 0;
+}
+
+/* Writes a run of more than one packet as one frame. */
+static int write_merged(int fd, struct sending *tx, const struct run *run)
+{
+	struct window *w = &tx->window;
+	struct iovec *pieces = &w->pieces[run->begin], before;
+	int i, n, r, at;
+	if (run->end - run->begin != run->count - 1) {
+		/* Not side by side in the window. */
+		pieces = tx->pieces;
+		for (at = run->begin, i = 1; i <= run->count; i++, at = w->next[at]) {
+			pieces[i].base = w->pieces[1 + at].base;
+			pieces[i].length = w->pieces[1 + at].length;
+		}
+	}
+	n = run_headers(run, w, tx->header);
+	/* This place is that of the packet before the run. */
+	before.base = pieces->base;
+	before.length = pieces->length;
+	pieces->base = tx->header;
+	pieces->length = (size)n;
+	r = transfer(NR_writev, fd, pieces, (size)run->count + 1);
+	pieces->base = before.base;
+	pieces->length = before.length;
+	return r;
+}
+
+/* Writes the packets of a run one by one; those that are written leave it. Returns 0 or -EAGAIN. */
+static int write_singly(int fd, struct sending *tx, struct run *run)
+{
+	int n, r;
+	for (; run->count; run->count--, run->begin = tx->window.next[run->begin]) {
+		const u8 *frame = run_packet(run, &tx->window, run->begin, &n);
+		r = note(tx, run->begin, run->begin, 1, vnet_write(fd, frame, n));
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Whether packets that were refused as one frame may be taken one by one. */
+static int is_refused_as_one(int r) { return r == -EINVAL_ || r == -ENOMEM_ || r == -ENOBUFS_; }
+
+static int write_run(int fd, struct sending *tx, struct run *run)
+{
+	int refused = tx->refused, r, singly;
+	if (run->count < 2)
+		return write_singly(fd, tx, run);
+	r = write_merged(fd, tx, run);
+	if (!is_refused_as_one(r))
+		return note(tx, run->begin, run->end, run->count, r);
+	singly = write_singly(fd, tx, run);
+	/* EINVAL: kernels of the 6.6.44 era refuse some super-packets that are in order. Memory may be there the next time. */
+	if (r == -EINVAL_ && !singly && tx->refused == refused)
+		tx->off |= kind_of(&run->p);
+	return singly;
+}
+
+/* Writes the `i`-th oldest run and gives its place back. Returns 0 or -EAGAIN. */
+static int close_run(int fd, struct sending *tx, int i)
+{
+	int r = write_run(fd, tx, flows_at(&tx->flows, i));
+	if (r >= 0)
+		flows_remove(&tx->flows, i);
+	return r;
+}
+
+/* Closes the runs that hold packets of these addresses, oldest first; all runs if there are none. */
+static int close_runs(int fd, struct sending *tx, const u8 *frame, const struct parts *p)
+{
+	int i = 0, r;
+	while (i < tx->flows.open) {
+		if (p && !same_addresses(flows_at(&tx->flows, i), frame, p)) {
+			i++;
+			continue;
+		}
+		r = close_run(fd, tx, i);
+		if (r < 0)
+			return r;
+	}
+	return 0;
+}
+
+/* Begins the window again once nothing in it waits. */
+static void reset_window(struct sending *tx)
+{
+	tx->earlier += tx->window.count;
+	tx->window.count = tx->dealt = 0;
+}
+
+/*
+ * Called when the kernel takes no more. What was written is in the order of the
+ * runs, and what the caller is told is how many of the first packets are dealt
+ * with: those of them that were not written are kept (tx_keep()).
+ */
+static int stop(struct sending *tx)
+{
+	struct window *w = &tx->window;
+	int i, k, at, next;
+	tx->pending = w->count - tx->dealt;
+	tx->kept = tx->kept_bytes = 0;
+	for (k = 0; k < tx->flows.open; k++) {
+		struct run *run = flows_at(&tx->flows, k);
+		for (i = run->count, at = run->begin; i > 0; i--, at = next) {
+			next = w->next[at];
+			/* No number: the length of its headers, which tells it from those that were written. */
+			w->next[at] = -run->p.payload;
+			if (at < tx->dealt) {
+				tx->kept++;
+				tx->kept_bytes += run->p.payload + (int)w->pieces[1 + at].length;
+			}
+		}
+	}
+	tx->flows.open = 0;
+	tx->flows.last = 0;
+	tx->keep_end = tx->dealt;
+	tx->earlier = w->count = tx->dealt = 0;
+	return -EAGAIN_;
+}
+
+/* Copies the `kept` packets to `to`, one behind the other, in the order in which they were given. Returns how many. */
+static int tx_keep(u8 *state, u8 *to, int *lengths)
+{
+	struct sending *tx = (struct sending *)state;
+	struct window *w = &tx->window;
+	int i, n = 0;
+	for (i = 0; i < tx->keep_end; i++) {
+		int header = -w->next[i];
+		if (header <= 0)
+			continue;
+		lengths[n] = header + (int)w->pieces[1 + i].length;
+		memcpy(to, (const u8 *)w->pieces[1 + i].base - header, (size)lengths[n]);
+		to += lengths[n++];
+	}
+	tx->kept = 0;
+	return n;
+}
+
+/* Writes all open runs in the order in which they began. */
+static int close_window(int fd, struct sending *tx)
+{
+	int r = close_runs(fd, tx, 0, 0);
+	if (r >= 0)
+		reset_window(tx);
+	return r;
+}
+
+/* Writes what waits, at the end of a call. Returns 0, or -EAGAIN: then `pending` packets are the caller's again. */
+static int vnet_flush(int fd, u8 *state)
+{
+	struct sending *tx = (struct sending *)state;
+	if (close_window(fd, tx) < 0)
+		return stop(tx);
+	tx->earlier = tx->pending = 0;
+	return 0;
+}
+
+/* Writes a packet that goes alone. */
+static int write_alone(int fd, struct sending *tx, const u8 *frame, int length)
+{
+	int i = tx->window.count, r = note(tx, i, i, 1, vnet_write(fd, frame, length));
+	if (r < 0)
+		return r;
+	tx->window.next[tx->window.count++] = 0;
+	if (!tx->flows.open)
+		reset_window(tx);
+	return 0;
+}
+
+/* Takes a packet that does not continue the last run. */
+static int take_other(int fd, struct sending *tx, const u8 *frame, int length, int link)
+{
+	struct flows *flows = &tx->flows;
+	struct parts p;
+	struct run *run;
+	u32 key = 0;
+	int known = flow_of(frame, length, link, &p), at, r = 0;
+	if (known == FLOW_OF_PORTS) {
+		key = flow_key(frame, &p);
+		at = flows_find(flows, key, frame, &p);
+		if (at >= 0) {
+			run = flows_at(flows, at);
+			if (run != flows->last && continues(run, frame, length)) {
+				flows->last = run;
+				run_add(run, &tx->window, frame, length);
+				return 0;
+			}
+			r = close_run(fd, tx, at);
+		}
+	} else
+		r = close_runs(fd, tx, frame, known == FLOW_OF_ADDRESSES ? &p : 0);
+	if (r < 0)
+		return r;
+	if (known != FLOW_OF_PORTS || (tx->off & kind_of(&p)) || !is_candidate(frame, length, &p))
+		return write_alone(fd, tx, frame, length);
+	if (flows->open == RUNS && (r = close_run(fd, tx, 0)) < 0)
+		return r;
+	run = flows_open(flows, key);
+	run_begin(run, frame, length, &p);
+	run_add(run, &tx->window, frame, length);
+	return 0;
+}
+
+/*
+ * Takes one frame, which has to stay until vnet_flush(): it is written at once,
+ * or with others of its flow. Returns 0, or -EAGAIN: then neither this one nor
+ * the `pending` before it were taken.
+ */
+static int vnet_push(int fd, u8 *state, const u8 *frame, int length, int link)
+{
+	struct sending *tx = (struct sending *)state;
+	struct run *last;
+	if (tx->window.count == WINDOW && close_window(fd, tx) < 0)
+		return stop(tx);
+	last = tx->flows.last;
+	if (last && continues(last, frame, length)) {
+		run_add(last, &tx->window, frame, length);
+		return 0;
+	}
+	return take_other(fd, tx, frame, length, link) < 0 ? stop(tx) : 0;
+}
+
+/* Pushes `count` frames. Returns how many were taken: fewer if the kernel takes no more. */
+static int vnet_push_many(int fd, u8 *state, const u8 *base, const int *offsets, const int *lengths, int count, int link)
+{
+	int i;
+	for (i = 0; i < count; i++)
+		if (vnet_push(fd, state, base + offsets[i], lengths[i], link) < 0)
+			break;
+	return i;
+}
