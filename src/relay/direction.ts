@@ -3,7 +3,7 @@ import type { FrameSource } from "../io/types.ts";
 import type { End } from "./end.ts";
 import type { RelayedCounters } from "./types.ts";
 
-/** What a direction is told, and whom it tells. */
+/** Options of one direction. */
 export interface DirectionOptions {
   readonly transform: ((frames: Uint8Array[]) => readonly FrameSource[]) | undefined;
   readonly full: "pause" | "drop";
@@ -19,7 +19,7 @@ export class Direction {
   readonly #to: End;
   readonly #options: DirectionOptions;
   #ended = false;
-  /** What waits for room at the other end. */
+  /** Frames that wait for room at the other end. */
   #waiting: readonly FrameSource[] = [];
   #frames = 0;
   #dropped = 0;

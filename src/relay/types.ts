@@ -9,7 +9,7 @@ export interface UdpPeer {
   readonly peer: Endpoint;
 }
 
-/** What a relay joins: a device, a connected UDP socket, or one peer of a socket. */
+/** An end of a relay: a device, a connected UDP socket, or one peer of a socket. */
 export type RelayEnd = Device | UdpSocket | UdpPeer;
 
 /** Options of `relay`. */
@@ -20,10 +20,10 @@ export interface RelayOptions {
    * returns is sent before it is called again.
    */
   forward?(frames: Uint8Array[]): readonly FrameSource[];
-  /** The same from the second end to the first. */
+  /** Called with each batch on its way from the second end to the first, in the same way. */
   back?(frames: Uint8Array[]): readonly FrameSource[];
   /**
-   * What to do while an end takes no more: `"pause"` (the default) stops
+   * How to deal with an end that takes no more: `"pause"` (the default) stops
    * receiving from the other one, whose kernel queue then fills; `"drop"`
    * drops what finds no room, and counts it.
    */
@@ -32,7 +32,7 @@ export interface RelayOptions {
   error?(error: TunTapError): void;
 }
 
-/** What went in one direction. */
+/** Counts what went in one direction. */
 export interface RelayedCounters {
   /** Frames that were handed to the other end. What that refused, as it was down, is in its own counters. */
   readonly frames: number;
@@ -47,7 +47,7 @@ export interface Relay extends Disposable, AsyncDisposable {
   readonly closed: boolean;
   /** Resolves once the relay has ended: to why the end that closed did so, if there is a reason. */
   readonly finished: Promise<TunTapError | undefined>;
-  /** What went through. */
+  /** Returns what went through. */
   counters(): { readonly forward: RelayedCounters; readonly back: RelayedCounters };
   /** Ends the relay. Both ends stay open, and somebody else can receive from them. Does nothing the second time. */
   close(): void;

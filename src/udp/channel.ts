@@ -8,7 +8,7 @@ import type { UdpState } from "./state.ts";
 import type { DatagramRun, Endpoint, UdpCounters, UdpRefusalCause } from "./types.ts";
 import { DatagramWriter } from "./writer.ts";
 
-/** What the channel of a socket is made of. */
+/** The parts of the channel of a socket. */
 export interface UdpChannelParts {
   readonly fd: number;
   readonly state: UdpState;
@@ -16,7 +16,7 @@ export interface UdpChannelParts {
   /** The peer that is sent to before another one is named. */
   readonly firstPeer: Peer;
   readonly reuseBuffers: boolean;
-  /** What the kernel has of segmentation, and the user wants. */
+  /** Segmentation that the kernel has and the user wants. */
   readonly segmentation: { readonly send: boolean; readonly receive: boolean };
 }
 

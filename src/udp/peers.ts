@@ -3,7 +3,7 @@ import { decodePeer, formatAddress, isIPv4, isUnspecified } from "./address.ts";
 import type { UdpState } from "./state.ts";
 import type { Endpoint } from "./types.ts";
 
-/** What makes endpoints of peers. */
+/** The properties of a socket that its endpoints depend on. */
 export interface PeerContext {
   /** The socket, in whose namespace interfaces have their names. -1 once closed. */
   readonly fd: number;

@@ -40,7 +40,7 @@ export class DatagramReader implements Reader {
   #fd: number;
   #slab: Uint8Array = empty;
   #offset = SLAB_START;
-  /** What was read and is not taken. */
+  /** Messages that were read and are not taken. */
   #messages: Message[] = [];
   #next = 0;
   #crowded = false;

@@ -11,7 +11,7 @@ import { Peer } from "./peers.ts";
 import { datagramRun } from "./reader.ts";
 import type { DatagramObserver, DatagramRun, Endpoint, UdpCounters, UdpHandlers, UdpSocket } from "./types.ts";
 
-/** What a socket is bound to. */
+/** The addresses that a socket is bound to. */
 export interface Bound {
   readonly address: string;
   readonly port: number;
@@ -27,7 +27,7 @@ const dataHandler: Consumer = { description: "the data handler" };
 /** Closes the channels of sockets that were dropped without close(). */
 const dropped = new FinalizationRegistry<UdpChannel>((channel) => channel.close());
 
-/** What users hold: every call of the contract, on top of a channel. See {@link UdpSocket}. */
+/** The socket that users hold: every call of the contract, on top of a channel. See {@link UdpSocket}. */
 export class BoundUdpSocket implements UdpSocket {
   readonly #channel: UdpChannel;
   readonly #bound: Bound;

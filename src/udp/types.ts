@@ -52,7 +52,7 @@ export type UdpRefusalCause =
   /** Anything else, such as a kernel out of memory. */
   | "other";
 
-/** What passed through a socket, and what did not. */
+/** Counts what passed through a socket, and what did not. */
 export interface UdpCounters {
   readonly datagramsReceived: number;
   readonly bytesReceived: number;
@@ -70,7 +70,7 @@ export interface UdpCounters {
   readonly unreachable: number;
   /** Datagrams that the kernel refused for good. */
   readonly refused: number;
-  /** The same by cause. */
+  /** Refused datagrams by cause. */
   readonly refusedBy: { readonly [C in UdpRefusalCause]: number };
 }
 
@@ -147,7 +147,7 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
   /** Why the socket closed, if it was not by `close()`. */
   readonly closeReason: TunTapError | undefined;
   /**
-   * What is in force now. `receive`: the kernel hands over datagrams of one
+   * Segmentation that is in force now. `receive`: the kernel hands over datagrams of one
    * sender merged (UDP_GRO). `send`: runs of datagrams are handed to the kernel
    * as one (UDP_SEGMENT); false once a path has refused that, over which
    * datagrams go one by one from then on.
@@ -184,7 +184,7 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
   sendMany(datagrams: readonly FrameSource[], to?: Endpoint): number;
   /** Iterates over what comes, until the socket is closed: runs of datagrams of one sender, in order. */
   batches(): AsyncIterableIterator<DatagramRun>;
-  /** What passed through this socket, and what did not. */
+  /** Returns what passed through this socket, and what did not. */
   counters(): UdpCounters;
   /**
    * Shows `observer` each datagram that passes, until it is disposed of; any

@@ -19,6 +19,7 @@ function inTree(snippet: string): string {
   return snippet
     .replace('"bun-tuntap/packet"', `"${root}/src/packet/index.ts"`)
     .replace('"bun-tuntap/capture"', `"${root}/src/capture/index.ts"`)
+    .replace('"bun-tuntap/udp"', `"${root}/src/udp/index.ts"`)
     .replace('"bun-tuntap"', `"${root}/src/index.ts"`);
 }
 
@@ -101,6 +102,7 @@ describeWithTools("the README's recipes", ["ip", "tcpdump"], () => {
   withKernelsIPv6();
 
   beforeAll(() => {
+    run("ip", "link", "set", "lo", "up");
     run("ip", "link", "add", "br0", "type", "bridge");
     run("ip", "netns", "add", netns);
   });
