@@ -23,7 +23,6 @@ const NOT_YET: readonly string[] = [
   "src/netlink",
   "src/probe",
   "src/sys",
-  "src/udp",
   // It will be replaced as a whole.
   "apps/vpn",
 ];
