@@ -21,7 +21,7 @@ describeUnless(registryObstacle(), "an older Bun", () => {
   });
   afterAll(() => folder?.[Symbol.dispose]());
 
-  test.each(["1.3.0", "1.3.14"])(
+  test.each(["1.3.0", "1.3.14", "1.4.0"])(
     "%s is refused, with its version and the one that is needed",
     (version) => {
       const path = join(folder.path, version);
@@ -30,7 +30,7 @@ describeUnless(registryObstacle(), "an older Bun", () => {
       expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
       const [refused, probed] = stdout.trim().split("\n");
       expect(refused).toStartWith(
-        `ERR_TUNTAP_UNSUPPORTED ERR_TUNTAP_UNSUPPORTED: Bun ${version} is not supported, bun-tuntap needs 1.4.0: install`,
+        `ERR_TUNTAP_UNSUPPORTED ERR_TUNTAP_UNSUPPORTED: Bun ${version} is not supported, bun-tuntap needs 1.4.1: install`,
       );
       expect(probed).toBe("platform ok,bun missing");
     },

@@ -70,7 +70,7 @@ const rows: readonly Row[] = [
     differences: { bun: { version: "1.3.14", supported: false }, shim: tooOld },
     id: "bun",
     status: "missing",
-    detail: ["1.3.14", "1.4.0"],
+    detail: ["1.3.14", "1.4.1"],
     cure: "bun upgrade",
   },
   {

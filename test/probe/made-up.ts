@@ -16,7 +16,7 @@ export function failure(code: string, errno: number | null, syscall: string | nu
 }
 
 export const well: ProbeFacts = {
-  bun: { version: "1.4.5", minimum: "1.4.0", supported: true },
+  bun: { version: "1.4.5", minimum: "1.4.1", supported: true },
   system: { platform: "linux", arch: "x64", kernel: "6.18.0", libc: "glibc", container: null },
   shim: { ...works, compileMs: 6.5 },
   user: {
