@@ -1,5 +1,5 @@
 /**
- * A million frames each way, of every size that a TAP of MTU 9000 carries.
+ * Many frames each way, of every size that a TAP of MTU 9000 carries.
  *
  *   frames.c (packet socket) --> TAP --> a way to receive --> checkFrame
  *   send, sendMany, writable --> TAP --> packet socket (frames.c)
@@ -9,13 +9,14 @@
  */
 import { expect, test } from "bun:test";
 import { openTap, type Tap } from "../../src/index.ts";
+import { floodFrames, timeLimitMs } from "../support/effort.ts";
 import { checkFrame, collect, flood, makeFrame } from "../support/frames.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { quietIPv6, until } from "../support/system.ts";
 
-const COUNT = Number(process.env["BUN_TUNTAP_FLOOD_FRAMES"] ?? 1_000_000);
+const COUNT = floodFrames;
 const MTU = 9000;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = timeLimitMs(COUNT);
 
 /** Counts frames as they come; `wrong` holds the first few that are not whole or not in order. */
 class Tally {
@@ -70,14 +71,14 @@ describePrivileged("a flood", () => {
           const sent = await flood(tap.index, COUNT, 14, MTU + 14);
           expect(sent).toBe(COUNT);
           const accounted = (): bigint => BigInt(tally.arrived + tally.wrong.length) + tap.stats().txDropped;
-          await until(() => accounted() >= BigInt(sent), "every frame accounted for", 10_000);
+          await until(() => accounted() >= BigInt(sent), "every frame accounted for", TIMEOUT_MS);
           const { txDropped } = tap.stats();
           tap.close();
           await receiving;
           expect(tally.wrong).toEqual([]);
           expect(BigInt(tally.arrived) + txDropped).toBe(BigInt(sent));
-          // The flood must have been mostly received, or this shows little.
-          expect(tally.arrived).toBeGreaterThan(COUNT / 2);
+          // A part of the flood must have been received, or this shows little: how much depends on what else the machine does.
+          expect(tally.arrived).toBeGreaterThan(COUNT / 10);
         },
         TIMEOUT_MS,
       );
@@ -102,7 +103,7 @@ describePrivileged("a flood", () => {
       async () => {
         quietIPv6();
         using tap = openTap({ mtu: MTU, up: true });
-        const collected = await collect(tap.index, 1000);
+        const collected = await collect(tap.index, COUNT);
         let size = 14;
         for (let number = 0; number < COUNT; ) {
           const batch: Uint8Array[] = [];
@@ -117,7 +118,7 @@ describePrivileged("a flood", () => {
         }
         const { inOrder, wrong, dropped } = await collected.done;
         expect({ wrong, total: inOrder + dropped + Number(tap.stats().rxDropped) }).toEqual({ wrong: 0, total: COUNT });
-        expect(inOrder).toBeGreaterThan(COUNT / 2);
+        expect(inOrder).toBeGreaterThan(COUNT / 10);
       },
       TIMEOUT_MS,
     );

@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { floodFrames } from "../support/effort.ts";
 import { describePrivileged } from "../support/privilege.ts";
 
 const SECCOMP_EINVAL = 0x0005_0016;
@@ -69,7 +70,7 @@ describePrivileged("the waker", () => {
         ...process.env,
         BUN_TUNTAP_WAKER: "thread",
         BUN_TUNTAP_REQUIRE_ROOT: "1",
-        BUN_TUNTAP_FLOOD_FRAMES: "100000",
+        BUN_TUNTAP_FLOOD_FRAMES: String(floodFrames / 5),
       },
     });
     const output = await child.stderr.text();

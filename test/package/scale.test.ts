@@ -1,5 +1,6 @@
 /** Many devices: one after another, and at once. */
 import { expect, test } from "bun:test";
+import { thorough } from "../support/effort.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { Child } from "./support.ts";
 
@@ -7,11 +8,13 @@ const MiB = 1024 * 1024;
 
 // The kernel takes some 20 ms to take an interface away (synchronize_net()), so these run side by side.
 describeWithTools("many devices", ["unshare"], () => {
-  test.concurrent("open, close: 1000 devices leave no fd, no interface and no memory behind", async () => {
-    await using child = new Child("churn.ts", { args: [1000], ownNamespace: true });
+  const [inTurn, atOnce] = thorough ? [1000, 300] : [300, 130];
+
+  test.concurrent(`open, close: ${inTurn} devices leave no fd, no interface and no memory behind`, async () => {
+    await using child = new Child("churn.ts", { args: [inTurn], ownNamespace: true });
     const { stdout, ...end } = await child.ending(60_000);
     expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
-    const { before, after } = report("1000 devices in turn", stdout);
+    const { before, after } = report(`${inTurn} devices in turn`, stdout);
     expect(after.fds).toBe(before.fds);
     expect(after.interfaces).toBe(before.interfaces);
     expect((after.rss - before.rss) / MiB).toBeLessThan(8);
@@ -20,7 +23,7 @@ describeWithTools("many devices", ["unshare"], () => {
   test.concurrent.each([
     [64, "aio"],
     [64, "thread"],
-    [300, "aio"],
+    [atOnce, "aio"],
   ])(
     "receive: of %d devices at once, each gets its own frame (BUN_TUNTAP_WAKER=%s)",
     async (count, waker) => {

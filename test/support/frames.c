@@ -110,30 +110,43 @@ int collect_open(int index)
 	return collector < 0 ? -1 : setsockopt(collector, SOL_SOCKET, SO_RCVBUFFORCE, &bytes, sizeof bytes);
 }
 
-/*
- * Receives until nothing comes for `idle` ms. report: frames that arrived
- * whole and in order, frames that did not, frames that the socket dropped.
- */
-int collect_run(u32 idle, int *report)
+/* Adds the frames that the socket has dropped since the last call: reading the number sets it to 0 (packet(7)). */
+static void add_dropped(int *dropped)
 {
+	int (*getsockopt)(int, int, int, void *, u32 *) = dlsym(0, "getsockopt");
+	u32 statistics[2] = { 0, 0 }, length = sizeof statistics;
+	getsockopt(collector, SOL_PACKET, PACKET_STATISTICS, statistics, &length);
+	*dropped += (int)statistics[1];
+}
+
+/*
+ * Receives until `expected` frames have arrived or were dropped, and nothing
+ * more comes for a moment; gives up after SILENCE_MS without a frame. report:
+ * frames that arrived whole and in order, frames that did not, frames that
+ * the socket dropped.
+ */
+int collect_run(int expected, int *report)
+{
+	enum { MOMENT_MS = 50, SILENCE_MS = 10000 };
 	int (*poll)(struct pollfd *, size, int) = dlsym(0, "poll");
 	long (*recv)(int, void *, size, int) = dlsym(0, "recv");
-	int (*getsockopt)(int, int, int, void *, u32 *) = dlsym(0, "getsockopt");
 	static u8 frame[70000];
-	u32 statistics[2] = { 0, 0 }, length = sizeof statistics;
-	int last = -1;
+	int last = -1, silent = 0;
 	struct pollfd p = { collector, 1, 0 };
-	report[0] = report[1] = 0;
-	while (poll(&p, 1, (int)idle) > 0) {
-		long n = recv(collector, frame, sizeof frame, 0);
-		int number = n < 0 ? -2 : frame_check(frame, (u32)n);
-		if (number > last) {
-			report[0]++;
-			last = number;
-		} else
-			report[1]++;
+	report[0] = report[1] = report[2] = 0;
+	for (;;) {
+		if (poll(&p, 1, MOMENT_MS) > 0) {
+			long n = recv(collector, frame, sizeof frame, 0);
+			int number = n < 0 ? -2 : frame_check(frame, (u32)n);
+			report[number > last ? 0 : 1]++;
+			if (number > last)
+				last = number;
+			silent = 0;
+			continue;
+		}
+		add_dropped(&report[2]);
+		silent += MOMENT_MS;
+		if (report[0] + report[1] + report[2] >= expected || silent >= SILENCE_MS)
+			return 0;
 	}
-	getsockopt(collector, SOL_PACKET, PACKET_STATISTICS, statistics, &length);
-	report[2] = (int)statistics[1];
-	return 0;
 }

@@ -9,7 +9,7 @@ const { symbols } = cc({
     frame_check: { args: ["ptr", "u32"], returns: "i32" },
     frames_send: { args: ["i32", "u32", "u32", "u32", "u32"], returns: "i32" },
     collect_open: { args: ["i32"], returns: "i32" },
-    collect_run: { args: ["u32", "ptr"], returns: "i32" },
+    collect_run: { args: ["i32", "ptr"], returns: "i32" },
   },
 });
 
@@ -38,9 +38,9 @@ export interface Collected {
   dropped: number;
 }
 
-/** Collects what is sent to an interface. Resolves once it listens; `done` resolves when nothing came for `idleMs`. */
-export async function collect(index: number, idleMs: number): Promise<{ done: Promise<Collected> }> {
-  const child = Bun.spawn([process.execPath, script, "collect", String(index), String(idleMs)]);
+/** Collects what is sent to an interface. Resolves once it listens; `done` resolves when as many frames as expected have come or were dropped. */
+export async function collect(index: number, expected: number): Promise<{ done: Promise<Collected> }> {
+  const child = Bun.spawn([process.execPath, script, "collect", String(index), String(expected)]);
   const reader = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const first = await reader.read();
   if (first.value?.trim() !== "ready") throw new Error(`The collector did not start: ${first.value}`);

@@ -3,7 +3,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { openTap, openTun } from "../../../src/index.ts";
 
 const count = Number(process.argv[2]);
-const warmup = 200;
+const warmup = 100;
 
 interface Left {
   fds: number;
