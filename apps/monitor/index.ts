@@ -1,6 +1,6 @@
 /** A page to watch a device: see README.md. */
 import { parseArgs } from "node:util";
-import { type Device, openTun } from "../../src/index.ts";
+import { type Device, openTun, relay } from "../../src/index.ts";
 import { aborted, ProgramError, runProgram } from "../support/program.ts";
 import { type Listen, parseListen } from "../support/values.ts";
 import { attach } from "../userspace-host/attach.ts";
@@ -51,7 +51,8 @@ async function watch({ listen, relay, left, right, offload }: Settings, stop: Ab
 interface Watched {
   device: Device;
   description: string;
-  ended: Promise<void>;
+  /** Resolves when there is nothing to watch any more. */
+  ended: Promise<unknown>;
 }
 
 function openHost(stack: AsyncDisposableStack): Watched {
@@ -72,30 +73,12 @@ function openRelay(
   stack: AsyncDisposableStack,
   { netns, left, right, offload }: { netns: string; left: string; right: string; offload: boolean },
 ): Watched {
-  const ended = Promise.withResolvers<void>();
-  const common = { offload, reuseBuffers: true, ipv6: false, close: () => ended.resolve() } as const;
-  // What the other one does not take is dropped, as a router does.
-  const here = stack.use(
-    openTun({
-      ...common,
-      name: "left%d",
-      addresses: [left],
-      routes: [bare(right)],
-      data: (_, packets) => void (there.closed || there.sendMany(packets)),
-    }),
-  );
-  const there = stack.use(
-    openTun({
-      ...common,
-      name: "right%d",
-      netns,
-      addresses: [right],
-      routes: [bare(left)],
-      data: (_, packets) => void (here.closed || here.sendMany(packets)),
-    }),
-  );
+  const common = { offload, reuseBuffers: true, ipv6: false } as const;
+  const here = stack.use(openTun({ ...common, name: "left%d", addresses: [left], routes: [bare(right)] }));
+  const there = stack.use(openTun({ ...common, name: "right%d", netns, addresses: [right], routes: [bare(left)] }));
+  const joined = stack.use(relay(here, there));
   const description = `${here.name} is joined to ${there.name} in ${netns}. In another shell:\n\n  ping ${bare(right)}`;
-  return { device: here, description, ended: ended.promise };
+  return { device: here, description, ended: joined.finished };
 }
 
 function bare(cidr: string): string {

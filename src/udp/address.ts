@@ -40,6 +40,7 @@ export function checkAddress(text: unknown, name: string): void {
   if (typeof text !== "string" || parseIP(text.replace(/%.+$/, "")) === null) throw notAddress(name, text);
 }
 
+/** Returns `value` if it is a port number; throws otherwise. */
 export function checkPort(port: unknown, name: string, least: number): asserts port is number {
   if (typeof port !== "number" || !Number.isInteger(port)) {
     throw new TypeError(`"${name}" must be a whole number, got ${Bun.inspect(port)}`);
@@ -75,10 +76,12 @@ function mapped(four: Uint8Array): Uint8Array {
   return bytes;
 }
 
+/** Tells whether 16 bytes are an IPv4 address mapped into IPv6 (RFC 4291 section 2.5.5.2). */
 export function isIPv4(bytes: Uint8Array): boolean {
   return bytes[10] === 0xff && bytes[11] === 0xff && bytes.subarray(0, 10).every((byte) => byte === 0);
 }
 
+/** Tells whether 16 bytes are "::", or "0.0.0.0" mapped into IPv6. */
 export function isUnspecified(bytes: Uint8Array): boolean {
   return (isIPv4(bytes) ? bytes.subarray(12) : bytes).every((byte) => byte === 0);
 }

@@ -7,8 +7,7 @@ const LINES_MAX = 120;
 const entries = readdirSync(`${top}/examples`, { withFileTypes: true });
 
 test("there are only files, no folders and no modules that several share", () => {
-  // Until batches no longer throw for a refused frame, programs share one module here.
-  expect(entries.filter((entry) => !entry.isFile()).map(({ name }) => name)).toEqual(["support"]);
+  expect(entries.filter((entry) => !entry.isFile()).map(({ name }) => name)).toEqual([]);
 });
 
 test.each(entries.filter((entry) => entry.isFile()).map(({ name }) => name))(

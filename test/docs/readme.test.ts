@@ -2,6 +2,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import * as library from "../../src/index.ts";
 import * as packet from "../../src/packet/index.ts";
+import { MINIMUM_BUN } from "../../src/sys/platform.ts";
 import { withKernelsIPv6 } from "../interface/support.ts";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
 import { run } from "../support/system.ts";
@@ -49,10 +50,11 @@ test("the README's table has every example, and its link leads there", () => {
   expect(linked.sort()).toEqual(there.map((name) => `examples/${name}`).sort());
 });
 
-test("the README pins the Bun version that CI installs and package.json asks for", () => {
+test("the README pins the Bun version that CI installs, and names the lowest one as package.json does", () => {
   const [, pinned] = /bun_version=(\S+)/.exec(readFileSync(`${root}/.ci/run`, "utf8")) ?? [];
   const { engines } = JSON.parse(readFileSync(`${root}/package.json`, "utf8"));
-  expect(engines.bun).toBe(`>=${pinned}`);
+  expect(engines.bun).toBe(`>=${MINIMUM_BUN}`);
+  expect(readme).toContain(`Bun ${MINIMUM_BUN} or newer`);
   const versions = new Set([...readme.matchAll(/bun@(\d+\.\d+\.\d+)/g)].map(([, version]) => version));
   expect([...versions]).toEqual([pinned]);
 });
