@@ -82,6 +82,8 @@ const controlHints: Readonly<Record<string, string>> = {
   "netlink(RTM_NEWROUTE) ENODEV": "IPv6 is switched off for the interface, or its MTU is below 1280: see `mtu`",
   "netlink(RTM_DELROUTE) ESRCH": "there is no such route: routes() lists those there are",
   "netlink(RTM_NEWLINK) EEXIST": "another interface has that name, here or where this one is to go: rename() it first",
+  // Newer kernels check the length before they ask for memory (6.1.19x, 6.12, 7.2).
+  "netlink(RTM_NEWLINK) ERANGE": "this kernel takes a queue of 32767 frames at most: see `txQueueLength`",
   "netlink(RTM_NEWLINK) EBUSY": "this kernel renames an interface only while it is down: call down() first",
 };
 

@@ -166,6 +166,7 @@ describe("withHint()", () => {
     ["netlink(RTM_DELADDR)", -99, "addresses()"],
     ["netlink(RTM_NEWLINK)", -17, "another interface has that name"],
     ["netlink(RTM_NEWLINK)", -16, "call down() first"],
+    ["netlink(RTM_NEWLINK)", -34, "32767 frames at most"],
     ["socket(NETLINK_ROUTE)", -97, "`RestrictAddressFamilies=AF_NETLINK AF_UNIX`"],
     ["netlink(RTM_NEWADDR)", EOPNOTSUPP, "this kernel has no IPv6"],
     ["netlink(RTM_NEWROUTE)", EOPNOTSUPP, "this kernel has no IPv6"],

@@ -28,7 +28,8 @@ const good = {
 /** What the kernel refuses, of each option that it can refuse. */
 const refused: readonly { option: string; code: string; options: Options }[] = [
   { option: "mac", code: "EADDRNOTAVAIL", options: { mac: "00:00:00:00:00:00" } },
-  { option: "txQueueLength", code: "EPERM", options: { txQueueLength: 0x7fff_ffff } },
+  // Kernels from 6.1.19x and 6.12 on find it out of range; older ones have no memory for it.
+  { option: "txQueueLength", code: "EPERM|ERANGE", options: { txQueueLength: 0x7fff_ffff } },
   { option: "master", code: "ENODEV", options: { master: "nobody0" } },
   { option: "master", code: "EOPNOTSUPP", options: { master: "lo" } },
   { option: "addresses[2]", code: "EEXIST", options: { addresses: [...good.addresses, "192.0.2.1/24"] } },
@@ -45,6 +46,12 @@ const refused: readonly { option: string; code: string; options: Options }[] = [
     options: { owner: undefined, group: undefined, persist: true } as never,
   },
 ];
+
+/** Fails unless the error is of one of the codes, `A|B`, and about the option. */
+function expectRefusal(error: TunTapError, codes: string, option: string): void {
+  expect(codes.split("|")).toContain(error.code);
+  expect(error.option).toBe(option);
+}
 
 /** Everything that `ip` shows of this namespace, but for a route's carrier, which Linux 5.10 tells a second late. */
 function everything(): string {
@@ -104,7 +111,7 @@ describeWithTools("an open with ten options and more", ["ip"], () => {
     async ({ option, code, options }) => {
       const before = everything();
       const error = openTried(options);
-      expect(error).toMatchObject({ code, option });
+      expectRefusal(error, code, option);
       expect(error.message).toContain(code.startsWith("ERR_") ? "owner" : `option ${option}`);
       expect(error.hint).toBeString();
       await asBefore(before);
@@ -146,10 +153,8 @@ describeWithTools("an open with ten options and more", ["ip"], () => {
         await until(ready, "both IPv6 addresses and their local routes, which the kernel makes in a work queue");
         attached.close();
         const before = await settled();
-        expect(openTried({ ...options, ...(option === "master" ? {} : { master: null }) })).toMatchObject({
-          code,
-          option,
-        });
+        const error = openTried({ ...options, ...(option === "master" ? {} : { master: null }) });
+        expectRefusal(error, code, option);
         await asBefore(before);
       } finally {
         for (const name of ["all0", "br0"]) run("ip", "link", "delete", name);

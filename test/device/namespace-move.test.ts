@@ -4,6 +4,7 @@ import { type Device, openTap, openTun } from "../../src/index.ts";
 import { IFF_TUN } from "../../src/sys/constants.ts";
 import { openClone } from "../../src/sys/netns.ts";
 import { closeFd, setIff } from "../../src/sys/tun.ts";
+import { kernelHas } from "../support/kernel.ts";
 import { describeUnless, describeWithTools } from "../support/privilege.ts";
 import { type IpLink, interfaceNames, ipLink, run } from "../support/system.ts";
 import { noOthers, type Others, others, somebody } from "./as-others.ts";
@@ -79,7 +80,9 @@ describeWithTools("a device whose interface moves to another network namespace",
     expect(tap.routes().map(({ to }) => to)).toContain("198.51.100.0/24");
     tap.removeRoute("198.51.100.0/24");
     expect(other.run("ip", "route", "show", "dev", "move2")).toBe("");
+    if (!kernelHas("liveRename")) tap.down();
     tap.rename("moved2");
+    tap.up();
     other.run("ip", "link", "set", "moved2", "mtu", "1280");
     other.run("ip", "address", "add", "192.0.2.7/24", "dev", "moved2");
     tap.send(new Uint8Array(60));

@@ -1,6 +1,6 @@
 /** tshark looks at what iperf3 sends through a relay: the frames that the relay saw, and those that reached the other host. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, statSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describeWithTools } from "../../support/privilege.ts";
 import { until } from "../../support/system.ts";
@@ -10,6 +10,8 @@ import { openWire, type Wire } from "./support/relay.ts";
 
 const TIMEOUT_MS = 120_000;
 const LIMIT = 30_000;
+/** In the frame that ends a capture. */
+const LAST = "feedfacecafebeef0123456789abcdef";
 
 let folder: string;
 beforeAll(() => {
@@ -31,7 +33,7 @@ async function iperf(wire: Wire, address: string): Promise<void> {
   }
 }
 
-describeWithTools("a relayed iperf3 run", ["iperf3", "tshark", "tcpdump", "nsenter", "unshare", "ip"], () => {
+describeWithTools("a relayed iperf3 run", ["iperf3", "tshark", "tcpdump", "ping", "nsenter", "unshare", "ip"], () => {
   test.each([
     { name: "TUN", ethernet: false },
     { name: "TAP", ethernet: true },
@@ -82,6 +84,14 @@ describeWithTools("a relayed iperf3 run", ["iperf3", "tshark", "tcpdump", "nsent
       // The header of the file is written once it listens.
       await until(() => (statSync(path, { throwIfNoEntry: false })?.size ?? 0) >= 24, "that tcpdump listens");
       for (const address of ["192.0.2.2", "2001:db8::2"]) await iperf(wire, address);
+      // Once tcpdump has written the last frame, it has written all.
+      using ping = wire.left.netns.start("ping", "-q", "-c", "1", "-p", LAST, "192.0.2.2");
+      await ping.rest();
+      await until(
+        () => readFileSync(path).includes(LAST, -65_536, "hex"),
+        "tcpdump has written the last frame",
+        60_000,
+      );
       await tcpdump.end();
       const seen = await statuses(path);
       expect(seen).toMatchObject({ malformed: [], bad: [] });

@@ -95,7 +95,7 @@ describeWithTools("VLAN tags", TOOLS, () => {
         const frames = second.counters().framesReceived - before.frames;
         const handed = Number(second.stats().txPackets - before.handed);
         // The kernel has left segments together, behind the tags too.
-        expect(frames).toBeGreaterThan(3 * handed);
+        expect(frames).toBeGreaterThan(1.2 * handed);
         const datagrams = await overUdp(wire, address, 1200, 500, 50);
         expect(datagrams.arrived).toEqual(datagrams.sent);
       }
