@@ -10,7 +10,7 @@ const example = `${import.meta.dir}/../../apps/monitor/index.ts`;
 const tools = ["chromium", "ip", "ping", "curl", "capinfos", "tshark", "iperf3"];
 
 /** Polls the page: it changes when the program tells it to. */
-async function eventually(view: Bun.WebView, condition: string, timeoutMs = 10_000): Promise<void> {
+async function eventually(view: Bun.WebView, condition: string, timeoutMs = 60_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await view.evaluate<boolean>(condition))) {
     if (performance.now() > deadline) throw new Error(`Not within ${timeoutMs} ms in the page: ${condition}`);
@@ -48,7 +48,7 @@ describeWithTools("the example that shows a device", tools, () => {
     });
     await view.navigate(url);
     await eventually(view, `document.getElementById("dot").className === "dot live" && ${text("name")} === "left0"`);
-  }, 30_000);
+  }, 60_000);
 
   afterAll(async () => {
     view.close();
@@ -147,7 +147,7 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(await flood.exited).toBe(0);
     await server.exited;
     expect(ping(3)).toContain("3 received");
-  }, 15_000);
+  }, 60_000);
 
   test("loses packets while the other end is down, and then goes on", () => {
     const there = (...command: string[]): string => run("nsenter", "--target", `${other.pid}`, "--net", ...command);

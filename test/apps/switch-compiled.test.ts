@@ -19,7 +19,7 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl"]
   afterAll(async () => {
     rmSync(folder, { recursive: true });
     expect(await lan.end()).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 
   test("shows its help, and what is wrong with a command line", () => {
     expect(run(`${folder}/switch`, "--help")).toContain("switch join URL [options]");
@@ -53,5 +53,5 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl"]
     expect(lan.ping(2, first)).toContain(" 0% packet loss");
     for (const client of clients) expect(await client.end()).toBe(0);
     expect(await server.end("SIGTERM")).toBe(0);
-  }, 30_000);
+  }, 60_000);
 });

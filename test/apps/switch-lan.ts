@@ -56,7 +56,7 @@ export class Running {
     return this.#log;
   }
 
-  async says(text: string, timeoutMs = 10_000): Promise<void> {
+  async says(text: string, timeoutMs = 60_000): Promise<void> {
     await until(() => this.#log.includes(text) || this.ended, `"${text}" in ${this.#log}`, timeoutMs);
     if (!this.#log.includes(text)) throw new Error(`It ended without "${text}": ${this.#log}`);
   }

@@ -54,7 +54,7 @@ class Running implements Disposable {
   /** Runs a program that may fail. */
   try(...command: string[]): { exitCode: number; output: string } {
     const through = ["nsenter", `--net=${this.netns.path}`, ...command];
-    const { exitCode, stdout, stderr } = Bun.spawnSync(through, { timeout: 30_000 });
+    const { exitCode, stdout, stderr } = Bun.spawnSync(through, { timeout: 60_000 });
     return { exitCode, output: `${stdout}${stderr}` };
   }
 
@@ -336,7 +336,7 @@ describeWithTools("a host in TypeScript with other addresses", ["ip", "ping", "n
 
 describeWithTools("the command line of a host in TypeScript", ["ip"], () => {
   const started = (...command: string[]): { exitCode: number; stdout: string; stderr: string } => {
-    const { exitCode, stdout, stderr } = Bun.spawnSync(command, { timeout: 20_000 });
+    const { exitCode, stdout, stderr } = Bun.spawnSync(command, { timeout: 60_000 });
     return { exitCode, stdout: `${stdout}`, stderr: `${stderr}` };
   };
 

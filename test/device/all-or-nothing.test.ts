@@ -174,7 +174,7 @@ describeWithTools("a process that is killed while it opens", ["ip", "strace"], (
   function killedAt(nth: number): boolean {
     const inject = ["-e", "trace=sendto", "-e", `inject=sendto:signal=SIGKILL:when=${nth}`];
     const strace = ["strace", "-f", "-qq", "-o", "/dev/null", ...inject, process.execPath, "-e", script];
-    const { signalCode, exitCode, stderr } = Bun.spawnSync(strace, { timeout: 20_000 });
+    const { signalCode, exitCode, stderr } = Bun.spawnSync(strace, { timeout: 60_000 });
     if (signalCode !== "SIGKILL" && exitCode !== 0) throw new Error(`It ended with ${exitCode}: ${stderr}`);
     return signalCode === "SIGKILL";
   }

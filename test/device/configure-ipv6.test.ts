@@ -9,7 +9,7 @@ import { persistentInterface } from "./support.ts";
 const [{ open: openTun }, { open: openTap }] = kinds as [(typeof kinds)[number], (typeof kinds)[number]];
 
 // The kernel takes a second or two to solicit a router.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 // RFC 4861 sections 4.1 and 4.3, RFC 3810 section 5.2
 const ROUTER_SOLICITATION = 133;

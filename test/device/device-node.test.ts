@@ -9,7 +9,7 @@ import { leavingNothing, warmUp } from "./support.ts";
 const noNode = mounted("mount -t tmpfs none /dev/net");
 
 /** Programs are started, some of them several times. */
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 let people: Others;
 

@@ -5,8 +5,8 @@ import { ipLink, run } from "../support/system.ts";
 import { type ChildRequest, inChild } from "./in-child.ts";
 import { leavingNothing, networkState, persistentInterface, withQuietIPv6 } from "./support.ts";
 
-// A child that does not end by itself is killed after ten seconds.
-setDefaultTimeout(30_000);
+// A child that does not end by itself is killed after a minute.
+setDefaultTimeout(60_000);
 
 /** More than any opening takes: the clone device, netlink, epoll, eventfd, Bun's copy of that, and the shim's source. */
 const ENOUGH = 8;

@@ -74,7 +74,7 @@ export function inChild(request: ChildRequest, surroundings: ChildSurroundings =
   const { exitCode, signalCode, stdout, stderr } = Bun.spawnSync(commandLine(request, surroundings), {
     ...placeOf(surroundings),
     stdio: ["ignore", "pipe", "pipe", ...(surroundings.fds ?? [])],
-    timeout: 10_000,
+    timeout: 60_000,
     killSignal: "SIGKILL",
   });
   if (exitCode !== 0) throw new Error(`The child ended with ${signalCode ?? exitCode}: ${stderr}${stdout}`);
@@ -90,7 +90,7 @@ export async function inChildWhile(
   const child = Bun.spawn(commandLine(request, surroundings), {
     ...placeOf(surroundings),
     stdio: ["pipe", "pipe", "inherit", ...(surroundings.fds ?? [])],
-    timeout: 10_000,
+    timeout: 60_000,
     killSignal: "SIGKILL",
   });
   const { stdin, stdout } = child as Bun.Subprocess<"pipe", "pipe", "inherit">;

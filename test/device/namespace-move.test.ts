@@ -12,7 +12,7 @@ import type { ChildRequest } from "./in-child.ts";
 import { echoRequest, isEchoReply, otherNamespace, persistentInterface, ping } from "./support.ts";
 
 // Programs are started, some of them several times.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 type Other = Awaited<ReturnType<typeof otherNamespace>>;
 

@@ -9,7 +9,7 @@ import { noOthers, noRootless, type Others, others, rootless, somebody, somebody
 import { echoRequest, isEchoReply, leavingNothing, otherNamespace, warmUp, withQuietIPv6 } from "./support.ts";
 
 /** Programs are started, some of them several times. */
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 let people: Others;
 

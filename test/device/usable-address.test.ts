@@ -7,7 +7,7 @@ import { run, until } from "../support/system.ts";
 import { leavingNothing, otherNamespace, warmUp, withQuietIPv6 } from "./support.ts";
 
 // Detection takes the kernel a second or two.
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const address = "2001:db8::1/64";
 const usable = { address, family: 6, scope: "global" } as const;

@@ -121,7 +121,7 @@ describeWithTools("the README's recipes", ["ip", "tcpdump"], () => {
     const folder = mkdtempSync("/tmp/readme-");
     try {
       writeFileSync(`${folder}/recipe.ts`, inTree(recipe).replace('"blue"', `"${netns}"`));
-      const child = Bun.spawn([process.execPath, `${folder}/recipe.ts`], { stderr: "pipe", timeout: 20_000 });
+      const child = Bun.spawn([process.execPath, `${folder}/recipe.ts`], { stderr: "pipe", timeout: 60_000 });
       const [stderr, exitCode] = [await child.stderr.text(), await child.exited];
       expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
     } finally {

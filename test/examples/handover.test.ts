@@ -11,7 +11,7 @@ const sockets = (): string[] => readdirSync("/tmp").filter((name) => name.starts
 function start(path: string, ...through: string[]): { stdout: string; stderr: string; exitCode: number } {
   const { stdout, stderr, exitCode } = Bun.spawnSync([...through, `${path}/bun`, `${path}/examples/handover.ts`], {
     env: { ...process.env, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" },
-    timeout: 20_000,
+    timeout: 60_000,
   });
   return { stdout: `${stdout}`, stderr: `${stderr}`, exitCode };
 }

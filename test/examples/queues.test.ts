@@ -19,7 +19,7 @@ describeWithTools("the example of queues", ["iperf3", "nsenter", "unshare"], () 
   ])(
     "relays with a Worker for each core, $what",
     ({ command }) => {
-      const child = Bun.spawnSync([...command, "1"], { timeout: 30_000, cwd: "/" });
+      const child = Bun.spawnSync([...command, "1"], { timeout: 60_000, cwd: "/" });
       expect({ stderr: `${child.stderr}`, exitCode: child.exitCode }).toEqual({ stderr: "", exitCode: 0 });
       const workers = Math.min(availableParallelism(), 8);
       const stdout = `${child.stdout}`;
@@ -29,7 +29,7 @@ describeWithTools("the example of queues", ["iperf3", "nsenter", "unshare"], () 
       expect(packets.reduce((sum, count) => sum + count)).toBeGreaterThan(1000);
       expect(stdout).toMatch(/^together +\d+\.\d\d Gbit\/s in 1 s$/m);
     },
-    40_000,
+    60_000,
   );
 
   test("says what it needs where it cannot run", () => {

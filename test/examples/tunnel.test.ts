@@ -63,7 +63,7 @@ describeWithTools("examples/tunnel.ts", ["ip", "ping", "iperf3", "nsenter"], () 
         /tunnel0 to \S+ port 4789, not encrypted.*\n[1-9]\d* packets sent, [1-9]\d* received, \d+ lost/,
       );
     }
-  }, 30_000);
+  }, 60_000);
 
   test("says what is missing, and what the kernel refuses", async () => {
     using wire = await wired();

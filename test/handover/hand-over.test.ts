@@ -139,7 +139,7 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
         for (const other of [first, second, taker]) other[Symbol.dispose]();
         await until(() => !interfaceNames().includes("given3"), "the interface goes with its last fd");
       }),
-    30_000,
+    60_000,
   );
 
   test(
@@ -166,7 +166,7 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
         expect(await given).toBe(reason);
         await ping(tun);
       }),
-    30_000,
+    60_000,
   );
 
   test("the end of the device is told, and not looked for", async () => {

@@ -110,7 +110,7 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
     }
     expect(changes.told.length).toBeLessThan(12_000);
     await expectConverged(changes, tap, here);
-  }, 30_000);
+  }, 60_000);
 
   test("because there is room for one or two: the state is told, again and again while it changes", async () => {
     const random = new Random(seed);
@@ -123,7 +123,7 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
     }
     expect(drops()).toBeGreaterThan(0);
     await expectConverged(changes, tap, here);
-  }, 30_000);
+  }, 60_000);
 
   test("with the end of the interface among them: `deleted` is told", async () => {
     const { tap, changes } = listening("lost0");
@@ -131,7 +131,7 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
     await changes.ended;
     expect(changes.texts().at(-1)).toBe("deleted");
     expect(tap.closeReason?.code).toBe("EBADFD");
-  }, 30_000);
+  }, 60_000);
 
   test.each(["kept", "taken by another there"] as const)(
     "with its move to another namespace among them, its index %s: it is followed",
@@ -150,6 +150,6 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
       await until(() => changes.texts().includes("address-added 192.0.2.1/24"), "what happens there is told");
       await expectConverged(changes, tap, other);
     },
-    30_000,
+    60_000,
   );
 });

@@ -62,7 +62,7 @@ describeWithTools("changes() and `ip monitor`", ["ip"], () => {
     } finally {
       ip("link", "delete", "orbr0");
     }
-  }, 20_000);
+  }, 60_000);
 
   test("going down takes the IPv6 addresses, and ip link del everything, before the end", async () => {
     const tun = openTun({ name: "or2", up: true, addresses: ["192.0.2.1/24", "2001:db8::1/64"] });
@@ -97,7 +97,7 @@ describeWithTools("changes() and `ip monitor`", ["ip"], () => {
       deprecated.map((change) => ({ ...change, address: expect.objectContaining({ deprecated: true }) })),
     );
     expect(tun.addresses()).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 
   test("what other interfaces do is not told, nor what is no change", async () => {
     using tun = openTun({ name: "or3", up: true, addresses: ["192.0.2.1/24"] });

@@ -11,7 +11,7 @@ import { otherNamespace, warmUp } from "../device/support.ts";
 import { describeUnless } from "../support/privilege.ts";
 import { openFds, run, until } from "../support/system.ts";
 
-setDefaultTimeout(20_000);
+setDefaultTimeout(60_000);
 
 const unprivileged = as(somebody);
 let tree: ReturnType<typeof publicTree>;

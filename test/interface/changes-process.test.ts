@@ -20,12 +20,12 @@ describeWithTools("a process that listens to changes", ["ip", "strace", "prlimit
     test("unref(): it ends by itself, though handler and iteration wait", async () => {
       await using child = new Child(program, { args: ["unref()"], env });
       expect(await child.ending()).toEqual({ stdout: "open\n", stderr: "", exitCode: 0, signal: null });
-    }, 20_000);
+    }, 60_000);
 
     test("unref() still tells while something else keeps it alive", async () => {
       await using child = new Child(program, { args: ["unref(), told"], env });
       expect(await child.ending()).toMatchObject({ stdout: "open\ntun0 mtu 1400\n", stderr: "", exitCode: 0 });
-    }, 20_000);
+    }, 60_000);
 
     test("otherwise it stays until the device closes", async () => {
       await using child = new Child(program, { args: ["listening"], env });
@@ -34,7 +34,7 @@ describeWithTools("a process that listens to changes", ["ip", "strace", "prlimit
       await Bun.sleep(HOLD_MS);
       expect(child.isRunning).toBe(true);
       expect(await child.end()).toMatchObject({ stdout: "open\n", stderr: "", exitCode: 0 });
-    }, 20_000);
+    }, 60_000);
 
     test("nothing is asked for in a loop: idle, it uses no CPU and calls no kernel", async () => {
       await using child = new Child(program, { args: ["idle"], env });
@@ -64,13 +64,13 @@ describeWithTools("a process that listens to changes", ["ip", "strace", "prlimit
       });
       expect(woken.some((call) => call.includes("recvfrom("))).toBe(true);
       expect(await child.end()).toMatchObject({ stderr: "", exitCode: 0 });
-    }, 20_000);
+    }, 60_000);
   });
 
   test("without an error handler, what the change handler throws is an uncaught exception", async () => {
     await using child = new Child(program, { args: ["a handler that throws"] });
     expect(await child.ending()).toEqual({ stdout: "open\nuncaught boom\n", stderr: "", exitCode: 7, signal: null });
-  }, 20_000);
+  }, 60_000);
 
   test("with few fds left it fails with EMFILE, or works, and leaves nothing either way", async () => {
     const limited = ["prlimit", "--nofile=100:100", process.execPath, `${import.meta.dir}/changes-child.ts`, "few fds"];
@@ -88,7 +88,7 @@ describeWithTools("a process that listens to changes", ["ip", "strace", "prlimit
     expect(tries.map(({ leaked }) => leaked)).toEqual(tries.map(() => 0));
     expect([tries[0]?.handler, tries[0]?.changes].every((outcome) => outcome?.startsWith("EMFILE"))).toBe(true);
     expect([tries.at(-1)?.handler, tries.at(-1)?.changes]).toEqual(["done", "done"]);
-  }, 20_000);
+  }, 60_000);
 });
 
 /** The system calls that a process makes, all threads, while `use` runs. */

@@ -11,7 +11,7 @@ import { describeUnless, describeWithTools } from "../support/privilege.ts";
 import { run } from "../support/system.ts";
 import type { Tried, Try } from "./namespace-child.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const noNamespace = /no network namespace: give a name of `ip netns`/;
 
@@ -204,7 +204,7 @@ describeUnless(noOthers(), "a namespace that may not be entered", () => {
     const { stdout, stderr, success } = Bun.spawnSync([...through, ...program], {
       cwd: tree.path,
       env,
-      timeout: 10_000,
+      timeout: 60_000,
     });
     if (!success) throw new Error(`${stderr}${stdout}`);
     const tried = JSON.parse(`${stdout}`) as Tried[];

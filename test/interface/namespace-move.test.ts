@@ -123,7 +123,7 @@ describeWithTools("a device whose interface moves", ["ip", "unshare", "nsenter",
       expect(texts().slice(count)).toEqual([`moved ${tun.index}`, `mtu ${1400 + round}`, "up", "down"]);
       count = texts().length;
     }
-  }, 20_000);
+  }, 60_000);
 
   test.each(["openTun", "openTap"] as const)(
     "%s({ ipv6: false }) stays in force there; without it IPv6 speaks up",

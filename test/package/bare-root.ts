@@ -63,7 +63,7 @@ export function runInBareRoot(root: string, access: "rw" | "ro"): Output {
       root,
       access,
     ],
-    { env: { PATH: process.env["PATH"] }, stdin: "ignore", timeout: 30_000 },
+    { env: { PATH: process.env["PATH"] }, stdin: "ignore", timeout: 60_000 },
   );
   return { stdout: stdout.toString(), stderr: stderr.toString(), exitCode };
 }

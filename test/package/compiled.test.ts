@@ -44,7 +44,7 @@ describeWithTools("a compiled executable", tools, () => {
 
   test("runs from another folder, as any other", () => {
     expect(runIn("/", executable)).toEqual(wanted);
-  }, 30_000);
+  }, 60_000);
 
   describe("in a root with its shared objects, /proc and /dev/net/tun alone", () => {
     beforeEach(async () => {
@@ -68,7 +68,7 @@ describeWithTools("a compiled executable", tools, () => {
         expect(readFileSync("/proc/self/mountinfo", "latin1")).toBe(mounts);
         expect(interfaceNames()).toEqual(interfaces);
       },
-      40_000,
+      60_000,
     );
   });
 

@@ -89,7 +89,7 @@ describeUnless(registryObstacle(), "the package", () => {
           exitCode: 0,
         });
       },
-      30_000,
+      60_000,
     );
 
     test("the type check sees every export", () => {
@@ -135,7 +135,7 @@ describeUnless(registryObstacle(), "the package", () => {
         const whole = mustRunIn(project, bun, "build", "--target=bun", "program.ts");
         for (const part of ["TUNSETIFF", "bun:ffi", "io_submit"]) expect(whole).toContain(part);
       },
-      30_000,
+      60_000,
     );
 
     test("sideEffects: importing it compiles nothing", () => {
@@ -148,7 +148,7 @@ describeUnless(registryObstacle(), "the package", () => {
         stderr: expect.stringContaining("ERR_TUNTAP_NATIVE"),
         exitCode: 1,
       });
-    }, 20_000);
+    }, 60_000);
 
     describePrivileged("run", () => {
       beforeAll(quietIPv6);
@@ -176,25 +176,25 @@ describeUnless(registryObstacle(), "the package", () => {
 
       test("from source", () => {
         expect(runIn(project, bun, "program.ts")).toEqual(wanted);
-      }, 30_000);
+      }, 60_000);
 
       test("as a bundle, away from its node_modules", () => {
         const bundle = join(folder.path, `${installer}.js`);
         mustRunIn(project, bun, "build", "--target=bun", "program.ts", "--outfile", bundle);
         expect(runIn("/", bun, bundle)).toEqual(wanted);
-      }, 30_000);
+      }, 60_000);
 
       test("as a minified bundle", () => {
         const bundle = join(folder.path, `${installer}.min.js`);
         mustRunIn(project, bun, "build", "--target=bun", "--minify", "program.ts", "--outfile", bundle);
         expect(runIn("/", bun, bundle)).toEqual(wanted);
-      }, 30_000);
+      }, 60_000);
 
       test("as a compiled executable, from /", () => {
         const executable = join(folder.path, `${installer}-program`);
         mustRunIn(project, bun, "build", "--compile", "program.ts", "--outfile", executable);
         expect(runIn("/", executable)).toEqual(wanted);
-      }, 30_000);
+      }, 60_000);
     });
   });
 });

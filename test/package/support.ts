@@ -90,7 +90,7 @@ export class Child implements AsyncDisposable {
   }
 
   /** The next line of stdout. */
-  async line(timeoutMs = 10_000): Promise<string> {
+  async line(timeoutMs = 60_000): Promise<string> {
     const number = this.#linesTaken++;
     const lines = (): string[] => this.#stdout.split("\n").slice(0, -1);
     await until(() => lines().length > number || !this.isRunning, `line ${number + 1} of the child`, timeoutMs);
@@ -113,7 +113,7 @@ export class Child implements AsyncDisposable {
   }
 
   /** Waits for the child to end by itself. */
-  async ending(timeoutMs = 10_000): Promise<Ending> {
+  async ending(timeoutMs = 60_000): Promise<Ending> {
     await until(() => !this.isRunning, "the child ends", timeoutMs);
     await this.#reading;
     const exitCode = await this.#process.exited;

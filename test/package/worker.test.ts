@@ -18,7 +18,7 @@ describePrivileged("devices in Workers", () => {
     expect(await worker.says()).toEqual({ name, received: numbered(0, 100) });
     await worker.closed;
     expect(openFds(/\/net\/tun$/)).toEqual([]);
-  }, 20_000);
+  }, 60_000);
 
   test("a Worker receives what the main thread sends", async () => {
     const worker = new DeviceWorker({ number: 1, count: 3, sends: false });
@@ -28,7 +28,7 @@ describePrivileged("devices in Workers", () => {
     socket.close();
     expect((await worker.says()).received).toEqual(numbered(1, 3));
     await worker.closed;
-  }, 20_000);
+  }, 60_000);
 
   test("six Workers at once: each receives its own datagrams, in order", async () => {
     const numbers = [2, 3, 4, 5, 6, 7];
@@ -44,14 +44,14 @@ describePrivileged("devices in Workers", () => {
     expect(received).toEqual(numbers.map((number) => numbered(number, 200)));
     await Promise.all(workers.map(({ closed }) => closed));
     expect(openFds(/\/net\/tun$/)).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 
   test("a Worker that ends leaves no fd behind", async () => {
     const { length } = openFds();
     const worker = new DeviceWorker({ number: 8, count: 1, sends: true });
     await worker.closed;
     await until(() => openFds().length <= length, `of the fds at the end, ${length} were there before`);
-  }, 20_000);
+  }, 60_000);
 });
 
 describeWithTools("worker.terminate() with an open device and a pending receive", ["unshare", "ip"], () => {
@@ -59,12 +59,12 @@ describeWithTools("worker.terminate() with an open device and a pending receive"
     test.concurrent("20 times: neither crashes nor hangs the process", async () => {
       const { received } = await terminate(20, BUN_TUNTAP_WAKER);
       expect(received).toBe("still here");
-    }, 40_000);
+    }, 60_000);
 
     test.concurrent("takes the interface away, and closes every fd", async () => {
       const { left } = await terminate(3, BUN_TUNTAP_WAKER);
       expect(left).toMatchObject({ interfaces: 0, after: left.before });
-    }, 40_000);
+    }, 60_000);
   });
 });
 

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { describePrivileged, describeUnless, describeWithTools } from "../support/privilege.ts";
 import { runToEnd, top } from "../support/programs.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 const program = join(top, "bin/bun-tuntap.ts");
 const sgr = "\x1b[";

@@ -20,7 +20,7 @@ import {
 } from "./support.ts";
 
 /** Programs are started, with a Bun that others can read. */
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 let package_: Package;
 let interfaces: string[];

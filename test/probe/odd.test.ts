@@ -5,7 +5,7 @@ import { describePrivileged } from "../support/privilege.ts";
 import { runScript, top } from "../support/programs.ts";
 import { checkOf, idsOf } from "./support.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 /** What a Bun of its own prints last, as JSON. */
 function printed<T>(source: string, env: Record<string, string> = {}): T {

@@ -12,7 +12,7 @@ import { top } from "../support/programs.ts";
 import { interfaceNames, openFds, run, until } from "../support/system.ts";
 import { report as madeUp } from "./made-up.ts";
 
-setDefaultTimeout(30_000);
+setDefaultTimeout(60_000);
 
 /** The names of all members, and of their members: what a program may rely on. */
 function shapeOf(report: ProbeReport): unknown {

@@ -40,7 +40,7 @@ export function installed(): Package {
     const { exitCode, stdout, stderr } = Bun.spawnSync([...through, ...bun, ...args], {
       cwd: tree.path,
       env: { ...process.env, HOME: tree.path, BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0", ...env },
-      timeout: 10_000,
+      timeout: 60_000,
       killSignal: "SIGKILL",
     });
     return { exitCode, stdout: `${stdout}`, stderr: `${stderr}` };

@@ -219,7 +219,7 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
       }
       expect(got).toEqual([...got].sort((a, b) => a - b));
     },
-    30_000,
+    60_000,
   );
 
   test("says what cannot be joined, and leaves nothing claimed", async () => {

@@ -27,7 +27,7 @@ export interface Ended {
 /** The repository's top folder. */
 export const top: string = new URL("../..", import.meta.url).pathname.replace(/\/$/, "");
 
-/** Runs a program to its end, for 10 seconds at most. */
+/** Runs a program to its end, for a minute at most. */
 export function runToEnd(
   command: string[],
   options: { cwd?: string; env?: Record<string, string>; stdin?: string } = {},
@@ -36,7 +36,7 @@ export function runToEnd(
     cwd: options.cwd ?? top,
     env: { ...process.env, ...options.env },
     stdin: options.stdin === undefined ? null : new TextEncoder().encode(options.stdin),
-    timeout: 10_000,
+    timeout: 60_000,
   });
   return { exitCode, signal: signalCode?.toString(), stdout: stdout.toString(), stderr: stderr.toString() };
 }

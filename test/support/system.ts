@@ -47,7 +47,7 @@ export function openFds(pattern: RegExp = /./): string[] {
 }
 
 /** Resolves when `condition` holds, looked at each few milliseconds; rejects after `timeoutMs`. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 5000): Promise<void> {
+export async function until(condition: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
     if (performance.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${what}`);

@@ -30,17 +30,17 @@ describeOnKernel("udpOffload", "a kernel that refuses super-packets", () => {
     test("none refused: five writes a turn", () => {
       const same = { taken: 17, writes: 5 };
       expect(turns("1000")).toEqual([same, same, same]);
-    }, 30_000);
+    }, 60_000);
 
     test("TCP over IPv4: its packets arrive one by one, then and later; the other kinds are merged", () => {
       const same = { taken: 17, writes: 9 };
       expect(turns("3")).toEqual([same, same, same]);
-    }, 30_000);
+    }, 60_000);
 
     test("each kind, one after the other: everything arrives, in order", () => {
       // The third write; then the next run's, behind the five that replace the first; then the last one's.
       const turn = { taken: 17, writes: 17 };
       expect(turns("3..15+6")).toEqual([turn, turn, turn]);
-    }, 30_000);
+    }, 60_000);
   });
 });

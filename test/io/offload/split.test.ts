@@ -59,7 +59,7 @@ describe("split", () => {
       expect(packets.find((packet) => faultOf(packet, false) !== undefined)).toBeUndefined();
       expect(packets.at(-1)).toEqual(makeSegments(fields, longest, 1).at(-1));
     },
-    30_000,
+    60_000,
   );
 
   test("counts identification and sequence number on past their ends", () => {
