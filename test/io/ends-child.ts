@@ -9,6 +9,8 @@ import { openFds, quietIPv6, run, until } from "../support/system.ts";
 import { floodedAddress } from "./flooded.ts";
 import { type Way, ways } from "./ways.ts";
 
+if (process.env["BUN_TUNTAP_TEST_NETNS"] !== "1") throw new Error("Run by ends.test.ts, in a namespace of its own");
+
 const [kind = "deletion", countText = "8", wayName] = process.argv.slice(2);
 const count = Number(countText);
 /** Devices at a time. */

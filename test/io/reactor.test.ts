@@ -1,5 +1,10 @@
 import { expect, test } from "bun:test";
-import { openTap } from "../../src/index.ts";
+import { check, systemError } from "../../src/errors.ts";
+import { openTap, type TunTapError } from "../../src/index.ts";
+import { reactor } from "../../src/io/reactor.ts";
+import { EPOLLIN, EPOLLOUT } from "../../src/sys/constants.ts";
+import { native } from "../../src/sys/native.ts";
+import { closeFd } from "../../src/sys/tun.ts";
 import { flood } from "../support/frames.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { quietIPv6, until } from "../support/system.ts";
@@ -21,5 +26,63 @@ describePrivileged("Reactor", () => {
       await until(() => frames >= 10 * (round + 1), "every frame of the round");
       expect(frames).toBe(10 * (round + 1));
     }
+  });
+
+  test("what one watcher throws ends that one alone, with a typed reason; the others go on", async () => {
+    quietIPv6();
+    let frames = 0;
+    using tap = openTap({
+      up: true,
+      data(_, batch) {
+        frames += batch.length;
+      },
+    });
+    const reasons: TunTapError[] = [];
+    const watches = [new TypeError("a defect"), systemError(-12, "epoll_ctl(EPOLL_CTL_MOD)")].map((thrown) => {
+      const watcher = {
+        onEvents: (): never => {
+          throw thrown;
+        },
+        onDoubt: () => {},
+        onFailure: (error: TunTapError) => void reasons.push(error),
+      };
+      // Writable at once.
+      const fd = check(native().ev_open(), "eventfd");
+      const watch = reactor().watch(fd, EPOLLIN | EPOLLOUT, watcher);
+      return { fd, watch, thrown };
+    });
+    await until(() => reasons.length === 2, "both have ended");
+    expect(reasons[0]).toMatchObject({ code: "ERR_TUNTAP_NATIVE", cause: watches[0]?.thrown });
+    expect(reasons[1]).toBe(watches[1]?.thrown as TunTapError);
+    // Ended: no event comes any more, and what it is asked is nothing.
+    for (const { fd, watch } of watches) {
+      watch.setEvents(EPOLLIN);
+      watch.setReferenced(false);
+      watch.end();
+      closeFd(fd);
+    }
+    await flood(tap.index, 10, 60, 60);
+    await until(() => frames === 10, "the device gets its frames");
+    expect([tap.closed, reasons.length]).toEqual([false, 2]);
+  });
+
+  test("a watcher that throws in onDoubt ends alone, too", async () => {
+    using tap = openTap({ up: true });
+    const reasons: TunTapError[] = [];
+    const fd = check(native().ev_open(), "eventfd");
+    reactor().watch(fd, 0, {
+      onEvents: () => {},
+      onDoubt: () => {
+        throw new RangeError("doubt");
+      },
+      onFailure: (error) => void reasons.push(error),
+    });
+    // Wakes the reactor, which has a doubt when it is quiet again.
+    await flood(tap.index, 1, 60, 60);
+    void tap.receive();
+    await until(() => reasons.length === 1, "it has ended");
+    expect(reasons[0]?.cause).toEqual(new RangeError("doubt"));
+    expect(tap.closed).toBe(false);
+    closeFd(fd);
   });
 });

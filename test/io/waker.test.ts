@@ -1,9 +1,10 @@
 import { expect, test } from "bun:test";
 import { floodFrames } from "../support/effort.ts";
-import { describePrivileged } from "../support/privilege.ts";
+import { describePrivileged, describeWithTools } from "../support/privilege.ts";
+import { EAGAIN, ENOMEM, numbers, refuse } from "./seccomp.ts";
 
-const SECCOMP_EINVAL = 0x0005_0016;
-const SECCOMP_ENOSYS = 0x0005_0026;
+const EINVAL = 22;
+const ENOSYS = 38;
 
 /** A child that opens a TAP, gets a frame from the kernel, and says how it was woken. */
 const program = (before = ""): string => `
@@ -19,18 +20,6 @@ const program = (before = ""): string => `
   console.log(JSON.stringify({ woken: frame.length > 0, aio }));
   process.exit();`;
 
-/** Makes the kernel answer one system call number with an errno, in this thread and those to come (seccomp(2)). */
-function refuse(systemCall: number, action: number): string {
-  return `
-  const { dlopen, ptr } = await import("bun:ffi");
-  const { symbols } = dlopen("libc.so.6", { prctl: { args: ["i32", "u64", "u64", "u64", "u64"], returns: "i32" } });
-  // Classic BPF, struct sock_filter { u16 code; u8 jt, jf; u32 k }: load seccomp_data.nr; if it is the one, its errno.
-  const code = new Uint32Array([0x20, 0, 0x0100_0015, ${systemCall}, 0x06, ${action}, 0x06, 0x7fff_0000]);
-  const program = new BigUint64Array([4n, BigInt(ptr(code))]);
-  if (symbols.prctl(38, 1, 0, 0, 0) !== 0) throw new Error("PR_SET_NO_NEW_PRIVS");
-  if (symbols.prctl(22, 2, ptr(program), 0, 0) !== 0) throw new Error("PR_SET_SECCOMP");`;
-}
-
 function wokenBy(source: string, waker?: string): { woken: boolean; aio: boolean } {
   const env = { ...process.env, ...(waker === undefined ? {} : { BUN_TUNTAP_WAKER: waker }) };
   const { stdout, stderr } = Bun.spawnSync([process.execPath, "-e", source], { env });
@@ -38,26 +27,24 @@ function wokenBy(source: string, waker?: string): { woken: boolean; aio: boolean
   return JSON.parse(stdout.toString());
 }
 
-const numbers = process.arch === "x64" ? { io_setup: 206, io_submit: 209 } : { io_setup: 0, io_submit: 2 };
-
 describePrivileged("the waker", () => {
   test("is AIO where the kernel has it", () => {
     expect(wokenBy(program())).toEqual({ woken: true, aio: true });
   });
 
   test("is a thread where io_setup is refused, as in qemu-user", () => {
-    expect(wokenBy(program(refuse(numbers.io_setup, SECCOMP_ENOSYS)))).toEqual({ woken: true, aio: false });
+    expect(wokenBy(program(refuse(numbers.io_setup, ENOSYS)))).toEqual({ woken: true, aio: false });
   });
 
   test("is a thread where io_submit refuses the poll, as in gVisor", () => {
     // The context is there then, but nothing is submitted to it.
-    expect(wokenBy(program(refuse(numbers.io_submit, SECCOMP_EINVAL)))).toEqual({ woken: true, aio: true });
+    expect(wokenBy(program(refuse(numbers.io_submit, EINVAL)))).toEqual({ woken: true, aio: true });
   });
 
   test("is what BUN_TUNTAP_WAKER says, and says so if that fails", () => {
     expect(wokenBy(program(), "thread")).toEqual({ woken: true, aio: false });
     expect(wokenBy(program(), "aio")).toEqual({ woken: true, aio: true });
-    expect(() => wokenBy(program(refuse(numbers.io_setup, SECCOMP_ENOSYS)), "aio")).toThrow("ENOSYS");
+    expect(() => wokenBy(program(refuse(numbers.io_setup, ENOSYS)), "aio")).toThrow("ENOSYS");
     expect(() => wokenBy(program(), "smoke")).toThrow('BUN_TUNTAP_WAKER must be "aio" or "thread", got "smoke"');
   });
 
@@ -78,4 +65,71 @@ describePrivileged("the waker", () => {
     expect(output).toMatch(/\nRan [1-9]\d+ tests across 4 files/);
     expect(await child.exited).toBe(0);
   }, 180_000);
+});
+
+/** A child that gets one frame, has something happen, and gets another one; says what it was woken by at last. */
+const goingOn = (between: string): string => `
+  const { openTun } = await import("${import.meta.dir}/../../src/index.ts");
+  const { currentWaker } = await import("${import.meta.dir}/../../src/io/reactor.ts");
+  const uncaught = [];
+  process.on("uncaughtException", (error) => uncaught.push(error.message));
+  process.on("unhandledRejection", (error) => uncaught.push(String(error)));
+  const tun = openTun({ addresses: ["192.0.2.1/24"], ipv6: false });
+  const socket = await Bun.udpSocket({ hostname: "192.0.2.1" });
+  const exchange = async () => {
+    // Traffic that has rested is waited for anew.
+    await Bun.sleep(5);
+    const pending = tun.receive();
+    socket.send("x", 9, "192.0.2.2");
+    return (await pending) !== null;
+  };
+  const frames = [await exchange()];
+  ${between}
+  for (let i = 0; i < 10; i++) frames.push(await exchange());
+  console.log(JSON.stringify({ frames: frames.every(Boolean), closed: tun.closed, waker: currentWaker(), uncaught }));
+  process.exit();`;
+
+interface WentOn {
+  frames: boolean;
+  closed: boolean;
+  waker: string;
+  uncaught: string[];
+}
+
+function wentOn(command: string[]): WentOn {
+  const env = { ...process.env };
+  delete env["BUN_TUNTAP_WAKER"];
+  const { stdout, stderr } = Bun.spawnSync(command, { env, timeout: 30_000 });
+  if (stdout.length === 0) throw new Error(stderr.toString());
+  return JSON.parse(stdout.toString());
+}
+
+describePrivileged("io_submit that fails while devices are open", () => {
+  for (const [name, errno] of Object.entries({ EAGAIN, ENOMEM, EINVAL })) {
+    test(`${name} for good: the thread takes over, and nobody notices`, () => {
+      const source = goingOn(refuse(numbers.io_submit, errno));
+      expect(wentOn([process.execPath, "-e", source])).toEqual({
+        frames: true,
+        closed: false,
+        waker: "thread",
+        uncaught: [],
+      });
+    });
+  }
+});
+
+describeWithTools("io_submit that fails for a moment", ["strace"], () => {
+  test("is tried again, and stays the waker", () => {
+    const strace = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "trace=io_submit"];
+    for (const inject of ["EAGAIN:when=3+3", "ENOMEM:when=4+2"]) {
+      expect(
+        wentOn([...strace, "-e", `inject=io_submit:error=${inject}`, process.execPath, "-e", goingOn("")]),
+      ).toEqual({
+        frames: true,
+        closed: false,
+        waker: "aio",
+        uncaught: [],
+      });
+    }
+  }, 60_000);
 });
