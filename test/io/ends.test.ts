@@ -19,6 +19,7 @@ describeWithTools("the end of a device under flood", ["unshare", "ip"], () => {
         async () => {
           const child = Bun.spawn([process.execPath, `${import.meta.dir}/ends-child.ts`, kind, `${count}`], {
             env: { ...process.env, BUN_TUNTAP_WAKER: waker },
+            stderr: count > 100 ? "inherit" : "ignore",
           });
           expect(JSON.parse(await child.stdout.text())).toEqual({ ends: ways.length * count, problems: [] });
           expect(await child.exited).toBe(0);
