@@ -86,7 +86,8 @@ describeUnless(existsSync(biome) ? undefined : "needs Biome: `bun install`", "bi
       writeFileSync(path, `${text}\n${existsSync(path) ? readFileSync(path, "utf8") : ""}`);
     }
     found = findings();
-  });
+    // Two runs of Biome over everything: seconds each on a busy machine.
+  }, 120_000);
 
   afterAll(() => rmSync(folder, { recursive: true }));
 
