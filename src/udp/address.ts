@@ -40,7 +40,7 @@ export function checkAddress(text: unknown, name: string): void {
   if (typeof text !== "string" || parseIP(text.replace(/%.+$/, "")) === null) throw notAddress(name, text);
 }
 
-/** Returns `value` if it is a port number; throws otherwise. */
+/** @throws {TypeError | RangeError} if it is no port from `least` on */
 export function checkPort(port: unknown, name: string, least: number): asserts port is number {
   if (typeof port !== "number" || !Number.isInteger(port)) {
     throw new TypeError(`"${name}" must be a whole number, got ${Bun.inspect(port)}`);
