@@ -1,0 +1,40 @@
+/** Which calls of a scenario fail, and what came of it: what child.ts and run.ts tell each other. */
+import { type Errno, plausibleErrnos } from "./errnos.ts";
+import type { Kind } from "./injection.ts";
+
+/** One failure to be tried. */
+export interface Case {
+  readonly kind: Kind;
+  readonly nth: number;
+  readonly errno: Errno;
+  readonly sticky: boolean;
+}
+
+/** How it went. */
+export interface Verdict {
+  readonly scenario: string;
+  readonly call: string;
+  readonly nth: number;
+  readonly errno: Errno;
+  readonly sticky: boolean;
+  /** How many calls have failed; 0 if the scenario took another way this time. */
+  readonly failed: number;
+  /** "went on", or the code of the error, or "ended: " and the code. */
+  readonly outcome: string;
+  readonly complaints: readonly string[];
+}
+
+/** All cases of a scenario that made these calls: the n-th of each kind with each errno, and from the n-th on with one. */
+export function casesOf(calls: readonly { kind: Kind; count: number }[]): Case[] {
+  return calls.flatMap(({ kind, count }) =>
+    Array.from({ length: count }, (_, i) => i + 1).flatMap((nth) => {
+      const errnos = plausibleErrnos(kind.name);
+      const once = errnos.map((errno): Case => ({ kind, nth, errno, sticky: false }));
+      const [lasting] = errnos;
+      // What a signal interrupts is not interrupted for ever.
+      return lasting === undefined || lasting === "EINTR"
+        ? once
+        : [...once, { kind, nth, errno: lasting, sticky: true }];
+    }),
+  );
+}
