@@ -30,11 +30,9 @@ export function casesOf(calls: readonly { kind: Kind; count: number }[]): Case[]
     Array.from({ length: count }, (_, i) => i + 1).flatMap((nth) => {
       const errnos = plausibleErrnos(kind.name);
       const once = errnos.map((errno): Case => ({ kind, nth, errno, sticky: false }));
-      const [lasting] = errnos;
-      // What a signal interrupts is not interrupted for ever.
-      return lasting === undefined || lasting === "EINTR"
-        ? once
-        : [...once, { kind, nth, errno: lasting, sticky: true }];
+      // What a signal interrupts, or would have to wait, does not fail for ever.
+      const lasting = errnos.slice(0, 1).filter((errno) => errno !== "EINTR" && errno !== "EAGAIN");
+      return [...once, ...lasting.map((errno): Case => ({ kind, nth, errno, sticky: true }))];
     }),
   );
 }

@@ -32,6 +32,8 @@ export const errnos = {
   ECONNABORTED: 103,
   ECONNRESET: 104,
   ENOBUFS: 105,
+  EHOSTUNREACH: 113,
+  EMSGSIZE: 90,
   ETOOMANYREFS: 109,
   ECONNREFUSED: 111,
 } as const;
@@ -40,6 +42,18 @@ export type Errno = keyof typeof errnos;
 
 const fdsUsedUp: readonly Errno[] = ["EMFILE", "ENFILE", "ENOMEM"];
 const noMemory: readonly Errno[] = ["ENOMEM", "ENOBUFS"];
+
+const unreachable: readonly Errno[] = [
+  "ENOBUFS",
+  "ENOMEM",
+  "EPERM",
+  "ENETUNREACH",
+  "EHOSTUNREACH",
+  "EMSGSIZE",
+  "EINVAL",
+  "EIO",
+  "EAGAIN",
+];
 
 /** By the name of the kind, or of its function. The first one is that of a failure that lasts. */
 const plausible: Readonly<Record<string, readonly Errno[]>> = {
@@ -56,6 +70,10 @@ const plausible: Readonly<Record<string, readonly Errno[]>> = {
   setsockopt: ["ENOMEM", "ENOPROTOOPT", "EPERM"],
   getsockopt: ["ENOBUFS", "ENOPROTOOPT"],
   getsockname: ["ENOBUFS"],
+  recvmmsg: ["ENOMEM", "EAGAIN", "ECONNREFUSED", "EINTR"],
+  sendmmsg: [...unreachable, "EINTR"],
+  "sendmsg(UDP)": unreachable,
+  "recvmsg(UDP)": ["ENOMEM", "EAGAIN", "ECONNREFUSED"],
   bind: ["ENOMEM", "EADDRINUSE", "EACCES", "EPERM"],
   listen: ["EADDRINUSE"],
   accept4: [...fdsUsedUp, "ENOBUFS", "EAGAIN", "ECONNABORTED", "EPERM", "EINTR"],
@@ -72,17 +90,21 @@ const plausible: Readonly<Record<string, readonly Errno[]>> = {
   "epoll_ctl(EPOLL_CTL_MOD)": ["ENOMEM", "ENOENT"],
   "epoll_ctl(EPOLL_CTL_DEL)": ["ENOENT", "EBADF"],
   epoll_wait: ["EINTR"],
-  poll: ["ENOMEM", "EINTR"],
+  poll: ["EINTR", "ENOMEM"],
   fstat: ["ENOMEM", "EBADF"],
   io_setup: ["ENOMEM", "EAGAIN", "ENOSYS", "EPERM"],
   io_submit: ["ENOMEM", "EAGAIN", "EINVAL"],
   io_getevents: ["EINTR"],
   clone: ["EPERM", "ENOSPC", "EAGAIN"],
   pthread_create: ["EAGAIN", "EPERM"],
+  realloc: ["ENOMEM"],
   read: ["EIO", "ENOMEM", "EFAULT", "EBADFD", "EAGAIN"],
   readv: ["EIO", "ENOMEM", "EFAULT", "EBADFD", "EAGAIN"],
   write: ["EIO", "ENOMEM", "EINVAL", "EFAULT", "EBADFD", "ENOBUFS", "EAGAIN"],
   writev: ["EIO", "ENOMEM", "EINVAL", "EFAULT", "EBADFD", "ENOBUFS", "EAGAIN"],
+  "read(eventfd)": ["EAGAIN"],
+  // It fails only if a number would grow beyond 64 bits, or if it is no eventfd.
+  "write(eventfd)": [],
   rtnetlink: ["ENOMEM", "EPERM", "EBUSY", "EINVAL", "ENODEV", "EOPNOTSUPP"],
   "rtnetlink(RTM_NEWADDR)": ["ENOMEM", "EPERM", "EEXIST", "EACCES", "ENODEV", "EADDRNOTAVAIL"],
   "rtnetlink(RTM_NEWROUTE)": ["ENOMEM", "EPERM", "EEXIST", "ENETUNREACH", "EINVAL"],

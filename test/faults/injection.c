@@ -33,7 +33,7 @@ static struct fault_plan {
 enum {
 	F_open = 1, F_close, F_fcntl, F_ioctl, F_socket, F_setsockopt, F_getsockopt, F_bind, F_listen, F_accept4,
 	F_connect, F_send, F_recv, F_sendmsg, F_recvmsg, F_setns, F_unshare, F_eventfd, F_epoll_create1, F_epoll_ctl,
-	F_epoll_wait, F_poll, F_syscall, F_pthread_create, F_transfer, F_rtnetlink, F_getsockname
+	F_epoll_wait, F_poll, F_syscall, F_pthread_create, F_transfer, F_rtnetlink, F_realloc
 };
 
 /* Whether this call is to fail. */
@@ -115,7 +115,8 @@ static int fault_detail(int function, long a, long b, long c)
 static int fault_is_of_fd(int function)
 {
 	return function != F_open && function != F_socket && function != F_eventfd && function != F_epoll_create1 &&
-		function != F_poll && function != F_syscall && function != F_pthread_create && function != F_unshare;
+		function != F_poll && function != F_syscall && function != F_pthread_create && function != F_unshare &&
+		function != F_realloc;
 }
 
 static long fault_made(int function, fault_call *call, long a, long b, long c, long d, long e, long f, long g)
@@ -137,6 +138,9 @@ static long fault_made(int function, fault_call *call, long a, long b, long c, l
 		return call(a, b, c, d, e, f, g);
 	if (function == F_pthread_create)
 		return faults->error;
+	/* Null: there is no memory. */
+	if (function == F_realloc)
+		return 0;
 	/* Linux has freed the number whatever close(2) says. */
 	if (function == F_close)
 		call(a, b, c, d, e, f, g);
@@ -147,7 +151,7 @@ static long fault_made(int function, fault_call *call, long a, long b, long c, l
 #define EACH_FAULT(X) \
 	X(open) X(close) X(fcntl) X(ioctl) X(socket) X(setsockopt) X(getsockopt) X(bind) X(listen) X(accept4) \
 	X(connect) X(send) X(recv) X(sendmsg) X(recvmsg) X(setns) X(unshare) X(eventfd) X(epoll_create1) X(epoll_ctl) \
-	X(epoll_wait) X(poll) X(syscall) X(pthread_create) X(getsockname)
+	X(epoll_wait) X(poll) X(syscall) X(pthread_create) X(realloc)
 
 #define FAULTY(name) \
 	static fault_call *real_##name; \
@@ -188,7 +192,8 @@ static void *faulty_dlsym(void *handle, const char *name)
 /* read(2), write(2), readv(2) and writev(2) are retried by transfer() itself, so it never gives EINTR. */
 static int transfer_faulty(long number, int fd, const void *bytes, size n)
 {
-	if (!fault_spares(fd) && fault_due(F_transfer, (int)number))
+	/* Eight bytes are the number of an eventfd, and no frame. */
+	if (!fault_spares(fd) && fault_due(F_transfer, (int)number | (n == 8 ? 0x1000 : 0)))
 		return -faults->error;
 	return transfer_now(number, fd, bytes, n);
 }

@@ -90,7 +90,7 @@ export function counted(): { kind: Kind; count: number }[] {
 
 /** As in injection.c, from 1 on. */
 const functions =
-  "open close fcntl ioctl socket setsockopt getsockopt bind listen accept4 connect send recv sendmsg recvmsg setns unshare eventfd epoll_create1 epoll_ctl epoll_wait poll syscall pthread_create transfer rtnetlink getsockname".split(
+  "open close fcntl ioctl socket setsockopt getsockopt bind listen accept4 connect send recv sendmsg recvmsg setns unshare eventfd epoll_create1 epoll_ctl epoll_wait poll syscall pthread_create transfer rtnetlink realloc".split(
     " ",
   );
 
@@ -141,11 +141,53 @@ const details: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     34: "RTM_GETRULE",
   },
   syscall: arm
-    ? { 80: "fstat", 0: "io_setup", 1: "io_destroy", 4: "io_getevents", 2: "io_submit", 220: "clone" }
-    : { 5: "fstat", 206: "io_setup", 207: "io_destroy", 208: "io_getevents", 209: "io_submit", 56: "clone" },
+    ? {
+        80: "fstat",
+        0: "io_setup",
+        1: "io_destroy",
+        4: "io_getevents",
+        2: "io_submit",
+        220: "clone",
+        204: "getsockname",
+        243: "recvmmsg",
+        269: "sendmmsg",
+      }
+    : {
+        5: "fstat",
+        206: "io_setup",
+        207: "io_destroy",
+        208: "io_getevents",
+        209: "io_submit",
+        56: "clone",
+        51: "getsockname",
+        299: "recvmmsg",
+        307: "sendmmsg",
+      },
   transfer: arm
-    ? { 63: "read", 64: "write", 65: "readv", 66: "writev" }
-    : { 0: "read", 1: "write", 19: "readv", 20: "writev" },
+    ? {
+        63: "read",
+        64: "write",
+        65: "readv",
+        66: "writev",
+        211: "sendmsg(UDP)",
+        212: "recvmsg(UDP)",
+        243: "recvmmsg",
+        269: "sendmmsg",
+        4159: "read(eventfd)",
+        4160: "write(eventfd)",
+      }
+    : {
+        0: "read",
+        1: "write",
+        19: "readv",
+        20: "writev",
+        46: "sendmsg(UDP)",
+        47: "recvmsg(UDP)",
+        299: "recvmmsg",
+        307: "sendmmsg",
+        4096: "read(eventfd)",
+        4097: "write(eventfd)",
+      },
 };
 
 function nameOf(number: number, detail: number): string {

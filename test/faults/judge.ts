@@ -8,8 +8,8 @@ import type { World } from "./scenario.ts";
 export function resources({ other, folder }: World): string[] {
   return [
     ...fds(),
-    ...interfaces("thread-self"),
-    ...interfaces(`${other}`),
+    ...interfaces("thread-self", "here"),
+    ...interfaces(`${other}`, "elsewhere"),
     ...threads(),
     ...files(folder),
     ...rings(),
@@ -31,9 +31,9 @@ export function openFds(): [number, string][] {
   });
 }
 
-function interfaces(process: string): string[] {
+function interfaces(process: string, where: string): string[] {
   const lines = readFileSync(`/proc/${process}/net/dev`, "latin1").split("\n").slice(2, -1);
-  return lines.map((line) => `interface ${line.split(":")[0]?.trim()} of ${process}`);
+  return lines.map((line) => `interface ${line.split(":")[0]?.trim()} ${where}`);
 }
 
 /** Threads by their names; those of Bun's pool come and go as it likes. */
@@ -75,6 +75,9 @@ export function difference(before: readonly string[], now: readonly string[]): s
   return [...left.map((each) => `left: ${each}`), ...gone.map((each) => `gone: ${each}`)];
 }
 
+/** What the waiting thread holds, which takes over where AIO is refused. */
+export const waitingThread: readonly string[] = ["left: thread bun", "left: fd of anon_inode:[eventfd]"];
+
 const PATIENCE_MS = 1000;
 
 /** Streams of Bun let go of what they hold a moment later. */
@@ -104,8 +107,8 @@ export class Bystander implements Disposable {
         this.#answers += frames.filter((frame) => isAnswer(frame)).length;
       },
     });
-    const own = openFds().filter(([fd, target]) => !before.has(fd) && /\/tun$|socket:/.test(target));
-    this.fds = own.map(([fd]) => fd);
+    const sockets = openFds().filter(([fd, target]) => !before.has(fd) && target.startsWith("socket:"));
+    this.fds = [this.#device.fd, ...sockets.map(([fd]) => fd)];
   }
 
   /** Sends a packet of which the answer arrives meanwhile. */

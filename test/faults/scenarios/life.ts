@@ -146,8 +146,10 @@ const listed: Scenario = {
       () => undefined,
       (error: unknown) => error,
     );
+    const found = listDevices();
+    assertAlive(device);
     expectThat(
-      listDevices().some((info) => info.name === name),
+      found.some((info) => info.name === name),
       "it is listed",
     );
     listDevices({ netns: other });

@@ -23,14 +23,14 @@ const ways: Readonly<Record<string, Way>> = {
   },
   "receive() with a signal": async (device, found) => {
     const stop = new AbortController();
-    const first = device.receive({ signal: stop.signal }).then((frame) => frame !== null && found(frame));
+    const first = device.receive({ signal: stop.signal });
     const second = device.receive();
     stop.abort("enough");
-    await first.catch((reason) => {
-      if (reason !== "enough") throw reason;
-    });
-    const frame = await second;
-    if (frame !== null && !found(frame)) await ways["receive()"]?.(device, found);
+    const [one, other] = await Promise.allSettled([first, second]);
+    if (one.status === "rejected" && one.reason !== "enough") throw one.reason;
+    if (other.status === "rejected") throw other.reason;
+    const frames = [one, other].flatMap((end) => (end.status === "fulfilled" && end.value !== null ? [end.value] : []));
+    if (!frames.some(found)) await ways["receive()"]?.(device, found);
   },
 };
 
@@ -39,14 +39,26 @@ function pulled(way: string, options: OpenOptions<Tun> = {}, note = ""): Scenari
     name: `receive by ${way}${note}`,
     async run({ calmly }) {
       using device = calmly(() => openTun({ ...common, ...options }));
-      let answered = false;
-      const receiving = ways[way]?.(device, (frame) => (answered ||= isAnswer(frame)));
+      let isOver = false;
+      const receiving = ways[way]?.(device, (frame) => isAnswer(frame))?.finally(() => {
+        isOver = true;
+      });
       // Both at once: a failure of the one must not hide what the other does.
-      const [received, pinged] = await Promise.allSettled([receiving, pingUntil(device, () => answered)]);
-      for (const end of [pinged, received]) if (end.status === "rejected") throw end.reason;
+      const [received, pinged] = await Promise.allSettled([receiving, pinging(device, () => isOver)]);
+      for (const end of [received, pinged]) if (end.status === "rejected") throw end.reason;
       assertAlive(device);
     },
   };
+}
+
+/** Pings, and closes the device if that fails: whoever receives would wait for ever. */
+async function pinging(device: Tun, answered: () => boolean): Promise<void> {
+  try {
+    await pingUntil(device, answered);
+  } catch (error) {
+    device.close();
+    throw error;
+  }
 }
 
 function pushed(options: OpenOptions<Tun>, note: string): Scenario {
