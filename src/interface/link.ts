@@ -14,6 +14,7 @@ import {
 import type { Attribute } from "../netlink/message.ts";
 import { RouteSocket } from "../netlink/socket.ts";
 import type { LinkStats } from "../netlink/types.ts";
+import { tryOrUndefined } from "../rollback.ts";
 import { EEXIST, EINVAL, IFF_UP, IPV6_MIN_MTU } from "../sys/constants.ts";
 import { Addresses } from "./addresses.ts";
 import { findLink, type InterfaceClient } from "./client.ts";
@@ -122,7 +123,7 @@ export class Link {
     try {
       this.#set("netns", linkNetns(netns));
     } catch (error) {
-      const taken = isRefusedName(error) && findLink(there, name) !== undefined;
+      const taken = isRefusedName(error) && tryOrUndefined(() => findLink(there, name)) !== undefined;
       there.close();
       throw taken ? systemError(-EEXIST, "netlink(RTM_NEWLINK)", { detail: `name ${name}` }) : error;
     }

@@ -92,11 +92,18 @@ export class Monitor {
       there?.close();
       throw error;
     }
-    this.#drain();
-    this.#leave();
-    const { index } = this.#device.link.client;
-    if (there !== undefined) this.#listenTo(there, index);
-    this.#tell([{ type: "moved", index }]);
+    try {
+      this.#drain();
+      this.#leave();
+      const { index } = this.#device.link.client;
+      if (there !== undefined) this.#listenTo(there, index);
+      this.#tell([{ type: "moved", index }]);
+    } catch (error) {
+      if (this.#source?.notifications !== there) there?.close();
+      // The interface has moved all the same: the listeners hear of it, or of the end.
+      this.#orEnd(() => this.#followOrEnd());
+      throw error;
+    }
   }
 
   /** The device has closed; `deleted` if that is because its interface has gone. */
@@ -122,7 +129,7 @@ export class Monitor {
     this.#index = index;
     try {
       const watch = reactor().watch(notifications.fd, EPOLLIN, {
-        onEvents: () => this.#tryToRead(),
+        onEvents: () => this.#orEnd(() => this.#read()),
         onDoubt: () => {},
         onFailure: (error) => this.#device.onFailure(error),
       });
@@ -142,9 +149,10 @@ export class Monitor {
     this.#unread = [];
   }
 
-  #tryToRead(): void {
+  /** Runs `step`; ends the device if it throws. */
+  #orEnd(step: () => void): void {
     try {
-      this.#read();
+      step();
     } catch (cause) {
       this.#device.onFailure(
         new TunTapError("ERR_TUNTAP_NATIVE", "the news of the interface could not be read", {

@@ -21,6 +21,13 @@ const MESSAGE_ROOM = 65_536;
 /** Offset, bytes, bytes of each datagram but the last, peer. */
 const RECORD = 4;
 
+/**
+ * Reads in a row that may fail. Each ICMP error of what was sent fails one,
+ * and the kernel may be out of memory for a moment; but who reads what never
+ * comes would keep the processor busy for ever.
+ */
+const FAILURES_MAX = 100;
+
 /** The messages of one read. They are noted before the next one, so all sockets of a thread share them. */
 let records: Int32Array | undefined;
 
@@ -51,6 +58,8 @@ export class DatagramReader implements Reader {
   #from: Peer | undefined;
   #datagrams = 0;
   #bytes = 0;
+  /** Reads in a row that have failed. */
+  #failures = 0;
   onFailed: (errno: number) => void = () => {};
 
   constructor(fd: number, state: UdpState, peers: Peers, reuse: boolean) {
@@ -109,9 +118,11 @@ export class DatagramReader implements Reader {
       Math.min(limit, BATCH),
     );
     if (result < 0) {
-      if (result !== -EAGAIN && isGone(result)) this.onFailed(result);
+      this.#failures = result === -EAGAIN ? 0 : this.#failures + 1;
+      if (result !== -EAGAIN && (isGone(result) || this.#failures === FAILURES_MAX)) this.onFailed(result);
       return false;
     }
+    this.#failures = 0;
     this.#note(records, result);
     return result > 0;
   }

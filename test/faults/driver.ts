@@ -19,14 +19,23 @@ export interface Outcome {
 /** Longer than a case may take that the child itself finds hanging. */
 const SILENCE_MS = 20_000;
 
-/** Runs every `step`-th case of the scenario, from the case `from` on. */
-export async function runScenario(scenario: Scenario, waker: Waker, step = 1, from = 0): Promise<Outcome> {
+/** Which cases to run. */
+export interface Choice {
+  /** Every how manieth. Default 1. */
+  readonly step?: number;
+  /** The number of the first. Default 0. */
+  readonly from?: number;
+  readonly only?: Task["only"];
+}
+
+/** Runs the cases of the scenario. */
+export async function runScenario(scenario: Scenario, waker: Waker, choice: Choice = {}): Promise<Outcome> {
   const outcome: Outcome = { scenario: scenario.name, waker, verdicts: [], crashes: [], mappings: 0 };
-  await (scenario.isFirst ? runFirst(outcome, step) : runAll(outcome, step, from));
+  await (scenario.isFirst ? runFirst(outcome, choice.step ?? 1) : runAll(outcome, choice));
   return outcome;
 }
 
-async function runAll(outcome: Outcome, step: number, first: number): Promise<void> {
+async function runAll(outcome: Outcome, { step = 1, from: first = 0, only }: Choice): Promise<void> {
   const { scenario, waker } = outcome;
   // All else is the same whatever wakes the thread.
   const isOfWaitingAlone = waker === "thread";
@@ -34,7 +43,7 @@ async function runAll(outcome: Outcome, step: number, first: number): Promise<vo
     const before = from;
     let mapped: number | undefined;
     let at: number | undefined;
-    const complaint = await runChild(waker, { scenario, from, step, isOfWaitingAlone }, (progress) => {
+    const complaint = await runChild(waker, { scenario, from, step, isOfWaitingAlone, only }, (progress) => {
       total = progress.total ?? total;
       at = progress.at ?? at;
       if (progress.verdict !== undefined) outcome.verdicts.push(progress.verdict);

@@ -125,7 +125,8 @@ export class Bystander implements Disposable {
       if (performance.now() > deadline) return "the bystander is silent";
       await Bun.sleep(1);
     }
-    return this.#device.closed ? "the bystander has closed" : undefined;
+    // Asked over its socket, which somebody may have closed for another of that number.
+    return this.#device.isUp ? undefined : "the bystander has closed, or is down";
   }
 
   [Symbol.dispose](): void {

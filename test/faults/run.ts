@@ -33,7 +33,7 @@ const outcomes: Outcome[] = [];
 async function work(): Promise<void> {
   for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
     const from = performance.now();
-    const outcome = await runScenario(next.scenario, next.waker, Number(values.step));
+    const outcome = await runScenario(next.scenario, next.waker, { step: Number(values.step) });
     outcomes.push(outcome);
     const complaints = outcome.verdicts.filter(({ complaints }) => complaints.length > 0).length;
     const seconds = Math.round(performance.now() - from) / 1000;

@@ -22,6 +22,8 @@ export interface Scenario {
   prepare?(world: World): () => void;
   /** What must be the same after a failure as before. */
   state?(world: World): string;
+  /** Makes it so again. */
+  repair?(world: World): void;
 }
 
 /** An expectation that did not hold although nothing failed, or although something did. */

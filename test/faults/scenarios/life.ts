@@ -19,13 +19,14 @@ const changes: Scenario = {
     const iterating = (async () => {
       for await (const change of device.changes()) iterated.push(change);
     })();
+    // Awaited in the end; until then it is no news.
+    iterating.catch(() => {});
     const has = (list: LinkChange[], type: string): boolean => list.some((change) => change.type === type);
     try {
       device.setMtu(1300);
       device.addAddress("192.0.2.9/24");
       device.rename("faultnew");
-      device.removeAddress("192.0.2.9/24");
-      const all = ["mtu", "address-added", "name", "address-removed"];
+      const all = ["mtu", "address-added", "name"];
       for (const type of all) await until(device, () => has(told, type) && has(iterated, type), `a change of ${type}`);
     } finally {
       device.close();

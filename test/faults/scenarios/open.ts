@@ -93,22 +93,21 @@ const attach: Scenario = {
     return () => run("ip", "tuntap", "del", PERSISTENT, "mode", "tun");
   },
   state: persistentState,
+  repair: putBack,
   async run(world) {
-    let failed = true;
-    try {
-      using device = openTun({
-        name: PERSISTENT,
-        mtu: 1300,
-        alias: "during",
-        offload: true,
-        addresses: ["192.0.2.8/24", "192.0.2.9/24"],
-        routes: ["198.51.100.0/24"],
-      });
-      failed = false;
-      world.calmly(() => expectThat(device.mtu === 1300, "the options are in force"));
-    } finally {
-      if (!failed) world.calmly(() => putBack());
-    }
+    using device = openTun({
+      name: PERSISTENT,
+      mtu: 1300,
+      alias: "during",
+      offload: true,
+      addresses: ["192.0.2.8/24", "192.0.2.9/24"],
+      routes: ["198.51.100.0/24"],
+    });
+    world.calmly(() => {
+      expectThat(device.mtu === 1300, "the options are in force");
+      device.close();
+      putBack();
+    });
   },
 };
 

@@ -1,0 +1,63 @@
+/** A sample of `run.ts`, which lets every call of every scenario fail. */
+import { expect, test } from "bun:test";
+import { describeWithTools } from "../support/privilege.ts";
+import type { Verdict } from "./cases.ts";
+import type { Task } from "./child.ts";
+import { type Outcome, runScenario, type Waker } from "./driver.ts";
+import { scenarios } from "./scenarios/index.ts";
+
+const SECONDS = 60_000;
+
+async function run(name: string, waker: Waker, choice: Parameters<typeof runScenario>[2]): Promise<Outcome> {
+  const scenario = scenarios.find((each) => each.name === name);
+  if (scenario === undefined) throw new Error(`There is no scenario "${name}"`);
+  return runScenario(scenario, waker, choice);
+}
+
+/** What is wrong with an outcome; and that something was tried at all. */
+function faultsOf({ verdicts, crashes }: Outcome): { broken: readonly Verdict[]; crashes: readonly string[] } {
+  expect(verdicts.filter(({ failed }) => failed > 0).length).toBeGreaterThan(0);
+  return { broken: verdicts.filter(({ complaints }) => complaints.length > 0), crashes };
+}
+
+const fine = { broken: [], crashes: [] };
+
+describeWithTools("a call that fails", ["ip", "unshare"], () => {
+  /** Each has failed before: the calls of one kind, one after the other, with one errno. */
+  const rows: readonly (readonly [string, Waker, NonNullable<Task["only"]>])[] = [
+    ["move to another network namespace and back, with changes", "aio", { call: "recv", errno: "ENOMEM" }],
+    [
+      "move to another network namespace and back, with changes",
+      "aio",
+      { call: "rtnetlink(RTM_GETLINK)", errno: "ENOMEM" },
+    ],
+    ["changes, by handler and by iteration", "aio", { call: "recv", errno: "ENOMEM" }],
+    ["open in another network namespace", "aio", { call: "recv", errno: "ENOMEM" }],
+    ["receive by batches()", "aio", { call: "io_submit", errno: "EAGAIN" }],
+    ["ref() and unref() with traffic", "aio", { call: "io_submit", errno: "ENOMEM" }],
+    ["observe what passes, and end in the observer", "aio", { call: "epoll_ctl(EPOLL_CTL_MOD)", errno: "ENOENT" }],
+    ["UDP: send datagrams, and have them back", "aio", { call: "recvmsg(UDP)", errno: "ENOMEM", lasting: true }],
+  ];
+  for (const [name, waker, only] of rows) {
+    test(
+      `leaves nothing, and harms no other device: ${only.call} ${only.errno}, ${name}`,
+      async () => expect(faultsOf(await run(name, waker, { only }))).toEqual(fine),
+      SECONDS,
+    );
+  }
+
+  const sample: readonly (readonly [string, Waker, number])[] = [
+    ["open a TUN with ten options", "aio", 23],
+    ["attach to a persistent interface with other options", "aio", 37],
+    ["hand over within one process", "aio", 11],
+    ["the first device of a process", "thread", 17],
+    ["receive by a data handler", "thread", 3],
+  ];
+  for (const [name, waker, step] of sample) {
+    test(
+      `leaves nothing, and harms no other device: every ${step}th failure, ${name}, ${waker}`,
+      async () => expect(faultsOf(await run(name, waker, { step }))).toEqual(fine),
+      SECONDS,
+    );
+  }
+});
