@@ -10,6 +10,7 @@ static void (*libc_free)(void *);
 static int (*sys_open)(const char *, int, ...);
 static int (*sys_close)(int);
 static int (*sys_fcntl)(int, int, ...);
+static int (*sys_pipe2)(int *, int);
 static int (*sys_ioctl)(int, size, ...);
 static int (*sys_socket)(int, int, int);
 static int (*sys_setsockopt)(int, int, int, const void *, u32);
@@ -42,6 +43,7 @@ static const struct { void *slot; const char *name; } libc[] = {
 	{ &sys_open, "open" },
 	{ &sys_close, "close" },
 	{ &sys_fcntl, "fcntl" },
+	{ &sys_pipe2, "pipe2" },
 	{ &sys_ioctl, "ioctl" },
 	{ &sys_socket, "socket" },
 	{ &sys_setsockopt, "setsockopt" },

@@ -115,6 +115,9 @@ static const struct { const char *name, *parameters; void *address; } exports[] 
 	EXPORT(aio_arm, "i32 i32"),
 	EXPORT(thread_open, "i32 i32"),
 	EXPORT(thread_arm, ""),
+	EXPORT(closer_open, ""),
+	EXPORT(closer_push, "i32"),
+	EXPORT(closer_count, "i32"),
 };
 
 /* Null, or the name of the function that this libc lacks. */

@@ -46,7 +46,9 @@ enum {
 	EINTR_ = 4, EIO_ = 5, EBADF_ = 9, EAGAIN_ = 11, ENOMEM_ = 12, EINVAL_ = 22,
 	ENOTSOCK_ = 88, EMSGSIZE_ = 90, ENOBUFS_ = 105,
 	/* include/uapi/asm-generic/fcntl.h */
-	O_CLOEXEC_ = 02000000,
+	O_WRONLY_ = 1, O_NONBLOCK_ = 04000, O_CLOEXEC_ = 02000000,
+	/* include/uapi/linux/fcntl.h, include/uapi/asm-generic/fcntl.h */
+	F_SETFL_ = 4, F_DUPFD_CLOEXEC_ = 1030,
 	/* include/uapi/asm-generic/signal-defs.h */
 	SIG_SETMASK_ = 2,
 	/* include/uapi/linux/sched.h */

@@ -47,18 +47,31 @@ static int aio_pending;
 static int aio_open(void) { return result(sys_syscall(NR_io_setup, 1L, &aio_context)); }
 
 /*
- * One-shot: `wake` becomes readable once `ep` is, which may be at once. While
- * an earlier poll is still pending there is nothing to do; a completed one has
- * to be taken off the ring first, or the ring fills up.
+ * Whether a poll is still pending; a completed one is taken off the ring, or
+ * the ring would fill up. Without a timeout io_getevents(2) says EINTR where it
+ * found no event and a signal was pending (fs/aio.c do_io_getevents()): that
+ * tells nothing of the poll.
  */
-static int aio_arm(int ep, int wake)
+static int aio_is_pending(void)
 {
 	struct io_event e;
-	struct iocb cb, *list = &cb;
 	u64 zero[2] = { 0, 0 };
 	int r;
-	if (aio_pending && sys_syscall(NR_io_getevents, aio_context, 0L, 1L, &e, zero) == 0)
+	if (!aio_pending)
 		return 0;
+	do
+		r = result(sys_syscall(NR_io_getevents, aio_context, 0L, 1L, &e, zero));
+	while (r == -EINTR_);
+	return r < 0 ? r : r == 0;
+}
+
+/* One-shot: `wake` becomes readable once `ep` is, which may be at once. Nothing is to be done while a poll is pending. */
+static int aio_arm(int ep, int wake)
+{
+	struct iocb cb, *list = &cb;
+	int r = aio_is_pending();
+	if (r)
+		return r < 0 ? r : 0;
 	memset(&cb, 0, sizeof cb);
 	cb.opcode = IOCB_CMD_POLL_;
 	cb.fd = (u32)ep;

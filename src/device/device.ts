@@ -377,8 +377,8 @@ export class TunTapDevice implements Device {
     this.close();
   }
 
-  async [Symbol.asyncDispose](): Promise<void> {
-    this.close();
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.#attachment.closeInThread();
   }
 
   /** Asks the kernel about the interface; a device that turns out to be gone is closed. */

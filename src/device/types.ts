@@ -313,7 +313,18 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   ref(): void;
   /** Let the process end although the device is open. */
   unref(): void;
-  /** Ends every pending receive, iteration and stream, and closes the fd. Does nothing the second time. */
+  /**
+   * Ends every pending receive, iteration and stream, and closes the fd. Does
+   * nothing the second time. The kernel takes tens of milliseconds to take an
+   * interface away, and the event loop stands still for so long;
+   * `[Symbol.asyncDispose]()`, and so `await using`, leaves that to a thread
+   * and resolves once the interface is gone.
+   *
+   * @example
+   * ```ts
+   * await Promise.all(devices.map((device) => device[Symbol.asyncDispose]()));
+   * ```
+   */
   close(): void;
 }
 

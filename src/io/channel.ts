@@ -50,6 +50,8 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   readonly #reader: R;
   readonly #watch: Watch;
   readonly #closeFd: boolean;
+  #release = (fd: number): void => void native().fd_close(fd);
+  #released: Promise<void> | undefined;
   readonly #baseEvents: number;
   #fd: number;
   #events: number;
@@ -185,6 +187,20 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     );
   }
 
+  /**
+   * Ends everything as close() by the user does, but leaves the fd to a thread.
+   * Resolves once that has closed it, or at once if the channel has ended
+   * otherwise.
+   */
+  closeInThread(): Promise<void> {
+    const { closeInThread } = lazy((): typeof import("./closer.ts") => require("./closer.ts"));
+    this.#release = (fd) => {
+      this.#released = closeInThread(fd);
+    };
+    this.close();
+    return this.#released ?? Promise.resolve();
+  }
+
   #closeNow(): void {
     const fd = this.#fd;
     // From here on nobody reaches the number, which the next open(2) may return.
@@ -193,7 +209,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       () => this.#watch.end(),
       () => {
         // Closed already if somebody else did that behind our back.
-        if (this.#closeFd) native().fd_close(fd);
+        if (this.#closeFd) this.#release(fd);
       },
     );
   }

@@ -1,5 +1,6 @@
 import base from "../../native/base.c" with { type: "text" };
 import checksum from "../../native/checksum.c" with { type: "text" };
+import closer from "../../native/closer.c" with { type: "text" };
 import coalesce from "../../native/coalesce.c" with { type: "text" };
 import table from "../../native/exports.c" with { type: "text" };
 import flows from "../../native/flows.c" with { type: "text" };
@@ -36,5 +37,6 @@ export const source: string = [
   udpSend,
   udpReceive,
   wait,
+  closer,
   table,
 ].join("\n");

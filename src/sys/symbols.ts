@@ -127,4 +127,7 @@ export interface Native {
   aio_arm(ep: number, wake: number): number;
   thread_open(ep: number, wake: number): number;
   thread_arm(): number;
+  closer_open(): number;
+  closer_push(fd: number): number;
+  closer_count(wake: number): number;
 }

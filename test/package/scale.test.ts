@@ -41,6 +41,21 @@ describeWithTools("many devices", ["unshare"], () => {
     },
     70_000,
   );
+
+  test.concurrent("Symbol.asyncDispose leaves closing to a thread: the event loop turns, and waits for the end", async () => {
+    await using child = new Child("close-many.ts", { args: ["dispose", 60], ownNamespace: true });
+    const { stdout, ...end } = await child.ending(60_000);
+    expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
+    const { turnsBeforeEnd, left } = report("60 devices disposed of", stdout);
+    expect(turnsBeforeEnd).toBeGreaterThan(0);
+    expect(left).toEqual({ interfaces: 0, fds: 0 });
+  }, 70_000);
+
+  test.concurrent("Symbol.asyncDispose: a Worker that is terminated meanwhile leaves nothing", async () => {
+    await using child = new Child("dispose-worker.ts", { ownNamespace: true });
+    const end = await child.ending(60_000);
+    expect(end).toEqual({ stdout: "there\ngone\n", stderr: "", exitCode: 0, signal: null });
+  }, 70_000);
 });
 
 /** What a child measured; BUN_TUNTAP_VERBOSE=1 shows it. */
