@@ -28,6 +28,9 @@ const familyHint =
 const noIPv6Hint =
   "this kernel has no IPv6: boot it without `ipv6.disable=1`, or load the module with `sudo modprobe ipv6`";
 
+const noRulesHint =
+  "this kernel has no policy rules for that family of addresses: use one with CONFIG_IP_MULTIPLE_TABLES and CONFIG_IPV6_MULTIPLE_TABLES";
+
 /** Hints by system call and code, or by code alone. */
 const controlHints: Readonly<Record<string, string>> = {
   EMFILE: filesHint,
@@ -81,6 +84,13 @@ const controlHints: Readonly<Record<string, string>> = {
     "the gateway is on no network of this interface: give the interface an address there first, or the route `onLink: true`",
   "netlink(RTM_NEWROUTE) ENODEV": "IPv6 is switched off for the interface, or its MTU is below 1280: see `mtu`",
   "netlink(RTM_DELROUTE) ESRCH": "there is no such route: routes() lists those there are",
+  "netlink(RTM_NEWRULE) EEXIST":
+    "there is such a rule already: give another `priority`, or remove that one first with removeRule()",
+  "netlink(RTM_NEWRULE) EAFNOSUPPORT": noRulesHint,
+  "netlink(RTM_NEWRULE) EOPNOTSUPP": noRulesHint,
+  "netlink(RTM_GETRULE) EAFNOSUPPORT": noRulesHint,
+  "netlink(RTM_GETRULE) EOPNOTSUPP": noRulesHint,
+  "netlink(RTM_DELRULE) ENOENT": "there is no such rule: listRules() lists those there are",
   "netlink(RTM_NEWLINK) EEXIST": "another interface has that name, here or where this one is to go: rename() it first",
   // Newer kernels check the length before they ask for memory (6.1.19x, 6.12, 7.2).
   "netlink(RTM_NEWLINK) ERANGE": "this kernel takes a queue of 32767 frames at most: see `txQueueLength`",

@@ -7,6 +7,7 @@ export { handOver, takeOver } from "./handover/index.ts";
 export type { HandOverOptions, Peer } from "./handover/types.ts";
 export type { TxFilterOptions } from "./interface/filters.ts";
 export { deleteDevice, listDevices } from "./interface/list.ts";
+export { addRule, listRules, removeRule } from "./interface/rules.ts";
 export type { LinkChange, NetnsLike } from "./interface/types.ts";
 export type {
   DeviceCounters,
@@ -26,7 +27,11 @@ export type {
   LinkStats,
   Route,
   RouteLike,
+  RouteProtocol,
   RouteSettings,
+  Rule,
+  RuleAction,
+  RuleSettings,
   Scope,
 } from "./netlink/types.ts";
 export type {

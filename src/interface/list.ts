@@ -1,14 +1,11 @@
-import { checkOptions } from "../checks.ts";
 import { systemError, TunTapError } from "../errors.ts";
-import { withHint } from "../hints.ts";
 import { RTM_DELLINK, RTM_GETLINK } from "../netlink/constants.ts";
 import { decodeLink, interfaceInfo, linkBody } from "../netlink/link.ts";
-import { RouteSocket } from "../netlink/socket.ts";
 import type { InterfaceInfo } from "../netlink/types.ts";
 import { ENODEV } from "../sys/constants.ts";
 import { checkName } from "./checks.ts";
 import { findLink } from "./client.ts";
-import { checkNetns, withNetns } from "./namespace.ts";
+import { netnsOf, withRouteSocket } from "./route-socket.ts";
 import type { NetnsLike } from "./types.ts";
 
 /**
@@ -18,7 +15,7 @@ import type { NetnsLike } from "./types.ts";
  * @throws {TunTapError} `ENOENT`, `EPERM` if the namespace cannot be entered
  */
 export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[] {
-  return withRouteSocket(options, (socket) =>
+  return withRouteSocket(netnsOf(options), (socket) =>
     socket
       .dump("RTM_GETLINK", RTM_GETLINK, linkBody(0))
       .map(({ body }) => decodeLink(body))
@@ -35,7 +32,7 @@ export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[
  */
 export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}): void {
   checkName(name, false);
-  withRouteSocket(options, (socket) => {
+  withRouteSocket(netnsOf(options), (socket) => {
     const link = findLink(socket, name);
     if (link === undefined) {
       throw systemError(-ENODEV, "netlink(RTM_GETLINK)", {
@@ -50,20 +47,4 @@ export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}):
     }
     socket.request("RTM_DELLINK", RTM_DELLINK, 0, linkBody(link.index), [], name);
   });
-}
-
-function withRouteSocket<T>(options: { netns?: NetnsLike }, use: (socket: RouteSocket) => T): T {
-  checkOptions(options, { netns: checkNetns }, undefined);
-  try {
-    return withNetns(options.netns, (fd) => {
-      const socket = new RouteSocket(fd);
-      try {
-        return use(socket);
-      } finally {
-        socket.close();
-      }
-    });
-  } catch (error) {
-    throw withHint(error);
-  }
 }

@@ -1,7 +1,7 @@
 /** Checks of addresses and routes as users give them. Pure; all throw a TypeError or RangeError that names what was given. */
 
-import { parseIP } from "./ip.ts";
-import type { Scope } from "./types.ts";
+import { formatIP, parseIP } from "./ip.ts";
+import type { RouteProtocol, Scope } from "./types.ts";
 
 /** An IP address and how many of its bits count. */
 export interface Prefix {
@@ -20,6 +20,19 @@ export function checkPrefix(text: string): Prefix {
     throw new RangeError(`The prefix length of "${text}" must be 0 to ${bits}`);
   }
   return { bytes, length: Number(length) };
+}
+
+/** Reads a prefix without bits behind it: the kernel refuses a route that has some, and does not say why. */
+export function checkNetwork(text: string): Prefix {
+  const { bytes, length } = checkPrefix(text);
+  const network = bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))));
+  if (formatIP(network) !== formatIP(bytes)) {
+    const meant = `${formatIP(network)}/${length}`;
+    throw new RangeError(
+      `"${text}" has bits behind its prefix: for the network give "${meant}", for the host no length`,
+    );
+  }
+  return { bytes, length };
 }
 
 /** An address without a prefix length, of `family` bytes if that is known; undefined stays undefined. */
@@ -69,4 +82,16 @@ export function scopeName(scope: number): Scope {
 export function checkScope(value: unknown): number | undefined {
   const named = Object.entries(scopes).find(([, name]) => name === value);
   return named === undefined ? checkWhole(value, "scope", 0, 255) : Number(named[0]);
+}
+
+/** include/uapi/linux/rtnetlink.h, RTPROT_*. */
+const protocols: Readonly<Record<number, RouteProtocol>> = { 2: "kernel", 3: "boot", 4: "static", 9: "ra", 16: "dhcp" };
+
+export function protocolName(protocol: number): RouteProtocol {
+  return protocols[protocol] ?? protocol;
+}
+
+export function checkProtocol(value: unknown): number | undefined {
+  const named = Object.entries(protocols).find(([, name]) => name === value);
+  return named === undefined ? checkWhole(value, "protocol", 0, 255) : Number(named[0]);
 }

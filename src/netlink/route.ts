@@ -4,10 +4,11 @@ import {
   checkAddress,
   checkBoolean,
   checkMembers,
-  checkPrefix,
+  checkNetwork,
   checkScope,
   checkWhole,
   type Prefix,
+  protocolName,
   scopeName,
 } from "./checks.ts";
 import {
@@ -104,26 +105,13 @@ export function parseRoute(like: RouteLike): ParsedRoute {
   };
 }
 
-/** The kernel refuses a destination with bits behind its prefix, and does not say why. */
-function checkNetwork(text: string): Prefix {
-  const { bytes, length } = checkPrefix(text);
-  const network = bytes.map((byte, i) => byte & (0xff00 >> Math.min(8, Math.max(0, length - 8 * i))));
-  if (formatIP(network) !== formatIP(bytes)) {
-    const meant = `${formatIP(network)}/${length}`;
-    throw new RangeError(
-      `"${text}" has bits behind its prefix: for the network give "${meant}", for the host no length`,
-    );
-  }
-  return { bytes, length };
-}
-
-/** Of a new route. */
+/** Returns `struct rtmsg` of a new route. */
 export function routeBody({ to, via, table, onLink, scope }: ParsedRoute): Uint8Array {
   const defaultScope = to.bytes.length === 4 && via === undefined ? RT_SCOPE_LINK : RT_SCOPE_UNIVERSE;
   return body(to, table, RTPROT_STATIC, scope ?? defaultScope, RTN_UNICAST, onLink ? RTNH_F_ONLINK : 0);
 }
 
-/** Of a route to be removed, whoever made it: what is 0 or "nowhere" matches everything (net/ipv4/fib_semantics.c). */
+/** Returns `struct rtmsg` of a route to be removed, whoever made it: a field that is 0 or "nowhere" matches everything (net/ipv4/fib_semantics.c). */
 export function routeRemovalBody({ to, table, scope }: ParsedRoute): Uint8Array {
   return body(to, table, 0, scope ?? RT_SCOPE_NOWHERE, RTN_UNICAST, 0);
 }
@@ -177,15 +165,6 @@ export function routeDumpAttributes(index: number): Attribute[] {
   return [{ type: RTA_OIF, value: encodeU32(index) }];
 }
 
-/** include/uapi/linux/rtnetlink.h, RTPROT_*. */
-const protocols: Readonly<Record<number, Route["protocol"]>> = {
-  2: "kernel",
-  3: "boot",
-  4: "static",
-  9: "ra",
-  16: "dhcp",
-};
-
 /**
  * The index of the route's interface and the route, or null if it is no
  * unicast route of IP through one interface: those to local, broadcast and
@@ -233,7 +212,7 @@ export function decodeRoute(bytes: Uint8Array): { index: number; route: Route } 
       family: size === 4 ? 4 : 6,
       table: number(RTA_TABLE) ?? shortTable,
       scope: scopeName(scope),
-      protocol: protocols[protocol] ?? protocol,
+      protocol: protocolName(protocol),
       ...(Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined)) as Partial<Route>),
     },
   };

@@ -80,6 +80,9 @@ export interface RouteSettings {
   readonly advmss?: number;
 }
 
+/** Who made a route or a rule (RTPROT_* of include/uapi/linux/rtnetlink.h); programs may have numbers of their own, 0 to 255. */
+export type RouteProtocol = "kernel" | "boot" | "static" | "ra" | "dhcp" | number;
+
 /** A route as the kernel has it. */
 export interface Route {
   /** `"198.51.100.0/24"`, in RFC 5952 form; `"0.0.0.0/0"` or `"::/0"` is the default route. */
@@ -93,9 +96,72 @@ export interface Route {
   readonly onLink?: boolean;
   readonly scope: Scope;
   /** Who made it; of routes made here `"static"`, of those that follow from an address `"kernel"`. */
-  readonly protocol: "kernel" | "boot" | "static" | "ra" | "dhcp" | number;
+  readonly protocol: RouteProtocol;
   readonly mtu?: number;
   readonly advmss?: number;
+}
+
+/** What a rule does with the packets that it selects: looks them up in its table, or refuses them. */
+export type RuleAction = "lookup" | "blackhole" | "unreachable" | "prohibit";
+
+/**
+ * A policy rule (ip-rule(8)): which packets it selects, and the table that has
+ * their routes. A member that is left out selects nothing by itself. Members
+ * that {@link Rule} has beside are ignored, so that one can be given back.
+ */
+export interface RuleSettings {
+  /** Default: that of `from` and `to`, else 4. A rule is for one family. */
+  readonly family?: 4 | 6;
+  /** The source, `"192.0.2.0/24"`; without a prefix length one address. */
+  readonly from?: string;
+  /** The destination, in the same form. */
+  readonly to?: string;
+  /** The mark of a packet (SO_MARK, or set by a packet filter), 0 to 4294967295. */
+  readonly mark?: number;
+  /** The bits of `mark` that count, 0 to 4294967295. Default: all of them. */
+  readonly mask?: number;
+  /** Selects the packets for which the members above and the interfaces do not hold. Default false. */
+  readonly not?: boolean;
+  /** The name of the interface that packets come in by; `"lo"` selects those of this host. It need not be there yet. */
+  readonly incomingInterface?: string;
+  /** The name of the interface that packets are sent by, of sockets that are bound to it. */
+  readonly outgoingInterface?: string;
+  /** The table to look in, 1 to 4294967295. Default 254, the main table. */
+  readonly table?: number;
+  /** Routes of the table with a prefix as long as this or shorter do not count, 0 to 128: 0 leaves out default routes. */
+  readonly suppressPrefixLength?: number;
+  /** Rules are asked from the lowest number on, 0 to 4294967295. Default: one below the lowest that there is but 0. */
+  readonly priority?: number;
+  /** Default `"lookup"`. The others have no table. */
+  readonly action?: RuleAction;
+  /** Who makes the rule. Default `"static"`. */
+  readonly protocol?: RouteProtocol;
+}
+
+/** A policy rule as the kernel has it. */
+export interface Rule {
+  readonly family: 4 | 6;
+  /** In RFC 5952 form, with prefix length; absent if every source is selected. */
+  readonly from?: string;
+  /** In the same form; absent if every destination is selected. */
+  readonly to?: string;
+  /** Absent if the mark does not matter. */
+  readonly mark?: number;
+  /** Absent if all bits of the mark count, or none. */
+  readonly mask?: number;
+  readonly not?: boolean;
+  readonly incomingInterface?: string;
+  readonly outgoingInterface?: string;
+  /** Absent of an action that looks in none. */
+  readonly table?: number;
+  readonly suppressPrefixLength?: number;
+  /** The kernel's own rule for the local table has 0, those for the main and the default table 32766 and 32767. */
+  readonly priority: number;
+  /** A number (FR_ACT_* of include/uapi/linux/fib_rules.h) where it is none of those that can be given, such as "goto". */
+  readonly action: RuleAction | number;
+  readonly protocol: RouteProtocol;
+  /** The rule selects by something that is not told here, such as ports or users; it cannot be given back. */
+  readonly incomplete?: boolean;
 }
 
 /** `struct rtnl_link_stats64`, as seen by the interface: received is what this process sent. */

@@ -13,6 +13,7 @@ import {
   NetlinkFormatError,
 } from "../../src/netlink/message.ts";
 import { decodeRoute } from "../../src/netlink/route.ts";
+import { decodeRule } from "../../src/netlink/rule-decode.ts";
 import { floodFrames, timeLimitMs } from "../support/effort.ts";
 import { hex, surround } from "../support/programs.ts";
 import { Random, seed } from "../support/random.ts";
@@ -25,6 +26,7 @@ const decoders: Readonly<Record<string, (bytes: Uint8Array) => unknown>> = {
   decodeLink,
   decodeAddress,
   decodeRoute,
+  decodeRule,
   decodeAcknowledgement: (bytes) =>
     // The first two bytes play the flags, so that every way through is taken.
     decodeAcknowledgement({
@@ -53,6 +55,11 @@ const corpus: Readonly<Record<string, readonly string[]>> = {
       0800 0600 64000000 0800 0500 c0000202 0800 0700 c0000201 1400 0800 0800 0200 14050000 0800 0800 90010000`,
     "0a 40 00 00 fe 04 00 01 00000000 0800 0f00 fe000000 1400 0100 20010db8000000000000000000000001 0800 0400 07000000",
     "02 00 00 00 fe 04 00 01 04000000 0800 0400 07000000 1600 1200 0a00 20010db8000000000000000000000001 0000",
+  ],
+  decodeRule: [
+    `02 18 20 00 00 00 00 01 02000000 0800 0100 c0000200 0800 0200 c6336401 0900 0300 74756e3000 000000
+      0800 0600 05000000 0800 0a00 6cca0000 0800 1000 ffffffff 0800 0f00 6cca0000 0800 0e00 00000000 0500 1500 04 000000`,
+    "0a 00 80 00 fe 00 00 01 00000000 1400 0200 20010db8000000000000000000000001 0800 0d00 ffffffff 0500 1300 00 000000",
   ],
   decodeAcknowledgement: [
     "0003 eaffffff 14000000 1000 0500 01000000 00000000 0c00 0100 6261642069640000",

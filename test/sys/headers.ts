@@ -16,6 +16,7 @@ const headers = [
   "sys/un.h",
   "linux/aio_abi.h",
   "linux/capability.h",
+  "linux/fib_rules.h",
   "linux/filter.h",
   "linux/if.h",
   "linux/if_addr.h",

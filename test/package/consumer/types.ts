@@ -21,6 +21,7 @@ import {
   type AddressLike,
   type AddressSettings,
   type AdoptOptions,
+  addRule,
   adopt,
   type Device,
   type DeviceCounters,
@@ -35,6 +36,7 @@ import {
   type LinkFlags,
   type LinkStats,
   listDevices,
+  listRules,
   type NetnsLike,
   type OffloadInfo,
   type OffloadOptions,
@@ -62,8 +64,13 @@ import {
   type RelayOptions,
   type Route,
   type RouteLike,
+  type RouteProtocol,
   type RouteSettings,
+  type Rule,
+  type RuleAction,
+  type RuleSettings,
   relay,
+  removeRule,
   type Scope,
   type Tap,
   type Tun,
@@ -197,6 +204,10 @@ export async function uses(signal: AbortSignal): Promise<void> {
   exactly<Route[]>()(tun.routes());
   exactly<InterfaceInfo>()(tun.info());
   exactly<InterfaceInfo[]>()(listDevices());
+  exactly<Rule[]>()(listRules({ family: 6, netns: "blue" }));
+  exactly<RouteProtocol>()((listRules()[0] as Rule).protocol);
+  for (const rule of listRules()) exactly<void>()(removeRule(rule));
+  exactly<void>()(addRule(rule, { netns: 1 }));
   exactly<DeviceCounters>()(tun.counters());
   exactly<OffloadInfo | undefined>()(tun.offload);
   exactly<Queue>()(tun.openQueue());
@@ -228,6 +239,8 @@ export const address: AddressLike = { address: "2001:db8::1/64" };
 export const settings: AddressSettings = { address: "192.0.2.1/24", validLifetime: 60, scope: "link" };
 export const route: RouteLike = { to: "default", via: "192.0.2.2" };
 export const routeSettings: RouteSettings = { to: "198.51.100.0/24", metric: 5 };
+export const action: RuleAction = "blackhole";
+export const rule: RuleSettings = { from: "192.0.2.0/24", mark: 1, mask: 255, not: true, protocol: "static", action };
 export const scope: Scope = "global";
 export const netns: NetnsLike = "blue";
 export const filter: TxFilterOptions = { allMulticast: true, broadcast: false };
