@@ -29,7 +29,7 @@ const restricted: Readonly<Record<string, readonly string[]>> = {
   handover: ["bun:ffi"],
   probe: ["bun:ffi"],
   packet: ["bun:ffi", "../errors.ts", "../sys/constants.ts", "node:util", "fast-check"],
-  capture: ["bun:ffi", "../errors.ts", "../packet/index.ts", "../device/device.ts", "node:util"],
+  capture: ["bun:ffi", "../errors.ts", "../udp/index.ts", "../device/device.ts", "node:util"],
   ".": ["bun:ffi"],
 };
 

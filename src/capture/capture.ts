@@ -1,10 +1,10 @@
-import type { Device } from "../device/types.ts";
 import { type CaptureInterface, fileHeader, type InterfaceTotals, statisticsBlock, timestamp } from "./blocks.ts";
 import { Clock } from "./clock.ts";
 import { checkRing, type FileRing } from "./file-ring.ts";
-import { type CaptureDirection, LinkType, SNAP_LENGTH_MAX } from "./format.ts";
+import { type CaptureDirection, SNAP_LENGTH_MAX } from "./format.ts";
 import { Outbox } from "./outbox.ts";
 import { type CaptureTarget, sinkFor } from "./sinks.ts";
+import { type CaptureSource, feedOf } from "./source.ts";
 
 /** Options of {@link capture}. */
 export interface CaptureOptions {
@@ -42,25 +42,23 @@ export interface Capture extends Disposable, AsyncDisposable {
 const BUFFER_BYTES = 4 * 1024 * 1024;
 
 /**
- * Writes what passes `device` to a pcapng file, as Wireshark reads it: with the
+ * Writes what passes a device to a pcapng file, as Wireshark reads it: with the
  * interface's name, nanoseconds, directions, and what was lost. Frames of one
  * batch bear the time at which the batch was read.
  *
  * Headers of `packetInfo` and of raw offload are left out. With raw offload a
- * frame may be a super-packet whose checksum is yet to be made.
+ * frame may be a super-packet whose checksum is yet to be made. Datagrams of a
+ * UDP socket get headers of IP and UDP that are made of its addresses and
+ * ports; received ones are "inbound".
  *
+ * @param source A device, or a socket of `bun-tuntap/udp`.
  * @param target a path, a `WritableStream`, or standard output (`process.stdout` or `Bun.stdout`)
  * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
  * @throws what opening the file throws
  * @see draft-ietf-opsawg-pcapng
  */
-export function capture(device: Device, target: CaptureTarget, options: CaptureOptions = {}): Capture {
-  return new Capturing(device, target, options);
-}
-
-/** Bytes before the packet or frame that `device` gives. */
-function headBytes(device: Device): number {
-  return device.packetInfo ? 4 : device.offload?.raw ? 10 : 0;
+export function capture(source: CaptureSource, target: CaptureTarget, options: CaptureOptions = {}): Capture {
+  return new Capturing(source, target, options);
 }
 
 class Capturing implements Capture {
@@ -78,7 +76,7 @@ class Capturing implements Capture {
   /** Lost frames that no written packet reports yet. */
   #untold = 0;
 
-  constructor(device: Device, target: CaptureTarget, options: CaptureOptions) {
+  constructor(source: CaptureSource, target: CaptureTarget, options: CaptureOptions) {
     const { snapLength = SNAP_LENGTH_MAX, files, direction, filter, bufferBytes = BUFFER_BYTES } = options;
     requireInteger("snapLength", snapLength, 1, SNAP_LENGTH_MAX);
     requireInteger("bufferBytes", bufferBytes, 2 ** 20, 2 ** 30);
@@ -86,19 +84,16 @@ class Capturing implements Capture {
       throw new TypeError(`"direction" is ${Bun.inspect(direction)}, wanted "inbound" or "outbound"`);
     }
     if (files !== undefined) checkRing(files);
-    const from: CaptureInterface = {
-      name: device.name,
-      linkType: device.kind === "tap" ? LinkType.ETHERNET : LinkType.RAW,
-      snapLength,
-    };
-    this.#head = headBytes(device);
+    const feed = feedOf(source);
+    const from: CaptureInterface = { name: feed.name, linkType: feed.linkType, snapLength };
+    this.#head = feed.headBytes;
     this.#snapLength = snapLength;
     this.#direction = direction;
     this.#filter = filter;
-    this.#observer = device.observe({
-      frames: (frames, way) => this.#take(frames, way === "received" ? "outbound" : "inbound"),
-      close: () => this.#outbox.close(),
-    });
+    this.#observer = feed.observe(
+      (frames, way) => this.#take(frames, way),
+      () => this.#outbox.close(),
+    );
     try {
       this.#outbox = new Outbox(sinkFor(target, files), {
         header: fileHeader(from),

@@ -7,3 +7,4 @@ export { type CaptureDirection, LinkType } from "./format.ts";
 export { parseCapture, readCapture } from "./read.ts";
 export type { CapturedFrame } from "./reader.ts";
 export type { CaptureTarget } from "./sinks.ts";
+export type { CaptureSource } from "./source.ts";

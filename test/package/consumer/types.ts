@@ -9,6 +9,7 @@ import {
   type CapturedFrame,
   type CaptureInterface,
   type CaptureOptions,
+  type CaptureSource,
   type CaptureStats,
   type CaptureTarget,
   capture,
@@ -345,6 +346,8 @@ export function datagrams(observer: DatagramObserver, options: UdpOptions): void
   // @ts-expect-error: a port is a number.
   openUdp({ port: "51820" });
 }
+export const capturesBoth = (source: CaptureSource): Capture => capture(source, "file");
+
 export function joins(tun: Tun, socket: UdpSocket, peer: UdpPeer, options: RelayOptions): void {
   exactly<Relay>()(relay(tun, socket, options));
   exactly<RelayedCounters>()(relay(tun, peer, { full: "drop", back: (frames) => frames }).counters().forward);

@@ -1,0 +1,68 @@
+import type { Device } from "../device/types.ts";
+import { buildIPv4, buildIPv6, buildUdp, IpProtocol } from "../packet/index.ts";
+import type { Endpoint, UdpSocket } from "../udp/types.ts";
+import { type CaptureDirection, LinkType } from "./format.ts";
+
+/** What passes is written from a device, or from a UDP socket of `bun-tuntap/udp`. */
+export type CaptureSource = Device | UdpSocket;
+
+/** What a capture needs of its source. */
+export interface Feed {
+  readonly name: string;
+  readonly linkType: number;
+  /** Bytes before the packet or frame that are left out. */
+  readonly headBytes: number;
+  observe(take: (frames: readonly Uint8Array[], direction: CaptureDirection) => void, close: () => void): Disposable;
+}
+
+/** Returns what a capture needs of a device or a socket. */
+export function feedOf(source: CaptureSource): Feed {
+  return "kind" in source ? deviceFeed(source) : socketFeed(source);
+}
+
+function deviceFeed(device: Device): Feed {
+  return {
+    name: device.name,
+    linkType: device.kind === "tap" ? LinkType.ETHERNET : LinkType.RAW,
+    headBytes: device.packetInfo ? 4 : device.offload?.raw ? 10 : 0,
+    // What the host sends into its interface is what the program receives.
+    observe: (take, close) =>
+      device.observe({ frames: (frames, way) => take(frames, way === "received" ? "outbound" : "inbound"), close }),
+  };
+}
+
+/** A socket sees no headers: they are made of its addresses and ports, so that Wireshark shows who speaks to whom. */
+function socketFeed(socket: UdpSocket): Feed {
+  const at = socket.address.includes(":") ? `[${socket.address}]` : socket.address;
+  return {
+    name: `udp:${at}:${socket.port}`,
+    linkType: LinkType.RAW,
+    headBytes: 0,
+    observe: (take, close) =>
+      socket.observe({
+        datagrams: (datagrams, way, peer) => {
+          const isReceived = way === "received";
+          const packets = datagrams.map((payload) => packetOf(payload, peer, socket.port, isReceived));
+          take(packets, isReceived ? "inbound" : "outbound");
+        },
+        close,
+      }),
+  };
+}
+
+function packetOf(payload: Uint8Array, peer: Endpoint, port: number, isReceived: boolean): Uint8Array {
+  const [remote, local] = [withoutZone(peer.address), withoutZone(peer.localAddress)];
+  const ends = isReceived ? { source: remote, destination: local } : { source: local, destination: remote };
+  const ports = isReceived
+    ? { sourcePort: peer.port, destinationPort: port }
+    : { sourcePort: port, destinationPort: peer.port };
+  const datagram = buildUdp({ ...ends, ...ports, payload });
+  return remote.includes(":")
+    ? buildIPv6({ ...ends, nextHeader: IpProtocol.UDP, payload: datagram })
+    : buildIPv4({ ...ends, protocol: IpProtocol.UDP, payload: datagram });
+}
+
+/** "fe80::1%eth0" has an interface that no packet carries. */
+function withoutZone(address: string): string {
+  return address.replace(/%.*$/, "");
+}
