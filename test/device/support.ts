@@ -39,7 +39,7 @@ export async function leavingNothing<T>(call: () => T | Promise<T>): Promise<T> 
   expect(networkState()).toBe(network);
   // What Bun holds for a stream goes a moment later.
   const left = (): string[] => openFds(ourFds).filter((fd) => !fds.includes(fd));
-  await until(() => left().length === 0, `no new fds (there were ${fds.join(", ")})`, 1000);
+  await until(() => left().length === 0, `no new fds (there were ${fds.join(", ")})`);
   return value;
 }
 

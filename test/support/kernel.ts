@@ -11,7 +11,7 @@ interface Feature {
   probe(): boolean;
 }
 
-export type KernelFeature = "udpOffload" | "liveRename";
+export type KernelFeature = "udpOffload" | "udpSegment" | "liveRename";
 
 const features: Record<KernelFeature, Feature> = {
   /** TUN_F_USO4 and TUN_F_USO6, and the packet socket's VIRTIO_NET_HDR_GSO_UDP_L4. */
@@ -20,6 +20,17 @@ const features: Record<KernelFeature, Feature> = {
     probe() {
       using tun = openTun({ offload: true });
       return tun.offload?.udp === true;
+    },
+  },
+  /** udp_send_skb() of net/ipv4/udp.c: EIO without checksum offload. */
+  udpSegment: {
+    needs: "UDP_SEGMENT on interfaces without checksum offload (Linux 6.11)",
+    probe() {
+      using _tun = openTun({ addresses: ["192.0.2.1/24"], up: true });
+      const call =
+        "s = socket(AF_INET, SOCK_DGRAM); s.setsockopt(17, 103, 100); s.sendto(bytes(300), ('192.0.2.2', 9))";
+      if (Bun.which("python3") === null) return false;
+      return Bun.spawnSync(["python3", "-c", `from socket import *; ${call}`]).exitCode === 0;
     },
   },
   /** net/core/dev.c, dev_change_name(). */
