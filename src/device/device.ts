@@ -22,8 +22,9 @@ import { iterate } from "../io/iterate.ts";
 import type { Consumer, Take } from "../io/receiver.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
-import { formatMac, interfaceInfo } from "../netlink/link.ts";
+import { interfaceInfo } from "../netlink/link.ts";
 import type { Address, AddressLike, InterfaceInfo, LinkStats, Route, RouteLike } from "../netlink/types.ts";
+import { formatMac } from "../packet/address-text.ts";
 import { ETH_ALEN, IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
 import type { Attachment } from "./attachment.ts";
@@ -121,7 +122,7 @@ export class TunTapDevice implements Device {
   }
 
   get mac(): string {
-    return formatMac(this.macBytes);
+    return formatMac(this.macBytes, 0);
   }
 
   get macBytes(): Uint8Array {

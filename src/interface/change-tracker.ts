@@ -1,5 +1,6 @@
-import { formatMac, type LinkInfo } from "../netlink/link.ts";
+import type { LinkInfo } from "../netlink/link.ts";
 import type { Address } from "../netlink/types.ts";
+import { formatMac } from "../packet/address-text.ts";
 import { IFF_UP } from "../sys/constants.ts";
 import { addressKey } from "./addresses.ts";
 import type { LinkChange } from "./types.ts";
@@ -28,7 +29,7 @@ export class LinkView {
     const changes: (LinkChange | false)[] = [
       link.name !== before.name && { type: "name", name: link.name, before: before.name },
       link.mtu !== before.mtu && { type: "mtu", mtu: link.mtu },
-      link.mac?.toHex() !== before.mac?.toHex() && { type: "mac", mac: formatMac(link.mac ?? new Uint8Array(6)) },
+      link.mac?.toHex() !== before.mac?.toHex() && { type: "mac", mac: formatMac(link.mac ?? new Uint8Array(6), 0) },
       link.master !== before.master && { type: "master", master: link.master },
       isUp(link) !== isUp(before) && { type: isUp(link) ? "up" : "down" },
       link.carrier !== before.carrier && { type: "carrier", carrier: link.carrier },

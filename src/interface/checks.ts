@@ -1,6 +1,7 @@
 /** Checks of an interface's settings. Each throws a TypeError or RangeError that names the option, the value given and the value wanted. */
 
 import { integer, wrong } from "../checks.ts";
+import { parseMacAddress } from "../packet/address-text.ts";
 import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "../sys/constants.ts";
 
 export type Kind = "tun" | "tap";
@@ -67,12 +68,10 @@ export function checkSendBuffer(bytes: number): void {
   integer(bytes, "sendBuffer", 1, 0x7fff_ffff);
 }
 
-/** Six octets from "02:00:5e:00:53:01". @throws {TypeError | RangeError} */
+/** Reads six octets from "02:00:5e:00:53:01". @throws {TypeError | RangeError} */
 export function parseMac(text: string): Uint8Array {
   if (typeof text !== "string") throw wrong("mac", 'text such as "02:00:5e:00:53:01"', text);
-  const octets = text.split(":");
-  if (octets.length !== ETH_ALEN || !octets.every((octet) => /^[0-9a-f]{2}$/i.test(octet))) {
-    throw new RangeError(`Option "mac" must be six octets such as "02:00:5e:00:53:01", got "${text}"`);
-  }
-  return Uint8Array.from(octets, (octet) => Number.parseInt(octet, 16));
+  const value = parseMacAddress(text);
+  if (value < 0) throw new RangeError(`Option "mac" must be six octets such as "02:00:5e:00:53:01", got "${text}"`);
+  return Uint8Array.from({ length: ETH_ALEN }, (_, i) => Math.floor(value / 2 ** (8 * (ETH_ALEN - 1 - i))));
 }

@@ -1,5 +1,6 @@
 /** RTM_*ADDR: `struct ifaddrmsg` and its attributes (include/uapi/linux/if_addr.h). Pure. */
 
+import { formatIP } from "../packet/address-text.ts";
 import { checkAddress, checkBoolean, checkMembers, checkPrefix, checkScope, checkWhole, scopeName } from "./checks.ts";
 import {
   AF_INET,
@@ -15,7 +16,6 @@ import {
   IFA_FLAGS,
   IFA_LOCAL,
 } from "./constants.ts";
-import { formatIP } from "./ip.ts";
 import { type Attribute, decodeAttributes, decodeU32, encodeU32, NetlinkFormatError } from "./message.ts";
 import type { Address, AddressLike } from "./types.ts";
 

@@ -1,6 +1,6 @@
 /** Checks of addresses and routes as users give them. Pure; all throw a TypeError or RangeError that names what was given. */
 
-import { formatIP, parseIP } from "./ip.ts";
+import { formatIP, parseIP } from "../packet/address-text.ts";
 import type { RouteProtocol, Scope } from "./types.ts";
 
 /** An IP address and how many of its bits count. */

@@ -1,5 +1,6 @@
 /** RTM_*LINK: `struct ifinfomsg` and its attributes (include/uapi/linux/if_link.h). Pure. */
 
+import { formatMac } from "../packet/address-text.ts";
 import { IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC, IFF_TAP, IFF_UP } from "../sys/constants.ts";
 import {
   AF_INET6,
@@ -158,7 +159,7 @@ export function interfaceInfo(link: LinkInfo): InterfaceInfo | undefined {
       ...tun,
       name,
       index,
-      mac: mac && formatMac(mac),
+      mac: mac && formatMac(mac, 0),
       mtu,
       txQueueLength,
       alias,
@@ -170,10 +171,6 @@ export function interfaceInfo(link: LinkInfo): InterfaceInfo | undefined {
       multicast: (flags & IFF_MULTICAST) !== 0,
     }
   );
-}
-
-export function formatMac(octets: Uint8Array): string {
-  return Array.from(octets, (octet) => octet.toString(16).padStart(2, "0")).join(":");
 }
 
 function decodeAddressMode(families: Uint8Array | undefined): number | undefined {

@@ -1,5 +1,6 @@
 /** RTM_*ROUTE: `struct rtmsg` and its attributes (include/uapi/linux/rtnetlink.h). Pure. */
 
+import { formatIP } from "../packet/address-text.ts";
 import {
   checkAddress,
   checkBoolean,
@@ -36,7 +37,6 @@ import {
   RTNH_F_ONLINK,
   RTPROT_STATIC,
 } from "./constants.ts";
-import { formatIP } from "./ip.ts";
 import {
   type Attribute,
   decodeAttributes,

@@ -1,5 +1,6 @@
 /** Policy rules as the kernel reports them (include/uapi/linux/fib_rules.h). Pure. */
 
+import { formatIP } from "../packet/address-text.ts";
 import { protocolName } from "./checks.ts";
 import {
   AF_INET,
@@ -20,7 +21,6 @@ import {
   FRA_SUPPRESS_PREFIXLEN,
   FRA_TABLE,
 } from "./constants.ts";
-import { formatIP } from "./ip.ts";
 import { decodeAttributes, decodeString, decodeU32, NetlinkFormatError } from "./message.ts";
 import { ALL_BITS, actionName, FIB_RULE_HDR_LEN } from "./rule.ts";
 import type { Rule } from "./types.ts";

@@ -1,9 +1,10 @@
+import { formatIPv4, formatMac, IPV4_LENGTH, MAC_LENGTH } from "./address-text.ts";
 import { readUint16, writeUint16, writeUint32 } from "./bytes.ts";
 import { requireBytes, requireInteger, requireRoom } from "./check.ts";
 import { PacketError } from "./error.ts";
 import { EtherType } from "./ethernet.ts";
-import { formatIPv4, IPV4_LENGTH, ipv4ToNumber } from "./ipv4-address.ts";
-import { formatMac, MAC_LENGTH, macToNumber, writeMac } from "./mac-address.ts";
+import { ipv4ToNumber } from "./ipv4-address.ts";
+import { macToNumber, writeMac } from "./mac-address.ts";
 
 /** Values of the operation field (ar$op), RFC 826. */
 export const ArpOperation = {

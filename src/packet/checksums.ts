@@ -1,5 +1,6 @@
 // The checksums of a whole packet: of its IPv4 header, and of what is behind the IP header.
 
+import { IPV6_LENGTH } from "./address-text.ts";
 import { readUint16, writeUint16 } from "./bytes.ts";
 import { checksumOfRange, udpChecksum } from "./checksum.ts";
 import { EtherType, parseEthernet } from "./ethernet.ts";
@@ -8,7 +9,6 @@ import { parseIcmpv6 } from "./icmpv6.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import { type IPv4Packet, parseIPv4 } from "./ipv4.ts";
 import { type IPv6Packet, parseIPv6 } from "./ipv6.ts";
-import { IPV6_LENGTH } from "./ipv6-address.ts";
 import { type FrameKind, kindOf } from "./kind.ts";
 import { pseudoHeaderSum } from "./pseudo-header.ts";
 import { parseTcp } from "./tcp.ts";

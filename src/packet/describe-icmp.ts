@@ -1,5 +1,6 @@
 // ICMP, ICMPv6 and IGMP in the words of tcpdump's print-icmp.c, print-icmp6.c and print-igmp.c.
 
+import { formatIPv4, formatIPv6, IPV6_LENGTH } from "./address-text.ts";
 import { readUint16 } from "./bytes.ts";
 import { PacketError } from "./error.ts";
 import { type IcmpMessage, parseIcmp } from "./icmp.ts";
@@ -7,9 +8,7 @@ import { IcmpType, IcmpUnreachable, Icmpv6Type, Icmpv6Unreachable } from "./icmp
 import { type Icmpv6Message, parseIcmpv6 } from "./icmpv6.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import { parseIPv4 } from "./ipv4.ts";
-import { formatIPv4 } from "./ipv4-address.ts";
 import { parseIPv6 } from "./ipv6.ts";
-import { formatIPv6, IPV6_LENGTH } from "./ipv6-address.ts";
 
 /** Facts about the packet that an error quotes. */
 interface Quoted {

@@ -1,12 +1,12 @@
 // IP packets with TCP and UDP, in the words of tcpdump's print-ip.c, print-ip6.c, print-tcp.c and print-udp.c.
 
+import { formatIPv6, IPV6_LENGTH } from "./address-text.ts";
 import { readUint16, readUint32 } from "./bytes.ts";
 import { describeIcmp, describeIcmpv6, describeIgmp } from "./describe-icmp.ts";
 import { orMalformed } from "./describe-malformed.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import { parseIPv4 } from "./ipv4.ts";
 import { type IPv6Packet, parseIPv6 } from "./ipv6.ts";
-import { formatIPv6, IPV6_LENGTH } from "./ipv6-address.ts";
 import type { IPv6ExtensionHeader } from "./ipv6-extension.ts";
 import { parseTcp, TcpFlag } from "./tcp.ts";
 import type { TcpOption } from "./tcp-options.ts";

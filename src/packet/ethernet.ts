@@ -1,7 +1,8 @@
+import { formatMac, MAC_LENGTH } from "./address-text.ts";
 import { readUint16, writeUint16 } from "./bytes.ts";
 import { requireBoolean, requireBytes, requireInteger, requireRoom, wrongType, wrongValue } from "./check.ts";
 import { PacketError } from "./error.ts";
-import { formatMac, MAC_LENGTH, macToNumber, writeMac } from "./mac-address.ts";
+import { macToNumber, writeMac } from "./mac-address.ts";
 
 /** Values of the EtherType field, out of IANA's "IEEE 802 Numbers". */
 export const EtherType = {

@@ -1,10 +1,11 @@
+import { formatIPv4 } from "./address-text.ts";
 import { readUint16, writeUint32 } from "./bytes.ts";
 import { requireBytes, requireInteger, wrongValue } from "./check.ts";
 import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
 import { AnyIcmpMessage, BODY, HEADER_LENGTH, TYPE, writeAnyIcmp } from "./icmp-message.ts";
 import { IcmpType, IcmpUnreachable } from "./icmp-type.ts";
-import { formatIPv4, ipv4ToNumber } from "./ipv4-address.ts";
+import { ipv4ToNumber } from "./ipv4-address.ts";
 
 /** Fields of any ICMP message, without the checksum. */
 export interface IcmpFields {

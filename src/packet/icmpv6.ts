@@ -1,10 +1,11 @@
+import { formatIPv6, IPV6_LENGTH } from "./address-text.ts";
 import { readUint16, readUint32 } from "./bytes.ts";
 import { requireBytes } from "./check.ts";
 import { PacketError } from "./error.ts";
 import { AnyIcmpMessage, BODY, HEADER_LENGTH, TYPE, writeAnyIcmp } from "./icmp-message.ts";
 import { Icmpv6Type } from "./icmp-type.ts";
 import { IpProtocol } from "./ip-protocol.ts";
-import { formatIPv6, IPV6_LENGTH, ipv6ToBytes } from "./ipv6-address.ts";
+import { ipv6ToBytes } from "./ipv6-address.ts";
 import { endOfNdOptions, type NdOption, readNdOptions } from "./nd-options.ts";
 import { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";
 

@@ -1,8 +1,9 @@
+import { formatIPv4, IPV4_LENGTH } from "./address-text.ts";
 import { readUint16, writeUint16, writeUint32 } from "./bytes.ts";
 import { requireBoolean, requireBytes, requireInteger, requireRoom, wrongValue } from "./check.ts";
 import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
-import { formatIPv4, IPV4_LENGTH, ipv4ToNumber } from "./ipv4-address.ts";
+import { ipv4ToNumber } from "./ipv4-address.ts";
 import type { ParseOptions } from "./parse-options.ts";
 
 /** Fields of an IPv4 header, without those that are computed: lengths and checksum. */

@@ -1,7 +1,8 @@
+import { formatIPv6, IPV6_LENGTH } from "./address-text.ts";
 import { readUint16, readUint32, writeUint16, writeUint32 } from "./bytes.ts";
 import { requireBytes, requireInteger, requireRoom, wrongValue } from "./check.ts";
 import { PacketError } from "./error.ts";
-import { formatIPv6, IPV6_LENGTH, ipv6ToBytes } from "./ipv6-address.ts";
+import { ipv6ToBytes } from "./ipv6-address.ts";
 import {
   type ExtensionHeaders,
   findFragment,

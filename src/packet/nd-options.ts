@@ -1,7 +1,8 @@
+import { formatIPv6, formatMac, IPV6_LENGTH, MAC_LENGTH } from "./address-text.ts";
 import { readUint32, writeUint32 } from "./bytes.ts";
 import { requireBoolean, requireBytes, requireInteger, wrongType, wrongValue } from "./check.ts";
-import { formatIPv6, IPV6_LENGTH, ipv6ToBytes } from "./ipv6-address.ts";
-import { formatMac, MAC_LENGTH, macToNumber, writeMac } from "./mac-address.ts";
+import { ipv6ToBytes } from "./ipv6-address.ts";
+import { macToNumber, writeMac } from "./mac-address.ts";
 
 /** One option of a neighbor discovery message, RFC 4861 section 4.6. */
 export type NdOption =

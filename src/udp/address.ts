@@ -1,6 +1,6 @@
 /** Addresses between text and the form of native/udp.c: `struct peer`. */
 
-import { formatIP, parseIP } from "../netlink/ip.ts";
+import { formatIP, parseIP } from "../packet/address-text.ts";
 import { interfaceIndex, interfaceName } from "../sys/udp.ts";
 
 /** `struct peer`: address, local address, scope, port. */

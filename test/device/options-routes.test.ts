@@ -1,10 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { checkOpenOptions } from "../../src/device/options.ts";
-import { formatIP } from "../../src/netlink/ip.ts";
 import { encodeAttributes, NetlinkFormatError } from "../../src/netlink/message.ts";
 import { decodeRoute, parseRoute, routeAttributes, routeBody, routeRemovalBody } from "../../src/netlink/route.ts";
 import type { RouteLike } from "../../src/netlink/types.ts";
+import { formatIP } from "../../src/packet/address-text.ts";
 import { failureOf, hex, surround, thrownBy } from "../support/programs.ts";
 
 function concat(...parts: Uint8Array[]): Uint8Array {

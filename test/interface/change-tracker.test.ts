@@ -2,8 +2,9 @@ import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { LinkView } from "../../src/interface/change-tracker.ts";
 import type { LinkChange } from "../../src/interface/types.ts";
-import { formatMac, type LinkInfo } from "../../src/netlink/link.ts";
+import type { LinkInfo } from "../../src/netlink/link.ts";
 import type { Address } from "../../src/netlink/types.ts";
+import { formatMac } from "../../src/packet/address-text.ts";
 
 const IFF_UP = 1;
 const IFF_RUNNING = 0x40;
@@ -121,7 +122,7 @@ class Told {
   readonly addresses = new Map<string, Address>();
 
   constructor({ name, mtu, mac, master, flags, carrier }: LinkInfo) {
-    this.link = { name, mtu, mac: formatMac(mac ?? new Uint8Array(6)), master, up: (flags & IFF_UP) !== 0, carrier };
+    this.link = { name, mtu, mac: formatMac(mac ?? new Uint8Array(6), 0), master, up: (flags & IFF_UP) !== 0, carrier };
   }
 
   /** Fails if the change changes nothing, or what was not there. */

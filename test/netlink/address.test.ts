@@ -8,8 +8,8 @@ import {
   type ParsedAddress,
   parseAddress,
 } from "../../src/netlink/address.ts";
-import { formatIP } from "../../src/netlink/ip.ts";
 import { encodeAttributes, NetlinkFormatError } from "../../src/netlink/message.ts";
+import { formatIP } from "../../src/packet/address-text.ts";
 import { hex, surround, thrownBy } from "../support/programs.ts";
 
 const v6 = "20010db8000000000000000000000001";

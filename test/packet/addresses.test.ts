@@ -1,8 +1,9 @@
 import { describe, expect, test } from "bun:test";
 import { isIPv4 } from "node:net";
 import fc from "fast-check";
-import { formatIPv4, ipv4ToNumber } from "../../src/packet/ipv4-address.ts";
-import { formatMac, macToNumber, writeMac } from "../../src/packet/mac-address.ts";
+import { formatIPv4, formatMac } from "../../src/packet/address-text.ts";
+import { ipv4ToNumber } from "../../src/packet/ipv4-address.ts";
+import { macToNumber, writeMac } from "../../src/packet/mac-address.ts";
 import { dirty, hex } from "./support.ts";
 
 describe("macToNumber()", () => {

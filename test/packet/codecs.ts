@@ -1,7 +1,8 @@
 /** All codecs, each with fields to build from, and with well-formed bytes that no writer of ours made. */
+
 import fc from "fast-check";
+import { formatIPv6 } from "../../src/packet/address-text.ts";
 import * as packet from "../../src/packet/index.ts";
-import { formatIPv6 } from "../../src/packet/ipv6-address.ts";
 import { referenceChecksum } from "./support.ts";
 
 const { EtherType, IcmpType } = packet;

@@ -1,8 +1,10 @@
 /** Addresses between text and bytes, with libc's inet_pton(3) and inet_ntop(3) as the reference. */
+
 import { dlopen } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatIPv6, ipv6ToBytes, parseIPv6Address } from "../../src/packet/ipv6-address.ts";
+import { formatIPv6, parseIPv6Address } from "../../src/packet/address-text.ts";
+import { ipv6ToBytes } from "../../src/packet/ipv6-address.ts";
 import { hex, surround } from "./support.ts";
 
 const AF_INET6 = 10;

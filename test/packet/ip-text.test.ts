@@ -2,7 +2,7 @@
 import { dlopen } from "bun:ffi";
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { formatIP, parseIP } from "../../src/netlink/ip.ts";
+import { formatIP, parseIP } from "../../src/packet/address-text.ts";
 import { hex, surround } from "../support/programs.ts";
 
 const AF_INET = 2;
