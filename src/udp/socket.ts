@@ -5,7 +5,7 @@ import { HandlerCalls } from "../io/handlers.ts";
 import { iterate } from "../io/iterate.ts";
 import type { Consumer } from "../io/receiver.ts";
 import type { FrameSource } from "../io/types.ts";
-import { type Address, checkPort, encodePeer, isIPv4, parseAddress } from "./address.ts";
+import { type Address, checkPort, encodePeer, formatAddress, isIPv4, parseAddress } from "./address.ts";
 import type { UdpChannel } from "./channel.ts";
 import { Peer } from "./peers.ts";
 import { datagramRun } from "./reader.ts";
@@ -100,11 +100,12 @@ export class BoundUdpSocket implements UdpSocket {
       throw new RangeError(`"localAddress" must be of the family of "${address}", got "${localAddress}"`);
     }
     const { peer, address: boundTo } = this.#bound;
+    // A socket that is bound to an address sends from there, and is told of no other.
     const isBound = boundTo !== "::" && boundTo !== "0.0.0.0";
-    const endpoint = this.#channel.peers.of(encodePeer(remote, port, isBound ? undefined : local));
-    if (isBound && localAddress !== undefined && endpoint.localAddress !== boundTo) {
+    if (isBound && local !== undefined && formatAddress(local, this.fd) !== boundTo) {
       throw new RangeError(`"localAddress" must be "${boundTo}", which the socket is bound to, got "${localAddress}"`);
     }
+    const endpoint = this.#channel.peers.of(encodePeer(remote, port, isBound ? undefined : local));
     if (peer !== undefined && endpoint !== peer) throw this.#connectedElsewhere(`${address} port ${port}`);
     return endpoint;
   }

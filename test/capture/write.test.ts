@@ -112,9 +112,9 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
     const running = capture(tun, files.file("a.pcapng"));
     expect(() => tun.send(packet(50, 1))).toThrow("EIO");
     tun.up();
-    expect(() => tun.sendMany([packet(50, 2), new Uint8Array(20), packet(50, 3)])).toThrow("EINVAL");
+    expect(tun.sendMany([packet(50, 2), new Uint8Array(20), packet(50, 3)])).toBe(3);
     await running.close();
-    expect(tshark(files.file("a.pcapng"), ["ip.id"], "-Y", "ip.proto == 253")).toEqual([["0x0002"]]);
+    expect(tshark(files.file("a.pcapng"), ["ip.id"], "-Y", "ip.proto == 253")).toEqual([["0x0002"], ["0x0003"]]);
   });
 
   test("a TAP's are Ethernet", async () => {
