@@ -26,21 +26,30 @@ export function checkFd(fd: unknown, name = "fd"): void {
 }
 
 /**
+ * Refuses a member of `value` that is not among `known`: a misspelt one that
+ * is ignored in silence is found much later. Inherited members count, because
+ * options may be an instance of a class with handlers as methods.
+ *
+ * @param refusal says what is wrong with a member, before those that are known
+ * @throws {TypeError}
+ */
+export function checkKnown(value: object, known: readonly string[], refusal: (member: string) => string): void {
+  for (const member in value) {
+    if (!known.includes(member)) throw new TypeError(`${refusal(member)}: known are ${known.join(", ")}`);
+  }
+}
+
+/**
  * Checks each option of `options` by the check of its name in `checks`. An option that is undefined counts as not given.
  *
  * @throws {TypeError} for an option that has no check
  */
 export function checkOptions<C>(options: unknown, checks: Readonly<Record<string, Check<C>>>, context: C): void {
   if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
-  // Not only its own properties: options may be an instance of a class with handlers as methods.
+  checkKnown(options, Object.keys(checks).sort(), (option) => `Unknown option "${option}"`);
   for (const option in options) {
     const value = (options as Record<string, unknown>)[option];
-    const check = Object.hasOwn(checks, option) ? checks[option] : undefined;
-    // A misspelt option that is ignored in silence is found much later.
-    if (check === undefined) {
-      throw new TypeError(`Unknown option "${option}": known are ${Object.keys(checks).sort().join(", ")}`);
-    }
-    if (value !== undefined) check(value, option, context);
+    if (value !== undefined) checks[option]?.(value, option, context);
   }
 }
 

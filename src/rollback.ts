@@ -2,7 +2,7 @@
 
 export type Undo = (() => void)[];
 
-/** Runs `steps`; if they throw, what they have left in `undo` is done. */
+/** Runs `steps`; if they throw, runs what they have left in `undo`, last first. */
 export function withRollback<T>(steps: (undo: Undo) => T): T {
   const undo: Undo = [];
   try {
@@ -13,7 +13,7 @@ export function withRollback<T>(steps: (undo: Undo) => T): T {
   }
 }
 
-/** What `step` gives, or undefined if it throws: what cannot be undone, or found out, must not hide why it had to be. */
+/** Runs `step`, and returns undefined if it throws: a failed rollback or look must not hide the error that led to it. */
 export function tryOrUndefined<T>(step: () => T): T | undefined {
   try {
     return step();

@@ -10,16 +10,16 @@ import { tryOrUndefined } from "../rollback.ts";
 import { IFNAMSIZ } from "../sys/constants.ts";
 import { DEFAULT_PATH } from "./options.ts";
 
-/** What was asked for. */
+/** The interface that was to be opened. */
 export interface OpenRequest {
   readonly kind: Kind;
-  /** As given, perhaps a pattern. */
+  /** The name as the user gave it, perhaps a pattern. */
   readonly name: string;
   readonly path: string;
   readonly exclusive: boolean;
 }
 
-/** What a hint depends on, beside the error itself. */
+/** The facts that a hint depends on, beside the error itself. */
 export interface Surroundings {
   /** The interface that has the name already. */
   readonly existing: LinkInfo | undefined;
@@ -31,7 +31,7 @@ export interface Surroundings {
   readonly modeAllows: boolean;
 }
 
-/** `error` with what this machine has to do with it. */
+/** Returns `error` with a hint that fits this machine. */
 export function withOpenHint(error: unknown, request: OpenRequest, socket: RouteSocket | undefined): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
   const { syscall = "" } = error;

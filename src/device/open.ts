@@ -40,8 +40,8 @@ export function openTun(options: OpenOptions<Tun> = {}): Tun {
 }
 
 /**
- * Opens a TAP interface, which carries Ethernet frames. As {@link openTun} in
- * everything else.
+ * Opens a TAP interface, which carries Ethernet frames. Everything else is as
+ * {@link openTun} has it.
  */
 export function openTap(options: OpenOptions<Tap> = {}): Tap {
   return open("tap", options as OpenOptions<never>) as TunTapDevice & Tap;

@@ -61,12 +61,12 @@ export function checkOpenOptions(options: unknown, kind: Kind): void {
   if (packetInfo && offload) throw new TypeError('Options "packetInfo" and "offload" exclude each other');
 }
 
-/** As {@link checkOpenOptions}. */
+/** Checks the options of `adopt`; errors are those of {@link checkOpenOptions}. */
 export function checkAdoptOptions(options: unknown, kind: Kind | undefined): void {
   checkOptions(options, adoptChecks, kind);
 }
 
-/** As {@link checkOpenOptions}, for a call that has the options `names` alone. */
+/** Checks the options of a call that has `names` alone; errors are those of {@link checkOpenOptions}. */
 export function checkCallOptions(options: unknown, ...names: (keyof typeof callChecks)[]): void {
   checkOptions(options, Object.fromEntries(names.map((name) => [name, callChecks[name]])), undefined);
 }

@@ -1,7 +1,7 @@
 import { reactor } from "../io/reactor.ts";
 
 /**
- * What `look` finds once `fd` is ready for `events` (EPOLL*); undefined means
+ * Resolves to what `look` finds once `fd` is ready for `events` (EPOLL*); undefined means
  * nothing yet. Keeps the process alive. The fd can be closed when this has
  * settled.
  *

@@ -16,7 +16,7 @@ import { giveToOne } from "./serving.ts";
 import type { HandOverOptions, Peer } from "./types.ts";
 import { checkPath, connect, isAbstract, listen } from "./unix-socket.ts";
 
-/** See `handOver` of ./index.ts. */
+/** Implements `handOver` of ./index.ts. */
 export async function handOver(device: Device, options: HandOverOptions): Promise<Peer> {
   checkDevice(device);
   checkHandOver(options);
@@ -34,7 +34,7 @@ export async function handOver(device: Device, options: HandOverOptions): Promis
   }
 }
 
-/** See `takeOver` of ./index.ts. */
+/** Implements `takeOver` of ./index.ts. */
 export async function takeOver(path: string, options: AdoptOptions<Tun | Tap> = {}): Promise<Tun | Tap> {
   checkPath(path, '"path"');
   checkAdoptOptions(options, undefined);

@@ -1,4 +1,4 @@
-/** Who connected to a Unix socket, as the kernel knows it from that moment (SO_PEERCRED). */
+/** The process that connected to a Unix socket, as the kernel knows it from that moment (SO_PEERCRED). */
 export interface Peer {
   /** 0 if the process is not visible from this PID namespace. */
   readonly pid: number;
@@ -14,7 +14,7 @@ export interface HandOverOptions {
    * namespace may connect to (unix(7), abstract): `allow` must be given then.
    */
   path: string;
-  /** Of the socket's file, whatever the umask. Connecting takes the right to write. Default `0o600`. */
+  /** The mode of the socket's file, 0 to 0o777, whatever the umask. Connecting takes the right to write. Default `0o600`. */
   mode?: number;
   /** Whether that process may have the device. Default: each that can connect. */
   allow?(peer: Peer): boolean;

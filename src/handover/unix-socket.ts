@@ -61,7 +61,7 @@ export function listen(path: string, mode: number): Socket {
   return { fd, [Symbol.dispose]: end };
 }
 
-/** Who waits to be accepted, or undefined. */
+/** Accepts the next connection that waits, if there is one. */
 export function accept(listener: Socket): Socket | undefined {
   const fd = unix.acceptUnix(listener.fd);
   return fd === undefined ? undefined : owning(fd);

@@ -54,7 +54,7 @@ export class Addresses {
     return this.dump().map(({ address }) => address);
   }
 
-  /** With the messages that said so, which put them back just as they were. */
+  /** Lists the addresses with the messages that reported them, which put them back just as they were. */
   dump(): { address: Address; message: Message }[] {
     const { index } = this.#client;
     return (
@@ -93,7 +93,7 @@ function textOf(like: AddressLike): string {
   return typeof like === "string" ? like : like.address;
 }
 
-/** What of `like` none of the addresses has, though it was set. */
+/** Returns the setting of `like` that none of the addresses has, although it was set. */
 function keptOf(like: AddressLike, addresses: readonly Address[]): string | undefined {
   const parsed = parseAddress(like);
   const { address, peer } = formatAddress(parsed);
@@ -105,7 +105,7 @@ function keptOf(like: AddressLike, addresses: readonly Address[]): string | unde
   return noPrefixRoute === undefined || noPrefixRoute === (now.noPrefixRoute ?? false) ? undefined : "noPrefixRoute";
 }
 
-/** What tells the addresses of an interface apart; one of IPv6 may be given another peer (net/ipv6/addrconf.c inet6_addr_modify()). */
+/** Returns the text that tells the addresses of an interface apart; one of IPv6 may be given another peer (net/ipv6/addrconf.c inet6_addr_modify()). */
 export function addressKey({ address, peer = "" }: Pick<Address, "address" | "peer">): string {
   return address.includes(":") ? address : `${address} ${peer}`;
 }

@@ -6,7 +6,7 @@ import { addressKey } from "./addresses.ts";
 import type { LinkChange } from "./types.ts";
 
 /**
- * What is known of an interface, and what each news changes in it. The kernel
+ * The known state of an interface, which turns each notification into changes. The kernel
  * tells states, not changes, and tells some twice. Pure.
  */
 export class LinkView {
@@ -71,7 +71,7 @@ function isUp({ flags }: LinkInfo): boolean {
   return (flags & IFF_UP) !== 0;
 }
 
-/** But for lifetimes, which change by themselves. */
+/** Compares two addresses without their lifetimes, which count down by themselves. */
 function isSame(one: Address, other: Address): boolean {
   const settled = { validLifetime: undefined, preferredLifetime: undefined };
   return Bun.deepEquals({ ...one, ...settled }, { ...other, ...settled });

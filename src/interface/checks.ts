@@ -7,7 +7,7 @@ import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "../sys/c
 export type Kind = "tun" | "tap";
 
 /**
- * What the kernel takes as an interface's name (net/core/dev.c dev_valid_name()
+ * Checks for a name that the kernel takes (net/core/dev.c dev_valid_name()
  * and __dev_alloc_name()), and does not cut: TUNSETIFF shortens a longer name
  * to 15 bytes without a word.
  */

@@ -8,7 +8,7 @@ import { tryOrUndefined } from "../rollback.ts";
 import { ENODEV, IFF_TAP } from "../sys/constants.ts";
 import { closeFd, getDevNetns, getHwaddr, getIff, isInNamespaceOf } from "../sys/tun.ts";
 
-/** Whoever moves an interface without rest must not hold us for ever. */
+/** A program that moves an interface without rest must not hold this one for ever. */
 const MOVE_TRIES = 8;
 
 /**
@@ -38,7 +38,7 @@ export class InterfaceClient {
     return this.#asking((socket) => getLink(socket, linkBody(this.#index)));
   }
 
-  /** As {@link RouteSocket.request}, about the interface of that index. */
+  /** Sends a request about the interface: see {@link RouteSocket.request}. */
   request(
     call: string,
     type: number,
@@ -50,7 +50,7 @@ export class InterfaceClient {
     this.#asking((socket) => socket.request(call, type, flags, body(this.#index), attributes(this.#index), what));
   }
 
-  /** As {@link RouteSocket.dump}. */
+  /** Lists objects of the interface: see {@link RouteSocket.dump}. */
   dump(
     call: string,
     type: number,
@@ -65,7 +65,7 @@ export class InterfaceClient {
     return linkByName(this.#here(), name).index;
   }
 
-  /** What happens in the namespace that the interface is in. */
+  /** Opens the notifications of the namespace that the interface is in. */
   notifications(): Notifications {
     return this.openThere((netns) => new Notifications(netns));
   }
@@ -160,12 +160,12 @@ function locate(socket: RouteSocket, fd: number): LinkInfo {
   return found;
 }
 
-/** The interface of that name in the socket's namespace. @throws {TunTapError} `ENODEV` if there is none */
+/** Finds the interface of that name in the socket's namespace. @throws {TunTapError} `ENODEV` if there is none */
 export function linkByName(socket: RouteSocket, name: string): LinkInfo {
   return getLink(socket, linkBody(0), linkName(name));
 }
 
-/** As {@link linkByName}, or undefined if there is none, or the name is a pattern. */
+/** Finds an interface by its name; undefined if there is none, or the name is a pattern. */
 export function findLink(socket: RouteSocket, name: string): LinkInfo | undefined {
   try {
     return name.includes("%") ? undefined : linkByName(socket, name);

@@ -1,4 +1,4 @@
-/** What a TAP's interface is asked to hand over: TUNSETTXFILTER and classic BPF, as bytes. Pure. */
+/** The filters of a TAP's interface as bytes: TUNSETTXFILTER and classic BPF. Pure. */
 
 import { boolean, checkOptions } from "../checks.ts";
 import { ETH_ALEN, TUN_FLT_ALLMULTI } from "../sys/constants.ts";
@@ -9,7 +9,7 @@ const FLT_EXACT_COUNT = 8;
 /** include/uapi/linux/bpf_common.h */
 const BPF_MAXINSNS = 4096;
 
-/** What a TAP's transmit filter lets through, beside the addresses given. */
+/** Frames that a TAP's transmit filter lets through beside those to the addresses given. */
 export interface TxFilterOptions {
   /** Every multicast address. Default false. */
   readonly allMulticast?: boolean;

@@ -13,7 +13,7 @@ import { isUnreachable } from "./client.ts";
 import type { Link } from "./link.ts";
 import type { LinkChange } from "./types.ts";
 
-/** Whoever wants to know what changes. Must not throw. */
+/** Receives the changes of an interface. Must not throw. */
 export interface Listener {
   change(change: LinkChange): void;
   /** No change will come any more. */
@@ -60,7 +60,7 @@ export class Monitor {
   }
 
   add(listener: Listener): void {
-    // What happened before is for those who listened then.
+    // Changes before this moment are for those who listened then.
     this.#read();
     if (this.#source === undefined) this.#device.checkAlive();
     if (this.#ended || this.#device.closed) listener.end();
@@ -179,7 +179,7 @@ export class Monitor {
     while (this.#source !== undefined) {
       const message = this.#unread.shift();
       if (message !== undefined) {
-        // Of other interfaces nothing is decoded: an attribute of theirs that is malformed is no concern of this device.
+        // Messages about other interfaces are not decoded: a malformed attribute of theirs is no concern of this device.
         if (interfaceIndexOf(message) !== this.#index) continue;
         if (message.type === RTM_DELLINK && decodeLink(message.body) !== null) return true;
         this.#tell(this.#changesOf(message));

@@ -18,8 +18,8 @@ export function checkNetns(netns: unknown, option = "netns"): void {
 }
 
 /**
- * What `use` makes of an fd of the namespace, or of undefined where none is
- * named and so the one is meant that this thread is in.
+ * Runs `use` with an fd of the namespace, or with undefined where none is
+ * named, which means the one that this thread is in.
  *
  * @throws {TunTapError} `ENOENT`, `EACCES` if it cannot be opened
  */

@@ -59,7 +59,7 @@ export class Routes {
     return this.dump().map(({ route }) => route);
   }
 
-  /** With the messages that said so, which put them back just as they were. */
+  /** Lists the routes with the messages that reported them, which put them back just as they were. */
   dump(): { route: Route; message: Message }[] {
     const { index } = this.#client;
     return [AF_INET, AF_INET6].flatMap((family) =>

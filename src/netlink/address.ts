@@ -22,7 +22,7 @@ import type { Address, AddressLike } from "./types.ts";
 const IFADDRMSG_LEN = 8;
 /** `struct ifa_cacheinfo`. */
 const CACHEINFO_LEN = 16;
-/** Of lifetimes: INFINITY_LIFE_TIME, include/net/addrconf.h. */
+/** A lifetime without end: INFINITY_LIFE_TIME, include/net/addrconf.h. */
 const FOREVER = 0xffff_ffff;
 
 /** An address taken apart: `local/prefixLength`, or `local peer remote/prefixLength`. */
@@ -93,7 +93,7 @@ export function parseAddress(like: AddressLike): ParsedAddress {
   };
 }
 
-/** As {@link decodeAddress} gives it, as far as that tells addresses apart. */
+/** Formats the parts that tell addresses apart, in the form of {@link decodeAddress}. */
 export function formatAddress({ local, peer, prefixLength }: ParsedAddress): Pick<Address, "address" | "peer"> {
   const [own, other] = [formatIP(local), peer && formatIP(peer)];
   return { address: `${own}/${prefixLength}`, ...(other === undefined || other === own ? {} : { peer: other }) };

@@ -1,5 +1,6 @@
 /** Checks of addresses and routes as users give them. Pure; all throw a TypeError or RangeError that names what was given. */
 
+import { checkKnown } from "../checks.ts";
 import { formatIP, parseIP } from "../packet/address-text.ts";
 import type { RouteProtocol, Scope } from "./types.ts";
 
@@ -50,11 +51,9 @@ function notAnAddress(given: unknown, wanted: string): RangeError {
   return new RangeError(`${Bun.inspect(given)} is not an address: give ${wanted}`);
 }
 
-/** An object of which only `known` members are looked at: a misspelt one would be ignored in silence. */
+/** Refuses an object with a member that is not among `known`. */
 export function checkMembers(value: object, known: readonly string[], what: string): void {
-  for (const member in value) {
-    if (!known.includes(member)) throw new TypeError(`${what} has no "${member}": known are ${known.join(", ")}`);
-  }
+  checkKnown(value, known, (member) => `${what} has no "${member}"`);
 }
 
 export function checkWhole(value: unknown, field: string, min: number, max: number): number | undefined {

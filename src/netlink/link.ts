@@ -43,7 +43,7 @@ import type { InterfaceInfo, LinkStats } from "./types.ts";
 
 const IFINFOMSG_LEN = 16;
 
-/** What the kernel says of a TUN or TAP interface. */
+/** The facts that the kernel reports of a TUN or TAP interface alone. */
 export type TunInfo = Pick<
   InterfaceInfo,
   "kind" | "packetInfo" | "vnetHeader" | "multiQueue" | "owner" | "group" | "persistent" | "queues" | "disabledQueues"
@@ -151,7 +151,7 @@ export function decodeLink(body: Uint8Array): LinkInfo | null {
   };
 }
 
-/** What users are told of a TUN or TAP interface; undefined for another kind. */
+/** Returns the information for users about a TUN or TAP interface; undefined for another kind. */
 export function interfaceInfo(link: LinkInfo): InterfaceInfo | undefined {
   const { flags, mac, index, name, mtu, txQueueLength, carrier, alias, master, tun } = link;
   return (
@@ -198,7 +198,7 @@ function decodeTun(linkInfo: Uint8Array): TunInfo | undefined {
     owner: u32(IFLA_TUN_OWNER),
     group: u32(IFLA_TUN_GROUP),
     persistent,
-    // Told of several queues alone; one that does not persist is there because somebody is attached.
+    // The kernel reports a count only for multi-queue interfaces; a non-persistent interface has at least one.
     queues: u32(IFLA_TUN_NUM_QUEUES) ?? (persistent ? undefined : 1),
     disabledQueues: u32(IFLA_TUN_NUM_DISABLED_QUEUES) ?? 0,
   };

@@ -26,7 +26,7 @@ export interface Message {
   /** NLM_F_* */
   readonly flags: number;
   readonly sequence: number;
-  /** What follows the header. */
+  /** The bytes behind the header. */
   readonly body: Uint8Array;
 }
 

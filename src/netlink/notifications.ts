@@ -10,7 +10,7 @@ const RECEIVE_BYTES = 32768;
 /** Room for some thousand notifications before the kernel has to drop any; more than the usual limit takes CAP_NET_ADMIN. */
 const QUEUE_BYTES = 8 * 1024 * 1024;
 
-/** What rtnetlink tells of the interfaces and addresses of one network namespace, in the order in which it happens. */
+/** Notifications of rtnetlink about the interfaces and addresses of one network namespace, in the order of the changes. */
 export class Notifications {
   #fd: number;
 

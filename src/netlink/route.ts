@@ -218,7 +218,7 @@ export function decodeRoute(bytes: Uint8Array): { index: number; route: Route } 
   };
 }
 
-/** What a dump says of a route, as the kernel takes it back: it refuses the state of the moment (net/ipv4/fib_semantics.c fib_create_info()). */
+/** Turns the body of a dumped route into one that the kernel takes back: it refuses the state of the moment (net/ipv4/fib_semantics.c fib_create_info()). */
 export function routeRestoreBody(dumped: Uint8Array): Uint8Array {
   const bytes = dumped.slice();
   const view = new DataView(bytes.buffer);
@@ -226,7 +226,7 @@ export function routeRestoreBody(dumped: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** What is left of a temporary route's time: told in one attribute, it is set by another. */
+/** Returns the rest of a temporary route's time. The kernel reports it in one attribute, and is given it in another. */
 export function routeRestoreAttributes(dumped: Uint8Array): Attribute[] {
   const cacheInfo = decodeAttributes(dumped, RTMSG_LEN).get(RTA_CACHEINFO);
   const ticks = cacheInfo && decodeU32(cacheInfo.subarray(CACHEINFO_EXPIRES, CACHEINFO_EXPIRES + 4));

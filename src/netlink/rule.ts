@@ -117,7 +117,7 @@ export function parseRule(given: RuleSettings): ParsedRule {
   };
 }
 
-/** As {@link parseRule}, for a rule that is to be made: one that was read must have been read as a whole. */
+/** Parses a rule that is to be made: see {@link parseRule}. One that was listed must have been listed as a whole. */
 export function parseNewRule(given: RuleSettings): ParsedRule {
   const parsed = parseRule(given);
   if ((given as Partial<Rule>).incomplete) {
@@ -128,7 +128,7 @@ export function parseNewRule(given: RuleSettings): ParsedRule {
   return parsed;
 }
 
-/** As {@link parseRule}, for a rule that is to be removed: what is not given matches everything, so something must be. */
+/** Parses a rule that is to be removed: see {@link parseRule}. A member that is left out matches everything, so there must be one. */
 export function parseRemovedRule(given: RuleSettings): ParsedRule {
   const parsed = parseRule(given);
   const { family: _, not: _not, ...selecting } = parsed;

@@ -22,7 +22,7 @@ import {
   type Message,
 } from "./message.ts";
 
-/** What `ip` uses; the kernel fills a dump's messages up to this much (net/netlink/af_netlink.c). */
+/** The size that `ip` uses; the kernel fills a dump's messages up to this much (net/netlink/af_netlink.c). */
 const RECEIVE_BYTES = 32768;
 /** A dump that changed while it was read is read again; a namespace that never rests must not hold us for ever. */
 const DUMP_TRIES = 16;
@@ -100,7 +100,7 @@ export class RouteSocket {
       const received = native().sock_recv(this.#fd, buffer, buffer.length);
       if (received === -EAGAIN) throw systemError(-EAGAIN, syscall, { detail: "no answer from rtnetlink" });
       for (const message of decodeMessages(buffer.subarray(0, check(received, syscall)))) {
-        // What is left of an exchange that failed half-way.
+        // The rest of an exchange that failed half-way.
         if (message.sequence !== sequence) continue;
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
         if (message.type === NLMSG_DONE) {

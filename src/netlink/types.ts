@@ -60,7 +60,7 @@ export type RouteLike = string | RouteSettings;
 
 /** A route with more to say. What {@link Route} has beside is ignored, so that one can be given back. */
 export interface RouteSettings {
-  /** As above; `"default"` takes its family from `via`. */
+  /** The destination, in the form of {@link RouteLike}; `"default"` takes its family from `via`. */
   readonly to: string;
   /** The gateway. An IPv4 route may have an IPv6 one (RTA_VIA, Linux 5.2). */
   readonly via?: string;
@@ -80,7 +80,7 @@ export interface RouteSettings {
   readonly advmss?: number;
 }
 
-/** Who made a route or a rule (RTPROT_* of include/uapi/linux/rtnetlink.h); programs may have numbers of their own, 0 to 255. */
+/** The maker of a route or a rule (RTPROT_* of include/uapi/linux/rtnetlink.h); programs may have numbers of their own, 0 to 255. */
 export type RouteProtocol = "kernel" | "boot" | "static" | "ra" | "dhcp" | number;
 
 /** A route as the kernel has it. */
@@ -95,13 +95,13 @@ export interface Route {
   readonly source?: string;
   readonly onLink?: boolean;
   readonly scope: Scope;
-  /** Who made it; of routes made here `"static"`, of those that follow from an address `"kernel"`. */
+  /** The maker: `"static"` for routes made here, `"kernel"` for those that follow from an address. */
   readonly protocol: RouteProtocol;
   readonly mtu?: number;
   readonly advmss?: number;
 }
 
-/** What a rule does with the packets that it selects: looks them up in its table, or refuses them. */
+/** The fate of the packets that a rule selects: they are looked up in its table, or refused. */
 export type RuleAction = "lookup" | "blackhole" | "unreachable" | "prohibit";
 
 /**
@@ -134,7 +134,7 @@ export interface RuleSettings {
   readonly priority?: number;
   /** Default `"lookup"`. The others have no table. */
   readonly action?: RuleAction;
-  /** Who makes the rule. Default `"static"`. */
+  /** The maker of the rule. Default `"static"`. */
   readonly protocol?: RouteProtocol;
 }
 
@@ -177,7 +177,7 @@ export interface LinkStats {
   readonly txDropped: bigint;
 }
 
-/** What {@link InterfaceInfo} tells of IFF_* flags (include/uapi/linux/if.h). */
+/** Flags of an interface, IFF_* (include/uapi/linux/if.h). */
 export interface LinkFlags {
   /** IFF_UP: the administrative state. */
   readonly up: boolean;
@@ -200,7 +200,7 @@ export interface InterfaceInfo extends LinkFlags {
   readonly alias: string | undefined;
   /** The index of the bridge, bond or VRF that it is a port of. */
   readonly master: number | undefined;
-  /** Who may attach to it without privilege; where there is neither owner nor group, everybody may. */
+  /** The user id that may attach to it without privilege; where there is neither owner nor group, everybody may. */
   readonly owner: number | undefined;
   readonly group: number | undefined;
   readonly persistent: boolean;

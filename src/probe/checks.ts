@@ -6,7 +6,7 @@ import type { ProbeCheck, ProbeFacts, ProbeFailure, ProbeGroup, ProbeTrial } fro
 
 /** In the order in which they are worth reading. */
 export function checksOf(facts: ProbeFacts): ProbeCheck[] {
-  // What else there would be to tell is all of Linux.
+  // All other lines are about Linux.
   if (isUnsupported(facts.shim)) return machine(facts).slice(0, 2);
   return [...machine(facts), ...user(facts), ...device(facts), ...driver(facts), ...neighbours(facts)];
 }

@@ -3,13 +3,13 @@
 import { render } from "./render.ts";
 import type { ProbeReport } from "./report.ts";
 
-/** What the command depends on, beside its arguments. */
+/** Inputs of the command beside its arguments. */
 export interface CommandSurroundings {
   readonly version: string;
   readonly probe: () => ProbeReport;
   readonly environment: Readonly<Record<string, string | undefined>>;
   readonly isTerminal: boolean;
-  /** Of the terminal; undefined if there is none. */
+  /** The width of the terminal; undefined if there is none. */
   readonly columns: number | undefined;
 }
 

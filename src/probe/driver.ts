@@ -1,4 +1,4 @@
-/** What the driver can do, by the kernel's names: include/uapi/linux/if_tun.h. */
+/** Abilities of the driver by the kernel's names: include/uapi/linux/if_tun.h. */
 
 import {
   IFF_BACKPRESSURE,
@@ -64,7 +64,7 @@ const offloads = {
   TUN_F_UDP_TUNNEL_GSO_CSUM: TUN_F_CSUM | TUN_F_TSO4 | TUN_F_UDP_TUNNEL_GSO | TUN_F_UDP_TUNNEL_GSO_CSUM,
 } as const;
 
-/** What TUNSETOFFLOAD takes, tried one after the other on an attached fd, which is left without any. */
+/** Tries one offload after the other with TUNSETOFFLOAD on an attached fd, which is left without any. */
 export function tryOffloads(fd: number): Record<string, boolean> {
   const taken = Object.entries(offloads).map(([name, bits]): [string, boolean] => [
     name,

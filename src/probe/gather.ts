@@ -8,7 +8,7 @@ import { trial, untried } from "./trial.ts";
 import { probeUser, tryRouteSocket } from "./user.ts";
 import { probeWaker } from "./waker.ts";
 
-/** See `probe` of ./index.ts. */
+/** Implements `probe` of ./index.ts. */
 export function report(): ProbeReport {
   const facts = gather();
   return { ok: isEnough(facts), ...facts, checks: checksOf(facts) };

@@ -18,8 +18,8 @@ export type {
 } from "./report.ts";
 
 /**
- * What this machine, kernel and user can do, and what to do about what is
- * missing. `bunx bun-tuntap doctor` prints it.
+ * Finds out what this machine, kernel and user can do, and what to do about
+ * what is missing. `bunx bun-tuntap doctor` prints it.
  *
  * Nothing is guessed that can be tried: a TUN and a TAP are made, in a network
  * namespace of their own where that can be made, else in this one, where they

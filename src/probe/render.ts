@@ -30,7 +30,7 @@ const codes: Readonly<Record<Style, readonly [on: number, off: number]>> = {
   cyan: [36, 39],
 };
 
-/** Told apart by their shapes, too, not by their colours alone. */
+/** Marks that differ in shape, not in colour alone. */
 const marks: Readonly<Record<ProbeCheck["status"], readonly [mark: string, style: Style]>> = {
   ok: ["✓", "green"],
   warning: ["!", "yellow"],
@@ -81,7 +81,7 @@ function cureLines(cure: string, title: string, { columns, told, paint }: Page):
   return wrap(text, columns - 6).map((line, i) => `    ${i === 0 ? paint("cyan", "→") : " "} ${commands(line, paint)}`);
 }
 
-/** What is between backticks is to be typed. */
+/** Text between backticks is to be typed. */
 function commands(line: string, paint: Paint): string {
   return line.replace(/`[^`]*`/g, (command) => paint("cyan", command));
 }

@@ -1,10 +1,10 @@
-/** What `probe()` finds out. Every value survives `JSON.stringify()`; null is what could not be found out. */
+/** The types of a report. Every value survives `JSON.stringify()`; null stands for what could not be found out. */
 
-/** What this machine, kernel and user can do, and what to do about what is missing. */
+/** A report of what this machine, kernel and user can do, and what to do about what is missing. */
 export interface ProbeReport extends ProbeFacts {
   /** A TUN interface can be made here: `openTun()` without options works. */
   readonly ok: boolean;
-  /** The same facts for people, in the order in which they are worth reading. */
+  /** The facts in words, for people, in the order in which they are worth reading. */
   readonly checks: readonly ProbeCheck[];
 }
 
@@ -20,7 +20,7 @@ export interface ProbeCheck {
    * is lost or may surprise. `skipped`: could not be tried.
    */
   readonly status: "ok" | "warning" | "missing" | "skipped";
-  /** What was found. */
+  /** The finding. */
   readonly detail: string;
   /** One sentence: what to do about it. */
   readonly cure?: string;
@@ -28,7 +28,7 @@ export interface ProbeCheck {
 
 export type ProbeGroup = "machine" | "user" | "device" | "driver" | "neighbours";
 
-/** What was found, for programs. */
+/** The findings, for programs. */
 export interface ProbeFacts {
   readonly bun: ProbedBun;
   readonly system: ProbedSystem;
@@ -37,7 +37,7 @@ export interface ProbeFacts {
   readonly node: ProbedNode;
   /** A TUN was made, and is gone again. */
   readonly tun: ProbeTrial;
-  /** The same for a TAP. */
+  /** A TAP was made, and is gone again. */
   readonly tap: ProbeTrial;
   /** Persistent interfaces here that belong to this user or a group of theirs: to these `openTun({ name })` attaches without privilege. */
   readonly attachable: readonly string[];
@@ -64,7 +64,7 @@ export interface ProbeTrial {
 export interface ProbeFailure {
   /** `"EPERM"`, `"ERR_TUNTAP_NATIVE"` */
   readonly code: string;
-  /** As the error's own, without the hint. */
+  /** The message of the error, without the hint. */
   readonly message: string;
   /** Negative; null where no system call failed. */
   readonly errno: number | null;

@@ -1,7 +1,7 @@
 import { describeErrno } from "../errors.ts";
 import type { ProbeFailure } from "./report.ts";
 
-/** What decides over user namespaces, beside the kernel's answer. */
+/** Rules that decide over user namespaces, beside the kernel's answer. */
 export interface UserNamespaceRules {
   /** CAP_SYS_ADMIN, effective. */
   readonly privileged: boolean;

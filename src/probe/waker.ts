@@ -7,7 +7,7 @@ import type { ProbedWaker } from "./report.ts";
 import { failureOf } from "./trial.ts";
 
 /**
- * What wakes this JavaScript thread, or will once it has a device. No fd stays
+ * Finds out what wakes this JavaScript thread, or will once it has a device. No fd stays
  * open; the AIO context does, as it would with a device, and serves that later.
  */
 export function probeWaker(): ProbedWaker {
