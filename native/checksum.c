@@ -35,14 +35,6 @@ static void store32(u8 *p, u32 v) { memcpy(p, &v, 4); }
 #define SWAP16(v) (((u32)(v) & 0xff) << 8 | ((u32)(v) >> 8 & 0xff))
 #define SWAP32(v) (SWAP16(v) << 16 | SWAP16((v) >> 16))
 
-static int is_same(const u8 *a, const u8 *b, int n)
-{
-	while (n-- > 0)
-		if (*a++ != *b++)
-			return 0;
-	return 1;
-}
-
 /* Folds a sum of up to 2^16 words into 16 bits: two carries are the most that there are. `sum` is a variable. */
 #define CARRY(sum) (((sum) & 0xffff) + ((sum) >> 16))
 #define FOLD(sum) ((u16)(CARRY(sum) + (CARRY(sum) >> 16)))
@@ -54,56 +46,18 @@ static int is_same(const u8 *a, const u8 *b, int n)
 #define WORDS64(v) ((u32)((v) & 0xffff) + (u32)((v) >> 16 & 0xffff) + (u32)((v) >> 32 & 0xffff) + (u32)((v) >> 48))
 #define WORDS32(v) (((v) & 0xffff) + ((v) >> 16))
 
-#if defined(__TINYC__) && defined(__x86_64__)
-/*
- * Sums %1 blocks of 32 bytes at %0, and one of 16 if %2, with SSE2, which
- * every x86-64 has. pmaddwd multiplies signed words by 1 and adds pairs, so
- * 0x8000 is subtracted from each word first, and BIAS makes up for it in the
- * end. The four sums go to %3. WITH_32 and WITH_16 may use the bytes meanwhile.
- */
-#define SUM_BLOCKS(WITH_32, WITH_16) \
-	"pcmpeqw %%xmm4, %%xmm4\n\t" \
-	"pcmpeqw %%xmm5, %%xmm5\n\t" \
-	"psllw $15, %%xmm4\n\t" \
-	"psrlw $15, %%xmm5\n\t" \
-	"pxor %%xmm0, %%xmm0\n\t" \
-	"pxor %%xmm1, %%xmm1\n\t" \
-	"testq %1, %1\n\t" \
-	"jz 2f\n" \
-	"1:\n\t" \
-	"movups (%0), %%xmm2\n\t" \
-	"movups 16(%0), %%xmm3\n\t" \
-	WITH_32 \
-	"pxor %%xmm4, %%xmm2\n\t" \
-	"pxor %%xmm4, %%xmm3\n\t" \
-	"pmaddwd %%xmm5, %%xmm2\n\t" \
-	"pmaddwd %%xmm5, %%xmm3\n\t" \
-	"paddd %%xmm2, %%xmm0\n\t" \
-	"paddd %%xmm3, %%xmm1\n\t" \
-	"leaq 32(%0), %0\n\t" \
-	"decq %1\n\t" \
-	"jnz 1b\n" \
-	"2:\n\t" \
-	"testq %2, %2\n\t" \
-	"jz 3f\n\t" \
-	"movups (%0), %%xmm2\n\t" \
-	WITH_16 \
-	"pxor %%xmm4, %%xmm2\n\t" \
-	"pmaddwd %%xmm5, %%xmm2\n\t" \
-	"paddd %%xmm2, %%xmm0\n\t" \
-	"leaq 16(%0), %0\n" \
-	"3:\n\t" \
-	"paddd %%xmm1, %%xmm0\n\t" \
-	"movups %%xmm0, (%3)\n\t"
-#define BIAS(n) ((u32)(n) >> 4 << 18)
-#endif
-
 /* Adds the 16-bit words of `p`, up to 64 KiB, to a sum. An odd byte counts as if a zero followed it. */
 static u32 add(u32 sum, const u8 *p, int n)
 {
 	u64 wide = 0;
 #if defined(__TINYC__) && defined(__x86_64__)
-	if (n >= 16) {
+	if (n >= AVX2_MIN && has_avx2) {
+		long blocks = n >> 6;
+		u32 r;
+		__asm__ volatile (AVX2_SUM : "=a"(r), "+S"(p), "+c"(blocks) : "d"(n) : "memory", "cc");
+		sum += BIAS(n) + r;
+		n &= 15;
+	} else if (n >= 16) {
 		u32 sums[4], *out = sums;
 		long blocks = n >> 5, half = n & 16;
 		__asm__ volatile (SUM_BLOCKS("", "") : "+r"(p), "+r"(blocks), "+r"(half), "+r"(out) : : "memory", "cc");
@@ -129,7 +83,13 @@ static u32 add(u32 sum, const u8 *p, int n)
 static u32 copy_add(u32 sum, u8 *to, const u8 *p, int n)
 {
 #if defined(__TINYC__) && defined(__x86_64__)
-	if (n >= 16) {
+	if (n >= AVX2_MIN && has_avx2) {
+		long blocks = n >> 6;
+		u32 r;
+		__asm__ volatile (AVX2_COPY_SUM : "=a"(r), "+S"(p), "+c"(blocks), "+D"(to) : "d"(n) : "memory", "cc");
+		sum += BIAS(n) + r;
+		n &= 15;
+	} else if (n >= 16) {
 		u32 sums[4], *out = sums;
 		long blocks = n >> 5, half = n & 16;
 		__asm__ volatile (SUM_BLOCKS(

@@ -26,7 +26,11 @@ struct sending {
 	u8 header[VNET_HDR + HEADERS_MAX];
 };
 
-static int tx_size(void) { return sizeof(struct sending); }
+static int tx_size(void)
+{
+	detect_avx2();
+	return sizeof(struct sending);
+}
 
 /* A bit of `off`: 1 TCP and 2 UDP over IPv4, 4 and 8 over IPv6. */
 static int kind_of(const struct parts *p) { return (p->protocol == IP_TCP ? 1 : 2) << (p->version == 4 ? 0 : 2); }
@@ -234,15 +238,15 @@ static int take_other(int fd, struct sending *tx, const u8 *frame, int length, i
 	struct parts p;
 	struct run *run;
 	u32 key = 0;
+	static const int none = 0;
 	int known = flow_of(frame, length, link, &p), at, r = 0;
 	if (known == FLOW_OF_PORTS) {
 		key = flow_key(frame, &p);
 		at = flows_find(flows, key, frame, &p);
 		if (at >= 0) {
 			run = flows_at(flows, at);
-			if (run != flows->last && continues(run, frame, length)) {
+			if (run != flows->last && run_extend(run, &tx->window, frame, &none, &length, 1)) {
 				flows->last = run;
-				run_add(run, &tx->window, frame, length);
 				return 0;
 			}
 			r = close_run(fd, tx, at);
@@ -262,30 +266,30 @@ static int take_other(int fd, struct sending *tx, const u8 *frame, int length, i
 }
 
 /*
- * Takes one frame, which has to stay until vnet_flush(): it is written at once,
- * or with others of its flow. Returns 0, or -EAGAIN: then neither this one nor
- * the `pending` before it were taken.
+ * Takes frames, which have to stay until vnet_flush(): they are written at
+ * once, or with others of their flow. Returns how many were taken: fewer than
+ * `count` if the kernel takes no more. Then the last `pending` of those are not
+ * taken either.
  */
-static int vnet_push(int fd, u8 *state, const u8 *frame, int length, int link)
-{
-	struct sending *tx = (struct sending *)state;
-	struct run *last;
-	if (tx->window.count == WINDOW && close_window(fd, tx) < 0)
-		return stop(tx);
-	last = tx->flows.last;
-	if (last && continues(last, frame, length)) {
-		run_add(last, &tx->window, frame, length);
-		return 0;
-	}
-	return take_other(fd, tx, frame, length, link) < 0 ? stop(tx) : 0;
-}
-
-/* Pushes `count` frames. Returns how many were taken: fewer if the kernel takes no more. */
 static int vnet_push_many(int fd, u8 *state, const u8 *base, const int *offsets, const int *lengths, int count, int link)
 {
-	int i;
-	for (i = 0; i < count; i++)
-		if (vnet_push(fd, state, base + offsets[i], lengths[i], link) < 0)
+	struct sending *tx = (struct sending *)state;
+	struct window *w = &tx->window;
+	int i = 0;
+	for (;;) {
+		struct run *last = tx->flows.last;
+		if (last)
+			i += run_extend(last, w, base, offsets + i, lengths + i, count - i);
+		if (i == count)
+			return i;
+		if (w->count == WINDOW) {
+			if (close_window(fd, tx) < 0)
+				break;
+		} else if (take_other(fd, tx, base + offsets[i], lengths[i], link) < 0)
 			break;
+		else
+			i++;
+	}
+	stop(tx);
 	return i;
 }

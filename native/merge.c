@@ -8,7 +8,7 @@ enum {
 	/* Packets that wait to be written at once. */
 	WINDOW = 2048,
 	/* Ethernet with two tags, IPv6, TCP. */
-	HEADERS_MAX = 22 + 40 + 60
+	HEADERS_MAX = 22 + 40 + 60, HEADERS_PADDED = 128
 };
 
 /* Packets in the order in which they were given, where their sender has them. */
@@ -23,14 +23,20 @@ struct window {
 /* Packets of one flow that go as one frame. */
 struct run {
 	struct parts p;
-	int count, size, total, closed;
+	/* Packets, and how many there may be. */
+	int count, most;
+	/* Payload of the first packet and of all; payload for which there is room, 0 once the run is closed. */
+	int size, total, room;
 	/* Numbers of its first and last packet in the window. */
 	int begin, end;
-	/* TCP sequence number that continues it. */
-	u32 next;
+	/* Identification of the first packet; TCP sequence number that continues the run. */
+	u32 id, next;
 	const u8 *first;
 	/* Sums that its packets have in common: of the IPv4 header without length, identification and checksum; of the pseudo-header without length. */
 	u32 ip_sum, pseudo_sum;
+	/* Length of the headers in whole blocks, or more than any packet has if the first one is shorter. */
+	int wide;
+	u8 mask[HEADERS_PADDED];
 };
 
 /* Whether the checksums are right; an IPv4 header is one without options. */
@@ -66,74 +72,68 @@ static int is_candidate(const u8 *f, int n, const struct parts *p)
 	return is_sound(f, n, p);
 }
 
-/* Whether a run has room for `body` bytes more; a packet that is longer than the others is no part of it. */
-static int has_room(const struct run *r, int body)
+/*
+ * Marks the bits in which the packets of a run must be alike: all of their
+ * headers but lengths, sums, sequence number and PSH. Without DF the
+ * identification counts up, with it it has no meaning (RFC 6864 section 4.1).
+ */
+static void run_mask(struct run *r)
 {
-	if (r->closed || r->count >= (r->p.protocol == IP_TCP ? RUN_TCP : RUN_UDP))
-		return 0;
-	return body > 0 && body <= r->size && r->p.payload - r->p.ip + r->total + body <= 65535;
+	u8 *mask = r->mask, *t = mask + r->p.transport;
+	memset(mask, 0, HEADERS_PADDED);
+	memset(mask, 0xff, (size)r->p.payload);
+	if (r->p.version == 4) {
+		/* Total length and identification; checksum. */
+		STORE32(mask + r->p.ip + 2, 0);
+		STORE16(mask + r->p.ip + 10, 0);
+	} else
+		STORE16(mask + r->p.ip + 4, 0);
+	if (r->p.protocol == IP_TCP) {
+		STORE32(t + 4, 0);
+		t[13] = 0xff ^ TH_PSH;
+		STORE16(t + TCP_CHECK, 0);
+	} else
+		/* Length and checksum. */
+		STORE32(t + 4, 0);
 }
 
-/* Whether an IPv4 header is that of the run's next packet. */
-static int same_ipv4(const struct run *r, const u8 *ip, int length)
+/* Whether a packet's headers are those of the run where the mask has bits. It has the length of these headers at least. */
+static int same_headers(const struct run *r, const u8 *f, int n)
 {
-	const u8 *ip0 = r->first + r->p.ip;
-	u32 sum;
-	/* Version and TOS; flags, TTL and protocol; both addresses. */
-	if (LOAD16(ip) != LOAD16(ip0) || LOAD32(ip + 6) != LOAD32(ip0 + 6) || LOAD64(ip + 12) != LOAD64(ip0 + 12))
-		return 0;
-	/* A packet that must not be fragmented has an identification without meaning (RFC 6864 section 4.1); otherwise it counts up. */
-	if (!(ip[6] & 0x40) && get16(ip + 4) != ((get16(ip0 + 4) + (u32)r->count) & 0xffff))
-		return 0;
-	sum = r->ip_sum + LOAD16(ip + 2) + LOAD16(ip + 4) + LOAD16(ip + 10);
-	return (ip[2] << 8 | ip[3]) == length && FOLD(sum) == 0xffff;
-}
-
-static int same_ipv6(const struct run *r, const u8 *ip, int length)
-{
-	const u8 *ip0 = r->first + r->p.ip;
-	/* Version, traffic class and flow label; next header and hop limit; both addresses. */
-	return LOAD32(ip) == LOAD32(ip0) && LOAD16(ip + 6) == LOAD16(ip0 + 6) && LOAD64(ip + 8) == LOAD64(ip0 + 8)
-		&& LOAD64(ip + 16) == LOAD64(ip0 + 16) && LOAD64(ip + 24) == LOAD64(ip0 + 24)
-		&& LOAD64(ip + 32) == LOAD64(ip0 + 32) && (ip[4] << 8 | ip[5]) == length - 40;
-}
-
-/* Whether a TCP header behind the ports is that of the run's next segment. */
-static int same_tcp(const struct run *r, const u8 *t, const u8 *end)
-{
-	const u8 *t0 = r->first + r->p.transport;
-	/* Sequence; acknowledgement; header length; flags other than PSH; window; urgent pointer. */
-	if (LOAD32(t + 4) != SWAP32(r->next) || LOAD32(t + 8) != LOAD32(t0 + 8) || t[12] != t0[12]
-		|| (t[13] & ~TH_PSH) != TH_ACK || LOAD16(t + 14) != LOAD16(t0 + 14) || LOAD16(t + 18))
-		return 0;
-	/* Options, which are whole words. */
-	for (t += 20, t0 += 20; t < end; t += 4, t0 += 4)
-		if (LOAD32(t) != LOAD32(t0))
+	const u8 *g = r->first, *mask = r->mask;
+	int i;
+	if (n >= r->wide) {
+		/* Whole blocks of 16 bytes, of payload too: both packets have these. */
+#if defined(__TINYC__) && defined(__x86_64__)
+		int equal;
+		long bytes = r->wide;
+		__asm__ volatile (
+			"pxor %%xmm3, %%xmm3\n\t"
+			"pxor %%xmm4, %%xmm4\n"
+			"1:\n\t"
+			"movups -16(%1,%4), %%xmm0\n\t"
+			"movups -16(%2,%4), %%xmm1\n\t"
+			"movups -16(%3,%4), %%xmm2\n\t"
+			"pxor %%xmm1, %%xmm0\n\t"
+			"pand %%xmm2, %%xmm0\n\t"
+			"por %%xmm0, %%xmm3\n\t"
+			"subq $16, %4\n\t"
+			"jnz 1b\n\t"
+			"pcmpeqb %%xmm4, %%xmm3\n\t"
+			".byte 0x66,0x0f,0xd7,0xc3\n\t" /* pmovmskb %xmm3,%eax */
+			: "=a"(equal), "+r"(f), "+r"(g), "+r"(mask), "+r"(bytes) : : "memory", "cc");
+		return equal == 0xffff;
+#else
+		u64 other = 0;
+		for (i = 0; i < r->wide; i += 8)
+			other |= (LOAD64(f + i) ^ LOAD64(g + i)) & LOAD64(mask + i);
+		return !other;
+#endif
+	}
+	for (i = 0; i < r->p.payload; i++)
+		if ((f[i] ^ g[i]) & mask[i])
 			return 0;
 	return 1;
-}
-
-static int same_udp(const u8 *t, int segment) { return (t[4] << 8 | t[5]) == segment && LOAD16(t + 6); }
-
-/*
- * Whether a packet is a candidate that goes on where the run ends. Its headers
- * are compared with those of the first one, so they need not be parsed again.
- */
-static int continues(const struct run *r, const u8 *f, int n)
-{
-	const u8 *t = f + r->p.transport;
-	int segment = n - r->p.transport;
-	u32 sum = r->pseudo_sum + SWAP16(segment);
-	if (!has_room(r, n - r->p.payload) || (r->p.ip && !is_same(f, r->first, r->p.ip)))
-		return 0;
-	if (!(r->p.version == 4 ? same_ipv4(r, f + r->p.ip, n - r->p.ip) : same_ipv6(r, f + r->p.ip, n - r->p.ip)))
-		return 0;
-	if (LOAD32(t) != LOAD32(r->first + r->p.transport))
-		return 0;
-	if (!(r->p.protocol == IP_UDP ? same_udp(t, segment) : same_tcp(r, t, f + r->p.payload)))
-		return 0;
-	sum = add(sum, t, segment);
-	return FOLD(sum) == 0xffff;
 }
 
 /* Begins a run with a candidate of `n` bytes, to be added. */
@@ -143,9 +143,46 @@ static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p)
 	memcpy(&r->p, p, sizeof r->p);
 	r->first = f;
 	r->size = n - p->payload;
-	r->count = r->total = r->closed = 0;
+	r->room = 65535 - (p->payload - p->ip);
+	r->count = r->total = 0;
+	r->most = p->protocol == IP_TCP ? RUN_TCP : RUN_UDP;
+	r->id = get16(ip + 4);
+	r->next = p->protocol == IP_TCP ? get32(f + p->transport + 4) : 0;
+	r->wide = (p->payload + 15) & ~15;
+	if (r->wide > n)
+		r->wide = 1 << 20;
+	run_mask(r);
 	r->ip_sum = p->version == 4 ? add(0, ip, 20) + MINUS(LOAD16(ip + 2)) + MINUS(LOAD16(ip + 4)) + MINUS(LOAD16(ip + 10)) : 0;
 	r->pseudo_sum = pseudo(f, p, 0);
+}
+
+/* Whether identification, length and checksum of an IPv4 header are right for the next packet of a run. */
+static int next_ipv4(const struct run *r, const u8 *ip, int length)
+{
+	u32 sum = r->ip_sum + LOAD16(ip + 2) + LOAD16(ip + 4) + LOAD16(ip + 10);
+	if (!(ip[6] & 0x40) && get16(ip + 4) != ((r->id + (u32)r->count) & 0xffff))
+		return 0;
+	return LOAD16(ip + 2) == SWAP16(length) && FOLD(sum) == 0xffff;
+}
+
+/* Whether what differs from packet to packet is right for the next one of a run, whose segment has `segment` bytes. */
+static int continues(const struct run *r, const u8 *f, int segment)
+{
+	const u8 *ip = f + r->p.ip, *t = f + r->p.transport;
+	int headers = r->p.transport - r->p.ip;
+	u32 length = SWAP16(segment), sum = r->pseudo_sum + length;
+	if (r->p.version == 4) {
+		if (!next_ipv4(r, ip, headers + segment))
+			return 0;
+	} else if (LOAD16(ip + 4) != length)
+		return 0;
+	if (r->p.protocol == IP_TCP) {
+		if (LOAD32(t + 4) != SWAP32(r->next))
+			return 0;
+	} else if (LOAD16(t + 4) != length || !LOAD16(t + 6))
+		return 0;
+	sum = add(sum, t, segment);
+	return FOLD(sum) == 0xffff;
 }
 
 /* Takes in a candidate that begins the run or continues it. */
@@ -155,20 +192,38 @@ static void run_add(struct run *r, struct window *w, const u8 *f, int n)
 	struct iovec *piece = &w->pieces[1 + i];
 	piece->base = (void *)(f + r->p.payload);
 	piece->length = (size)body;
+	w->next[i] = 0;
 	if (r->count++)
 		w->next[r->end] = i;
 	else
 		r->begin = i;
-	w->next[i] = 0;
 	r->end = i;
 	r->total += body;
-	if (r->p.protocol == IP_TCP) {
-		u32 sequence = LOAD32(f + r->p.transport + 4);
-		r->next = SWAP32(sequence) + (u32)body;
-		r->closed = (f[r->p.transport + 13] & TH_PSH) != 0;
+	r->room -= body;
+	r->next += (u32)body;
+	if (body < r->size || r->count >= r->most || (r->p.protocol == IP_TCP && (f[r->p.transport + 13] & TH_PSH)))
+		r->room = 0;
+}
+
+/*
+ * Takes in packets for as long as each is a candidate that goes on where the
+ * run ends, and the window has room. Returns how many. Their headers are
+ * compared with those of the first one, so they need not be parsed again.
+ */
+static int run_extend(struct run *r, struct window *w, const u8 *base, const int *offsets, const int *lengths, int count)
+{
+	int i;
+	for (i = 0; i < count && w->count < WINDOW; i++) {
+		const u8 *f = base + offsets[i];
+		int body = lengths[i] - r->p.payload;
+		/* A packet that is longer than the first one is no part of the run. */
+		if (body <= 0 || body > r->size || body > r->room || !same_headers(r, f, lengths[i]))
+			break;
+		if (!continues(r, f, lengths[i] - r->p.transport))
+			break;
+		run_add(r, w, f, lengths[i]);
 	}
-	if (body < r->size)
-		r->closed = 1;
+	return i;
 }
 
 /* Returns packet number `i` of the window, which is one of the run. */

@@ -121,7 +121,30 @@ static void split_next(struct split *s, u8 *out)
 		STORE16(t + 4, v);
 		sum += v;
 	}
-	store_sum(out, s->check, sum, s->p.protocol == IP_UDP);
+	/* What store_sum() does. */
+	v = ~FOLD(sum) & 0xffff;
+	if (!v && s->p.protocol == IP_UDP)
+		v = 0xffff;
+	STORE16(out + s->check, v);
 	s->at += body;
 	s->index++;
+}
+
+/*
+ * Writes packets at `offset` of the slab and behind, each at the next multiple
+ * of 8, until the next one does not fit or `count` are written. Returns how
+ * many; their lengths go to `lengths`.
+ */
+static int split_many(struct split *s, u8 *slab, int offset, int end, int *lengths, int count)
+{
+	int full = s->p.payload + s->gso_size, i, n;
+	for (i = 0; i < count && s->at < s->length; i++) {
+		n = s->length - s->at >= s->gso_size ? full : split_length(s);
+		if (end - offset < n)
+			break;
+		split_next(s, slab + offset);
+		lengths[i] = n;
+		offset += (n + 7) & ~7;
+	}
+	return i;
 }

@@ -14,7 +14,11 @@ struct receiving {
 	u8 frame[FRAME_MAX];
 };
 
-static int rx_size(void) { return sizeof(struct receiving); }
+static int rx_size(void)
+{
+	detect_avx2();
+	return sizeof(struct receiving);
+}
 
 /* Reads the next frame into `rx`. Returns 1, 0 for a malformed one, or -errno. */
 static int rx_read(int fd, struct receiving *rx, int link)
@@ -36,9 +40,6 @@ static int rx_read(int fd, struct receiving *rx, int link)
 	return rx->held = rx->single > 0;
 }
 
-/* Returns the length of the next packet in `rx`; 0 if there is none. */
-static int rx_next(const struct receiving *rx) { return rx->single ? rx->single : split_length(&rx->split); }
-
 /*
  * Does what tun_read() does for an fd with virtio headers: super-packets become
  * packets. Those that do not fit stay in `rx`, and `held` is set.
@@ -57,18 +58,21 @@ static int vnet_read(int fd, u8 *slab, int offset, int end, u8 *state, int link,
 				continue;
 			}
 		}
-		r = rx_next(rx);
-		if (end - offset < r)
-			break;
 		if (rx->single) {
-			memcpy(slab + offset, rx->frame + VNET_HDR, (size)r);
+			if (end - offset < rx->single)
+				break;
+			memcpy(slab + offset, rx->frame + VNET_HDR, (size)rx->single);
+			lengths[n] = rx->single;
 			rx->held = 0;
+			r = 1;
 		} else {
-			split_next(&rx->split, slab + offset);
+			r = split_many(&rx->split, slab, offset, end, lengths + n, count - n);
 			rx->held = split_length(&rx->split) > 0;
+			if (!r)
+				break;
 		}
-		lengths[n++] = r;
-		offset += (r + 7) & ~7;
+		for (; r > 0; r--)
+			offset += (lengths[n++] + 7) & ~7;
 	}
 	return n;
 }

@@ -1,5 +1,6 @@
 import base from "../../native/base.c" with { type: "text" };
 import checksum from "../../native/checksum.c" with { type: "text" };
+import checksumX86 from "../../native/checksum_x86.c" with { type: "text" };
 import closer from "../../native/closer.c" with { type: "text" };
 import coalesce from "../../native/coalesce.c" with { type: "text" };
 import table from "../../native/exports.c" with { type: "text" };
@@ -23,6 +24,7 @@ export const source: string = [
   kernel,
   base,
   tun,
+  checksumX86,
   checksum,
   parts,
   split,

@@ -1,5 +1,5 @@
 /** Super-packets become packets: against packets that are made of the same fields, one by one. */
-import { describe, expect, test } from "bun:test";
+import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { splittable, superPacket } from "./support/arbitraries.ts";
 import {
@@ -13,7 +13,7 @@ import {
   plainFields,
   sum16,
 } from "./support/packets.ts";
-import { checksum, copyChecksum, finish, split } from "./support/shim.ts";
+import { checksum, copyChecksum, finish, split, useAvx2 } from "./support/shim.ts";
 import { faultOf } from "./support/soundness.ts";
 
 const isEthernet = ({ tags }: Fields): boolean => tags !== undefined;
@@ -118,8 +118,14 @@ describe("finish_checksum", () => {
   });
 });
 
-describe("the sum", () => {
-  test("is that of RFC 1071 for every length and content", () => {
+const hasAvx2 = useAvx2(true);
+
+describe.each([true, false])("the sum, with AVX2: %p", (on) => {
+  beforeEach(() => void useAvx2(on));
+  afterAll(() => void useAvx2(true));
+  const testSum = test.skipIf(on && !hasAvx2);
+
+  testSum("is that of RFC 1071 for every length and content", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 700 }), (bytes) => {
         expect(checksum(bytes)).toBe(0xffff - sum16(bytes));
@@ -138,7 +144,7 @@ describe("the sum", () => {
     }
   });
 
-  test("is the same while the bytes are copied, all of them and no other is written", () => {
+  testSum("is the same while the bytes are copied, all of them and no other is written", () => {
     const lengths = [...Array.from({ length: 300 }, (_, length) => length), 1447, 1448, 9001, 65_535, 65_536];
     for (const length of lengths) {
       for (const skewed of [0, 1, 5]) {

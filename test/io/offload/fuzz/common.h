@@ -5,6 +5,7 @@
 #include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
 #include "../../../../native/tun.c"
+#include "../../../../native/checksum_x86.c"
 #include "../../../../native/checksum.c"
 #include "../../../../native/parts.c"
 #include "../../../../native/split.c"

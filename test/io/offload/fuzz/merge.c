@@ -315,6 +315,7 @@ static void check_order(int taken, int link)
 int LLVMFuzzerTestOneInput(const u8 *data, size given)
 {
 	static struct sending tx;
+	static const int none = 0;
 	int i, r = 0, link, taken;
 	if (given < 4)
 		return 0;
@@ -332,7 +333,7 @@ int LLVMFuzzerTestOneInput(const u8 *data, size given)
 	write_count = attempts = place_count = 0;
 	memset(places, 0, sizeof places);
 	for (i = 0; i < frame_count && r >= 0; i++)
-		r = vnet_push(3, (u8 *)&tx, frames[i], lengths[i], link);
+		r = vnet_push_many(3, (u8 *)&tx, frames[i], &none, &lengths[i], 1, link) - 1 ? -EAGAIN : 0;
 	if (r < 0)
 		i--;
 	else

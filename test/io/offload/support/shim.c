@@ -5,6 +5,7 @@
 #include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
 #include "../../../../native/tun.c"
+#include "../../../../native/checksum_x86.c"
 #include "../../../../native/checksum.c"
 #include "../../../../native/parts.c"
 #include "../../../../native/split.c"
@@ -44,6 +45,19 @@ int shim_checksum(const u8 *p, int n)
 {
 	u32 sum = add(0, p, n);
 	return (int)SWAP16(~FOLD(sum));
+}
+
+/* Switches AVX2 on where the processor has it, or off. Returns whether it is on. */
+int shim_use_avx2(int on)
+{
+#if defined(__TINYC__) && defined(__x86_64__)
+	detect_avx2();
+	if (!on)
+		has_avx2 = 0;
+	return has_avx2;
+#else
+	return on & 0;
+#endif
 }
 
 /* Copies too. */
@@ -89,7 +103,8 @@ static int fake_writev(long number, int fd, const void *vectors, size n)
 int shim_send(u8 *state, const u8 *frames, const int *frame_lengths, int count, int link, const int *errors, int error_count, u8 *out, int room, int *lengths, int *report)
 {
 	struct sending *tx = (struct sending *)state;
-	int i, r = 0;
+	static int offsets[1 << 16];
+	int i, r;
 	transfer = fake_writev;
 	written = out;
 	written_room = room;
@@ -98,12 +113,10 @@ int shim_send(u8 *state, const u8 *frames, const int *frame_lengths, int count, 
 	plan = errors;
 	plan_count = error_count;
 	tx->off = report[3];
-	for (i = 0; i < count; i++) {
-		r = vnet_push(0, state, frames, frame_lengths[i], link);
-		if (r < 0)
-			break;
-		frames += frame_lengths[i];
-	}
+	for (i = 0; i < count; i++)
+		offsets[i] = i ? offsets[i - 1] + frame_lengths[i - 1] : 0;
+	i = vnet_push_many(0, state, frames, offsets, frame_lengths, count, link);
+	r = i < count ? -EAGAIN_ : 0;
 	if (r >= 0)
 		r = vnet_flush(0, state);
 	report[0] = r;

@@ -9,6 +9,7 @@ const { symbols } = cc({
     shim_finish: { args: ["ptr", "i32", "ptr"], returns: "i32" },
     shim_checksum: { args: ["ptr", "i32"], returns: "i32" },
     shim_copy_checksum: { args: ["ptr", "i32", "ptr", "i32"], returns: "i32" },
+    shim_use_avx2: { args: ["i32"], returns: "i32" },
     shim_send: { args: ["ptr", "ptr", "ptr", "i32", "i32", "ptr", "i32", "ptr", "i32", "ptr", "ptr"], returns: "i32" },
     shim_send_state: { args: [], returns: "i32" },
   },
@@ -40,11 +41,16 @@ export function finish(header: Uint8Array, frame: Uint8Array): Uint8Array | unde
   return symbols.shim_finish(copy, copy.length, header) === 1 ? copy : undefined;
 }
 
+/** Switches sums with AVX2 on where the processor has it, or off; returns whether they are on. */
+export function useAvx2(on: boolean): boolean {
+  return symbols.shim_use_avx2(on ? 1 : 0) === 1;
+}
+
 export function checksum(bytes: Uint8Array): number {
   return symbols.shim_checksum(bytes, bytes.length);
 }
 
-/** The same, and a copy goes to `to`. */
+/** The same as {@link checksum}, and a copy goes to `to`. */
 export function copyChecksum(bytes: Uint8Array, to: Uint8Array, offset: number): number {
   return symbols.shim_copy_checksum(bytes, bytes.length, to, offset);
 }
