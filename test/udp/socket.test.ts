@@ -1,16 +1,21 @@
 /** UDP sockets over loopback: what is sent arrives, whole, in order, from whom and to where it says. */
-import { beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
 import { type Endpoint, openUdp } from "../../src/udp/index.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run } from "../support/system.ts";
 import { collect, loopbackUp, numbered, PlainSocket, until } from "./support.ts";
 
 describeWithTools("a UDP socket", ["ip", "python3"], () => {
+  const addresses = ["192.0.2.1/32", "192.0.2.2/32", "2001:db8::1/128"];
+
   beforeAll(() => {
     loopbackUp();
-    run("ip", "address", "add", "192.0.2.1/32", "dev", "lo");
-    run("ip", "address", "add", "192.0.2.2/32", "dev", "lo");
-    run("ip", "address", "add", "2001:db8::1/128", "dev", "lo", "nodad");
+    for (const address of addresses) run("ip", "address", "add", address, "dev", "lo", "nodad");
+  });
+
+  // Other files send to these addresses through interfaces of their own, in the same namespace.
+  afterAll(() => {
+    for (const address of addresses) run("ip", "address", "delete", address, "dev", "lo");
   });
 
   test.each([true, false])("sends runs that arrive in order, segmentation %p", async (segmentation) => {
