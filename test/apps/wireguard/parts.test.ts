@@ -2,16 +2,16 @@
 import { describe, expect, test } from "bun:test";
 import { chacha20poly1305, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import fc from "fast-check";
-import type { Aead } from "../../../apps/wireguard/core/aead.ts";
-import { type AllowedIp, AllowedIps } from "../../../apps/wireguard/core/allowed-ips.ts";
-import { Deadlines } from "../../../apps/wireguard/core/deadlines.ts";
-import { decapsulate, ecnOf } from "../../../apps/wireguard/core/ecn.ts";
-import { hash, mac } from "../../../apps/wireguard/core/hash.ts";
-import { ReplayWindow, WINDOW_SIZE } from "../../../apps/wireguard/core/replay-window.ts";
-import { isLater, timestamp } from "../../../apps/wireguard/core/tai64n.ts";
-import { KeyPair } from "../../../apps/wireguard/core/x25519.ts";
-import { openLibcrypto } from "../../../apps/wireguard/crypto/libcrypto.ts";
-import { openLibsodium } from "../../../apps/wireguard/crypto/libsodium.ts";
+import { openLibcrypto } from "../../../apps/wireguard/core/crypto/libcrypto.ts";
+import { openLibsodium } from "../../../apps/wireguard/core/crypto/libsodium.ts";
+import type { Aead } from "../../../apps/wireguard/core/protocol/aead.ts";
+import { type AllowedIp, AllowedIps } from "../../../apps/wireguard/core/protocol/allowed-ips.ts";
+import { Deadlines } from "../../../apps/wireguard/core/protocol/deadlines.ts";
+import { decapsulate, ecnOf } from "../../../apps/wireguard/core/protocol/ecn.ts";
+import { hash, mac } from "../../../apps/wireguard/core/protocol/hash.ts";
+import { ReplayWindow, WINDOW_SIZE } from "../../../apps/wireguard/core/protocol/replay-window.ts";
+import { isLater, timestamp } from "../../../apps/wireguard/core/protocol/tai64n.ts";
+import { KeyPair } from "../../../apps/wireguard/core/protocol/x25519.ts";
 import { buildIPv4, verifyChecksums } from "../../../src/packet/index.ts";
 import { hex } from "../../support/programs.ts";
 

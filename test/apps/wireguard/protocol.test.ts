@@ -1,6 +1,6 @@
 /** The core in simulated time: handshakes, timers, roaming, loss and attacks, between two hosts of the test's own. */
 import { describe, expect, test } from "bun:test";
-import { openLibsodium } from "../../../apps/wireguard/crypto/libsodium.ts";
+import { openLibsodium } from "../../../apps/wireguard/core/crypto/libsodium.ts";
 import { A, B, type Datagram, INNER_A, INNER_B, packet, pair } from "./simulation.ts";
 
 const aead = await openLibsodium();

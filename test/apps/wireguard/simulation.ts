@@ -1,9 +1,9 @@
 /** Hosts that speak the protocol over a wire and by a clock of the test's own. */
 import { createHash } from "node:crypto";
-import type { Aead } from "../../../apps/wireguard/core/aead.ts";
-import type { Peer } from "../../../apps/wireguard/core/peer.ts";
-import { Protocol } from "../../../apps/wireguard/core/protocol.ts";
-import type { PeerEvent } from "../../../apps/wireguard/core/types.ts";
+import type { Aead } from "../../../apps/wireguard/core/protocol/aead.ts";
+import type { Peer } from "../../../apps/wireguard/core/protocol/peer.ts";
+import { Protocol } from "../../../apps/wireguard/core/protocol/protocol.ts";
+import type { PeerEvent } from "../../../apps/wireguard/core/protocol/types.ts";
 import { buildIPv4 } from "../../../src/packet/index.ts";
 
 /** 2026-01-01, in milliseconds. */
@@ -37,6 +37,7 @@ export class Host {
       outlet: {
         transmit: (to, messages) => {
           for (const message of messages) wire.put({ from: this.address, to, bytes: message.slice() });
+          return true;
         },
         deliver: (packets) => this.packets.push(...packets.map((packet) => packet.slice())),
         report: (_peer, event) => this.events.push(event),

@@ -1,7 +1,7 @@
 /** The system's libcrypto behind {@link Aead}: a few lines of C that loop over a batch. */
 import { linkSymbols, type Pointer } from "bun:ffi";
-import { bindingsOf, compile, wordsAt } from "../../../src/sys/compile.ts";
-import type { Aead, AeadKey } from "../core/aead.ts";
+import { bindingsOf, compile, wordsAt } from "../../../../src/sys/compile.ts";
+import type { Aead, AeadKey } from "../protocol/aead.ts";
 import { Addresses } from "./addresses.ts";
 import source from "./libcrypto.c" with { type: "text" };
 

@@ -1,4 +1,4 @@
-import type { Aead } from "../core/aead.ts";
+import type { Aead } from "../protocol/aead.ts";
 import { openLibcrypto } from "./libcrypto.ts";
 import { openLibsodium } from "./libsodium.ts";
 

@@ -25,8 +25,13 @@ export interface Dropped {
 
 /** What the core hands out. All is valid until the call returns. */
 export interface Outlet<E, P> {
-  /** Messages for `endpoint`, in order. @param ecn The two bits of the outer header (RFC 6040). */
-  transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): void;
+  /**
+   * Messages for `endpoint`, in order.
+   *
+   * @param ecn The two bits of the outer header (RFC 6040).
+   * @returns false if none could be sent, as the local address of `endpoint` is this host's no more.
+   */
+  transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): boolean;
   /** Packets for this host, in order. */
   deliver(packets: Uint8Array[]): void;
   /** Something happened that a log may want. */

@@ -1,7 +1,7 @@
 /** libsodium in WebAssembly behind {@link Aead}, by its raw functions on its own heap: it works wherever Bun does. */
 import createSodium from "libsodium";
-import type { Aead, AeadKey } from "../core/aead.ts";
-import { DATA_HEADER_BYTES, MessageType, PADDING_BYTES, TAG_BYTES, writeU32 } from "../core/wire.ts";
+import type { Aead, AeadKey } from "../protocol/aead.ts";
+import { DATA_HEADER_BYTES, MessageType, PADDING_BYTES, TAG_BYTES, writeU32 } from "../protocol/wire.ts";
 
 const MESSAGE_MAX = 65_536;
 

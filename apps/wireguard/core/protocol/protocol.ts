@@ -136,8 +136,8 @@ export class Protocol<E> implements PeerContext<E> {
     return this.#options.random(bytes);
   }
 
-  transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): void {
-    this.#options.outlet.transmit(endpoint, messages, ecn);
+  transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): boolean {
+    return this.#options.outlet.transmit(endpoint, messages, ecn);
   }
 
   withoutSource(endpoint: E): E {

@@ -22,7 +22,7 @@ export interface PeerContext<E> {
   /** The tunnel's MTU: padding does not go beyond it. */
   readonly mtu: number;
   random(bytes: number): Uint8Array;
-  transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): void;
+  transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): boolean;
   /** The same host without the local address that was used to reach it, for when that may have gone. */
   withoutSource(endpoint: E): E;
   deadlineChanged(peer: Peer<E>): void;
@@ -225,7 +225,15 @@ export class Peer<E> implements Timed, TimerActions, Remote {
     this.cookies.sign(message, now);
     this.sentBytes += message.length;
     this.timers.messageSent(now);
-    this.#context.transmit(this.endpoint, [message], 0);
+    this.#transmit([message], 0);
+  }
+
+  /** Sends messages, from another address of this host where the one that the peer knows has gone. */
+  #transmit(messages: readonly Uint8Array[], ecn: number): void {
+    const endpoint = this.endpoint as E;
+    if (this.#context.transmit(endpoint, messages, ecn)) return;
+    this.endpoint = this.#context.withoutSource(endpoint);
+    if (this.endpoint !== endpoint) this.#context.transmit(this.endpoint, messages, ecn);
   }
 
   /** The peer uses the session that this host has answered with. */
@@ -266,11 +274,10 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   }
 
   #seal(session: Session, packets: readonly Uint8Array[], from: number, to: number, now: number): void {
-    const endpoint = this.endpoint as E;
     this.timers.messageSent(now);
     this.#context.outbox.seal(session, packets, from, to, this.#context.mtu, (messages, ecn) => {
       for (const { length } of messages) this.sentBytes += length;
-      this.#context.transmit(endpoint, messages, ecn);
+      this.#transmit(messages, ecn);
     });
   }
 

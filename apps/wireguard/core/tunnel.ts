@@ -1,0 +1,306 @@
+import { type LinkChange, openTun, type Tun, type TunTapError } from "../../../src/index.ts";
+import { type Endpoint, openUdp, type UdpSocket } from "../../../src/udp/index.ts";
+import { now } from "./clock.ts";
+import { addressBytes, hostText } from "./endpoint.ts";
+import { prefixText } from "./ip.ts";
+import type { Log } from "./log.ts";
+import type { Aead } from "./protocol/aead.ts";
+import type { Peer } from "./protocol/peer.ts";
+import { Protocol } from "./protocol/protocol.ts";
+import type { Dropped } from "./protocol/types.ts";
+import type { PeerSettings, TunnelSettings } from "./settings.ts";
+
+/** Bytes of the socket's queues: room for what arrives while this thread does something else. */
+const SOCKET_BUFFER = 4 * 1024 * 1024;
+/** IPv6 and UDP headers, and a data message's own: 1500 less these is the default MTU. */
+export const OVERHEAD_BYTES: number = 40 + 8 + 32;
+export const DEFAULT_MTU: number = 1500 - OVERHEAD_BYTES;
+/** The longest packet that fits a datagram of IPv4: 65,507 bytes less the message's header and tag. */
+export const MAX_MTU: number = 65_507 - 32;
+
+/**
+ * The kernel's words for a source address that no interface has: of IPv6 (ipv6(7), IPV6_PKTINFO), of IPv4
+ * (net/ipv4/route.c ip_route_output_key_hash_rcu()). The second one has other causes too, which the second try meets.
+ */
+const SOURCE_GONE: ReadonlySet<string> = new Set(["EINVAL", "ENETUNREACH"]);
+
+export interface TunnelOptions {
+  /** Name or pattern of the interface. Default "wg%d". */
+  readonly name?: string;
+  /** Default 1420. */
+  readonly mtu?: number;
+  readonly aead: Aead;
+  readonly log: Log;
+  /** The network namespace of the interface: a name, a path or a process id. Default: this thread's. */
+  readonly netns?: string | number;
+  /** The network namespace of the socket. Default: this thread's. */
+  readonly socketNetns?: string | number;
+  /** Called once, when the tunnel has ended; with a reason if it was not by `close()`. */
+  onClose?(reason?: TunTapError): void;
+}
+
+/** Packets and messages that led to nothing, of the core and of the two ends. */
+export interface TunnelDropped extends Dropped {
+  /** Packets that the interface did not take. */
+  readonly refusedByInterface: number;
+  /** Messages that the socket did not take. */
+  readonly refusedBySocket: number;
+}
+
+/**
+ * A tunnel that speaks the WireGuard protocol: a TUN interface, a UDP socket, and the core between them. The socket is
+ * open while the interface is up, as with other implementations.
+ */
+export class Tunnel implements Disposable {
+  readonly device: Tun;
+  readonly protocol: Protocol<Endpoint>;
+  readonly #options: TunnelOptions;
+  #socket: UdpSocket | undefined;
+  #listenPort = 0;
+  #mark = 0;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #timerAt = Number.POSITIVE_INFINITY;
+  /** Whether the socket has just refused messages because of their source address. */
+  #isSourceGone = false;
+  #refusedByInterface = 0;
+  #refusedBySocket = 0;
+
+  constructor(options: TunnelOptions) {
+    this.#options = options;
+    const mtu = options.mtu ?? DEFAULT_MTU;
+    this.protocol = new Protocol<Endpoint>({
+      aead: options.aead,
+      mtu,
+      random: (bytes) => crypto.getRandomValues(new Uint8Array(bytes)),
+      addressOf: addressBytes,
+      hostOf: hostText,
+      withoutSource: (endpoint) => this.#socket?.endpoint(endpoint.address, endpoint.port) ?? endpoint,
+      outlet: {
+        transmit: (endpoint, messages) => this.#transmit(endpoint, messages),
+        deliver: (packets) => this.#deliver(packets),
+        report: (peer, event) => options.log.verbose(event, { peer: peer.publicKey.toBase64() }),
+      },
+    });
+    this.device = openTun({
+      name: options.name ?? "wg%d",
+      mtu,
+      offload: true,
+      reuseBuffers: true,
+      ...(options.netns !== undefined && { netns: options.netns }),
+      data: (_tun, packets) => {
+        this.protocol.send(packets, now());
+        this.#schedule();
+      },
+      change: (_tun, change) => this.#changed(change),
+      error: (_tun, error) => options.log.error(error.message),
+      close: (_tun, reason) => this.#ended(reason),
+    });
+    if (this.device.isUp) this.#bindOrLog();
+  }
+
+  /** The port that messages come to; 0 if any free one is to be chosen and none was yet. */
+  get listenPort(): number {
+    return this.#socket?.port ?? this.#listenPort;
+  }
+
+  get mark(): number {
+    return this.#mark;
+  }
+
+  get dropped(): TunnelDropped {
+    const { refused } = this.device.counters();
+    return {
+      ...this.protocol.dropped,
+      refusedByInterface: this.#refusedByInterface + refused,
+      refusedBySocket: this.#refusedBySocket + (this.#socket?.counters().refused ?? 0),
+    };
+  }
+
+  /** Changes settings, in the order of the UAPI. @throws {TunTapError} `EADDRINUSE` and others, if the port cannot be had */
+  apply(settings: TunnelSettings): void {
+    const { privateKey, listenPort, mark, replacePeers, peers } = settings;
+    if (privateKey !== undefined) {
+      this.protocol.setPrivateKey(privateKey.every((byte) => byte === 0) ? undefined : privateKey);
+    }
+    if (listenPort !== undefined || mark !== undefined) {
+      const isOther = (listenPort ?? this.#listenPort) !== this.#listenPort || (mark ?? this.#mark) !== this.#mark;
+      if (isOther || listenPort === 0) this.#rebind(listenPort ?? this.#listenPort, mark ?? this.#mark);
+    }
+    if (replacePeers)
+      for (const { publicKey } of [...this.protocol.peers.values()]) this.protocol.removePeer(publicKey);
+    for (const peer of peers) this.#applyPeer(peer);
+    this.#schedule();
+  }
+
+  /**
+   * Brings the interface up, and opens the socket.
+   *
+   * @throws {TunTapError} `EADDRINUSE` and others, if the port cannot be had
+   */
+  up(): void {
+    this.device.up();
+    if (this.#socket === undefined) this.#bind();
+  }
+
+  /** Ends the tunnel: the interface goes, the socket closes, and the keys are wiped. */
+  close(): void {
+    this.device.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+
+  #applyPeer(settings: PeerSettings): void {
+    const { publicKey, remove, updateOnly, presharedKey, endpoint, keepAlive, replaceAllowedIps, allowedIps } =
+      settings;
+    const { protocol } = this;
+    if (remove) {
+      protocol.removePeer(publicKey);
+      return;
+    }
+    if (updateOnly && protocol.peer(publicKey) === undefined) return;
+    const peer = protocol.addPeer(publicKey);
+    // This host's own key: skipped, as by other implementations, so that one file can serve all hosts.
+    if (peer === undefined) return;
+    if (presharedKey !== undefined) peer.presharedKey = presharedKey;
+    if (endpoint !== undefined) peer.endpoint = this.#endpointOf(endpoint);
+    if (replaceAllowedIps) protocol.allowedIps.removeAll(peer);
+    for (const { remove: take, ...prefix } of allowedIps) {
+      if (take) protocol.allowedIps.remove(prefix, peer);
+      else this.#give(prefix, peer);
+    }
+    if (keepAlive !== undefined && keepAlive !== peer.keepAliveSeconds) peer.setPersistentKeepAlive(keepAlive, now());
+  }
+
+  #give(prefix: { address: Uint8Array; length: number }, peer: Peer<Endpoint>): void {
+    const before = this.protocol.allowedIps.set(prefix, peer);
+    if (before === undefined) return;
+    this.#options.log.error("an allowed IP was another peer's and is now this one's", {
+      prefix: prefixText(prefix),
+      before: before.publicKey.toBase64(),
+      now: peer.publicKey.toBase64(),
+    });
+  }
+
+  /** While the interface is down there is no socket: a stand-in is kept until there is. */
+  #endpointOf({ address, port }: { address: string; port: number }): Endpoint {
+    return this.#socket?.endpoint(address, port) ?? { address, port, localAddress: "" };
+  }
+
+  #changed(change: LinkChange): void {
+    if (change.type === "mtu") this.protocol.mtu = Math.min(change.mtu, MAX_MTU);
+    if (change.type === "up") this.#bindOrLog();
+    if (change.type === "down") this.#unbind();
+  }
+
+  #bindOrLog(): void {
+    try {
+      if (this.#socket === undefined) this.#bind();
+    } catch (error) {
+      this.#options.log.error(`the socket cannot be opened: ${(error as Error).message}`);
+    }
+  }
+
+  #bind(): void {
+    const { log, socketNetns } = this.#options;
+    this.#socket = this.#openSocket(this.#listenPort, this.#mark, socketNetns);
+    log.verbose("listening", { port: this.#socket.port });
+    for (const peer of this.protocol.peers.values()) {
+      if (peer.endpoint !== undefined) peer.endpoint = this.#endpointOf(peer.endpoint);
+      if (peer.keepAliveSeconds > 0) peer.setPersistentKeepAlive(peer.keepAliveSeconds, now());
+    }
+    this.#schedule();
+  }
+
+  #unbind(): void {
+    const socket = this.#socket;
+    this.#socket = undefined;
+    socket?.close();
+    for (const peer of this.protocol.peers.values()) peer.reset();
+    this.#schedule();
+  }
+
+  /** Opens the new socket before the old one goes, so that a failure changes nothing. */
+  #rebind(listenPort: number, mark: number): void {
+    const before = this.#socket;
+    if (before !== undefined) {
+      const samePort = listenPort !== 0 && listenPort === before.port;
+      if (samePort) before.close();
+      this.#socket = this.#openSocket(listenPort, mark, this.#options.socketNetns);
+      before.close();
+    }
+    this.#listenPort = listenPort;
+    this.#mark = mark;
+    for (const peer of this.protocol.peers.values()) {
+      if (peer.endpoint !== undefined) peer.endpoint = this.#endpointOf(peer.endpoint);
+    }
+  }
+
+  #openSocket(port: number, mark: number, netns: string | number | undefined): UdpSocket {
+    return openUdp({
+      port,
+      sendBuffer: SOCKET_BUFFER,
+      receiveBuffer: SOCKET_BUFFER,
+      reuseBuffers: true,
+      ...(mark !== 0 && { mark }),
+      ...(netns !== undefined && { netns }),
+      data: (_socket, messages, from) => {
+        this.protocol.receive(messages, from, now());
+        this.#schedule();
+      },
+      error: (_socket, error) => {
+        this.#isSourceGone = SOURCE_GONE.has(error.code);
+        this.#options.log.verbose(error.message);
+      },
+      close: (_socket, reason) => {
+        if (reason !== undefined) this.#options.log.error(`the socket has ended: ${reason.message}`);
+      },
+    });
+  }
+
+  #transmit(endpoint: Endpoint, messages: readonly Uint8Array[]): boolean {
+    const socket = this.#socket;
+    if (socket === undefined) {
+      this.#refusedBySocket += messages.length;
+      return true;
+    }
+    this.#isSourceGone = false;
+    const taken = socket.sendMany(messages, endpoint);
+    this.#refusedBySocket += messages.length - taken;
+    return !(this.#isSourceGone && isSpecific(endpoint.localAddress));
+  }
+
+  #deliver(packets: readonly Uint8Array[]): void {
+    if (this.device.closed) return;
+    this.#refusedByInterface += packets.length - this.device.sendMany(packets);
+  }
+
+  /** Sets the timer for the core's next deadline, unless it is set for an earlier time already. */
+  #schedule(): void {
+    const { deadline } = this.protocol;
+    if (deadline >= this.#timerAt) return;
+    clearTimeout(this.#timer);
+    this.#timerAt = deadline;
+    this.#timer = setTimeout(() => this.#tick(), Math.max(0, Math.ceil(deadline - now()))).unref();
+  }
+
+  #tick(): void {
+    this.#timerAt = Number.POSITIVE_INFINITY;
+    this.protocol.tick(now());
+    this.#schedule();
+  }
+
+  #ended(reason: TunTapError | undefined): void {
+    clearTimeout(this.#timer);
+    this.#timerAt = Number.NEGATIVE_INFINITY;
+    this.#socket?.close();
+    this.protocol.setPrivateKey(undefined);
+    this.#options.onClose?.(reason);
+  }
+}
+
+/** Whether a local address was named, and not left to the kernel. */
+function isSpecific(address: string): boolean {
+  return address !== "" && address !== "::" && address !== "0.0.0.0";
+}
