@@ -15,7 +15,7 @@ import { EINVAL, EIO, EPOLLOUT, EPOLLPRI, IFF_UP, TUN_PI_LEN, VNET_HDR_LEN } fro
 import { getIff, isInNetns, pollEvents } from "../sys/tun.ts";
 import { sendRefused } from "./refusal.ts";
 
-/** What the attachment of a device is made of. */
+/** The parts of the attachment of a device. */
 export interface AttachmentParts {
   readonly kind: "tun" | "tap";
   readonly fd: number;

@@ -4,7 +4,7 @@ import type { LinkChange, NetnsLike } from "../interface/types.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo, OffloadOptions } from "../io/types.ts";
 import type { Address, AddressLike, InterfaceInfo, LinkStats, Route, RouteLike } from "../netlink/types.ts";
 
-/** What a device calls. All are called synchronously, device first; what they throw goes to `error`. */
+/** Handlers that a device calls: synchronously, with the device first. An exception that one throws goes to `error`. */
 export interface Handlers<D> {
   /** Push delivery: the frames of one wake-up, in order, at most 512 (2048 with `offload`). Makes this the device's only consumer. */
   data?(device: D, frames: Uint8Array[]): void;
@@ -37,7 +37,7 @@ export interface Queue extends Disposable {
   close(): void;
 }
 
-/** What can be set on a device, whether it is opened or adopted. */
+/** Options of a device, whether it is opened or adopted. */
 export interface DeviceOptions<D> extends Handlers<D> {
   /** Bring the interface up (true) or down (false). Default: up if `addresses` or `routes` are given, else as it is. */
   up?: boolean;
@@ -141,7 +141,7 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   readonly index: number;
   /** `"02:00:5e:00:53:01"`: the kernel's end of the link. A TUN has none and shows zeros. */
   readonly mac: string;
-  /** The same six octets. */
+  /** The six octets of {@link mac}. */
   readonly macBytes: Uint8Array;
   readonly mtu: number;
   /** IFF_UP: the administrative state. */
@@ -149,7 +149,7 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   readonly closed: boolean;
   /** Whether each frame begins with the 4 bytes of `struct tun_pi`. */
   readonly packetInfo: boolean;
-  /** What is in force of the `offload` option; undefined without it. */
+  /** The part of the `offload` option that is in force now; undefined without the option. */
   readonly offload: OffloadInfo | undefined;
   /** Why the device closed, if it was not by `close()`. */
   readonly closeReason: TunTapError | undefined;
@@ -223,7 +223,7 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   /** @throws {TunTapError} `EEXIST` if the interface has it, `EACCES` if IPv6 is off. */
   addAddress(address: AddressLike): void;
   /**
-   * As above, and waits until it can be used: on a TAP an IPv6 address is
+   * Adds the address, and waits until it can be used: on a TAP an IPv6 address is
    * tentative for a second or so after the interface is up (RFC 4862 section 5.4).
    *
    * @throws {TunTapError} `EADDRINUSE` if another host has it; it is removed then. `ERR_TUNTAP_CLOSED`.
@@ -248,7 +248,7 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
 
   /** The kernel's counters, 64 bits wide. */
   stats(): LinkStats;
-  /** What passed through this device, and what did not. */
+  /** Returns the counters of this device: frames and bytes both ways, and frames that were lost. */
   counters(): DeviceCounters;
   /**
    * Shows `observer` each frame that passes, until it is disposed of; any

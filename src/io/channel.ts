@@ -9,7 +9,7 @@ import { reactor, type Watch, type Watcher } from "./reactor.ts";
 import { type Reader, Receiver, type Take } from "./receiver.ts";
 import { type BatchWriter, type RefusalPolicy, Sender } from "./sender.ts";
 
-/** What a channel is made of. */
+/** The parts of a channel. */
 export interface ChannelParts<R extends Reader, B> {
   readonly fd: number;
   /** Whether the end closes the fd. */
@@ -125,7 +125,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     if (this.closed) throw this.closedError();
   }
 
-  /** What calls throw once it is closed. */
+  /** Returns the error that calls throw once it is closed. */
   closedError(): TunTapError {
     return closedError(this.#reason, this.noun);
   }
@@ -239,7 +239,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     this.close(error);
   }
 
-  /** What {@link wantsWritable} says may have changed. */
+  /** Called when {@link wantsWritable} may have changed. */
   onWants(): void {
     this.#listen((this.#events & EPOLLIN) !== 0);
   }

@@ -1,6 +1,6 @@
 import type { FrameObserver } from "./types.ts";
 
-/** Those who are shown what passes a device. The first one switches it on, the last one off. */
+/** The observers of one device or socket. The first one switches the showing on, the last one off. */
 export class FrameObservers {
   #observers: readonly FrameObserver[] = [];
   readonly #switch: (on: boolean) => void;

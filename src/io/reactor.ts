@@ -82,7 +82,7 @@ export class Reactor {
     }
   }
 
-  /** What this one is woken by. */
+  /** The waker in force. */
   get waker(): Waker {
     return this.#wakening.waker;
   }
@@ -279,7 +279,7 @@ export function reactor(): Reactor {
   return shared;
 }
 
-/** What wakes this JavaScript thread; undefined before its first device. */
+/** Returns the waker of this JavaScript thread; undefined before its first device. */
 export function currentWaker(): Waker | undefined {
   return shared?.waker;
 }

@@ -34,7 +34,7 @@ export interface Refusal {
   readonly bytes: number;
 }
 
-/** What refusals mean on this kind of fd: the sender above it knows nothing of interfaces. */
+/** The meaning of refusals on one kind of fd: the sender above it knows nothing of interfaces. */
 export interface RefusalPolicy<Cause extends string> {
   /** The causes that refused frames are counted by. */
   readonly causes: readonly Cause[];
@@ -54,7 +54,7 @@ export interface SenderOwner {
   onWant(): void;
 }
 
-/** What a sender has done. */
+/** The counters of a sender. */
 export interface SentCounters<Cause extends string> {
   readonly framesSent: number;
   readonly bytesSent: number;

@@ -3,7 +3,7 @@
 /** A whole IP packet or Ethernet frame, as bytes. */
 export type FrameSource = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
-/** Whoever looks at what passes a device. What it throws goes to the `error` handler. */
+/** Sees the frames that pass a device. An exception that it throws goes to the `error` handler. */
 export interface FrameObserver {
   /**
    * Frames that the program is about to get ("received"), or that the kernel
@@ -46,7 +46,7 @@ export interface OffloadInfo {
 /** Why the kernel refused a frame for good. */
 export type RefusalCause = "malformed" | "down" | "other";
 
-/** What passed between this process and the interface, and what did not. */
+/** Counters of one device: frames and bytes both ways, and frames that were lost. */
 export interface DeviceCounters {
   readonly framesReceived: number;
   readonly bytesReceived: number;
@@ -59,7 +59,7 @@ export interface DeviceCounters {
   /** Frames given to `send`, `sendMany` or `writable` that the kernel refused for good. */
   readonly refused: number;
   /**
-   * The same by cause: `malformed`, no packet or frame (EINVAL); `down`, the
+   * Refused frames by cause: `malformed`, no packet or frame (EINVAL); `down`, the
    * interface was down (EIO); `other`, any other error, such as ENOMEM.
    */
   readonly refusedBy: { readonly [C in RefusalCause]: number };

@@ -1,7 +1,7 @@
 import { check, systemError } from "../errors.ts";
 import { native } from "../sys/native.ts";
 
-/** What makes the eventfd readable once the epoll set is. */
+/** The mechanism that makes the eventfd readable once the epoll set is. */
 export type Waker = "aio" | "thread";
 
 /** The better one that works here, unless BUN_TUNTAP_WAKER names one (so that tests can try both). */

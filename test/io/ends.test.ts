@@ -3,7 +3,7 @@
  * waker: each ends once, with its reason, delivers what it had read, and
  * another device of the thread goes on.
  *
- * BUN_TUNTAP_ENDS=1000 bun test test/io/ends.test.ts    takes a quarter of an hour
+ * BUN_TUNTAP_ENDS=1000 bun test test/io/ends.test.ts    takes 20 minutes
  */
 import { expect, test } from "bun:test";
 import { describeWithTools } from "../support/privilege.ts";

@@ -7,7 +7,7 @@ import { EAGAIN, ENOMEM, numbers, refuse } from "./seccomp.ts";
 const source = `${import.meta.dir}/../../src/index.ts`;
 const EPOLL_CTL_MOD = 3;
 
-/** What every program has: what was uncaught, what is open, and which interfaces there are. */
+/** The beginning of every program: records what is uncaught, and counts open fds and interfaces. */
 const prelude = `
   const { openTun, openTap } = await import("${source}");
   const { readdirSync, readlinkSync, readFileSync } = await import("node:fs");

@@ -1,4 +1,4 @@
-/** Whoever looks at a device sees what passes it, once and in order, by every way to receive and to send. */
+/** An observer of a device sees what passes it, once and in order, by every way to receive and to send. */
 import { expect, test } from "bun:test";
 import { type Device, type OpenOptions, openTap, type TunTapError } from "../../src/index.ts";
 import { checkFrame, flood, makeFrame } from "../support/frames.ts";

@@ -123,7 +123,7 @@ interface Action {
   act(rig: Rig): void;
   /** Whether the action can be done there. */
   fits?(way: Way, consuming: Consuming, place: Place): boolean;
-  /** What the device ends with; undefined if it goes on. */
+  /** The code that the device ends with; undefined if it goes on. */
   ends?: string;
 }
 
