@@ -3,8 +3,9 @@ import { beforeAll, expect, test } from "bun:test";
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { openTap, openTun, type Tap } from "../../src/index.ts";
 import { leavingNothing, refusal, warmUp } from "../device/support.ts";
+import { testOnKernel } from "../support/kernel.ts";
 import { describeWithTools } from "../support/privilege.ts";
-import { quietIPv6, run } from "../support/system.ts";
+import { quietIPv6, run, until } from "../support/system.ts";
 import { ipJson } from "./support.ts";
 
 const hosts = Array.from({ length: 12 }, (_, i) => ({
@@ -199,10 +200,14 @@ describeWithTools("attachFilter()", ["ip", "tcpdump"], () => {
     }
   });
 
-  test("ret #0 lets nothing pass, 4096 instructions are taken, 4097 are not", async () => {
+  test("ret #0 lets nothing pass", async () => {
     using tap = tapWithHosts();
     tap.attachFilter([[6, 0, 0, 0]]);
     expect(await passing(tap, toAll)).toEqual([]);
+  });
+
+  testOnKernel("longFilter", "4096 instructions are taken, 4097 are not", async () => {
+    using tap = tapWithHosts();
     const tooLong = "A filter must be a list of 1 to 4096 instructions";
     const long = [...Array.from({ length: 4095 }, () => [0, 0, 0, 0]), [6, 0, 0, 0xffff]];
     tap.attachFilter(long);
@@ -217,12 +222,14 @@ describeWithTools("setCarrier()", ["ip"], () => {
   test.each([
     { kind: "tun", open: openTun },
     { kind: "tap", open: openTap },
-  ])("a $kind has a carrier, or not, as ip shows it", ({ open }) => {
+  ])("a $kind has a carrier, or not, as ip shows it", async ({ open }) => {
     using device = open({ name: "carrier0", up: true });
     const flags = (): string[] => ipJson<{ flags: string[] }>("link show dev carrier0")[0]?.flags ?? [];
     for (const on of [false, true, false]) {
       device.setCarrier(on);
-      expect([flags().includes("NO-CARRIER"), device.info().carrier]).toEqual([!on, on]);
+      expect(device.info().carrier).toBe(on);
+      // The flag is of the operational state, which Linux 5.10 and 6.1 change in a work queue.
+      await until(() => flags().includes("NO-CARRIER") !== on, `ip shows ${on}`);
     }
     expect(() => device.setCarrier(1 as unknown as boolean)).toThrow(TypeError);
   });

@@ -166,6 +166,9 @@ describeWithTools("a device whose interface moves", ["ip", "unshare", "nsenter",
   test("a move to where it is already is none", async () => {
     using tun = openTun({ name: "mv0", addresses });
     const { texts } = listenTo(tun);
+    // The kernel makes the local routes of IPv6 in a work queue.
+    const routes = (): string => run("ip", "-6", "route", "show", "table", "local", "dev", "mv0");
+    await until(() => ["local 2001:db8::1", "multicast ff00::/8"].every((route) => routes().includes(route)), "routes");
     const before = stateOf(here);
     for (const like of [process.pid, "/proc/self/ns/net", "/proc/thread-self/ns/net"]) tun.moveToNetns(like);
     expect(stateOf(here)).toBe(before);

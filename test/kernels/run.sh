@@ -16,7 +16,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 
 all=(test/io test/device test/interface test/handover test/capture test/sys test/probe test/packet)
-long='/(soak|changes-lost|fuzz|constants|few-fds|waker)\.test\.ts$'
+long='/(soak|changes-lost|fuzz|constants|few-fds|waker|cli)\.test\.ts$'
 seconds=${KERNEL_SECONDS:-3000} # for one kernel
 
 releases=() tests=()

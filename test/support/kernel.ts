@@ -1,5 +1,6 @@
 /** The features of newer kernels that tests ask for, each probed once, and how a test without its feature skips in sight. */
 import { test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { openTun } from "../../src/index.ts";
 import { describeUnless, missing, skipIsFailure } from "./privilege.ts";
 import { run } from "./system.ts";
@@ -11,7 +12,7 @@ interface Feature {
   probe(): boolean;
 }
 
-export type KernelFeature = "udpOffload" | "udpSegment" | "liveRename";
+export type KernelFeature = "udpOffload" | "udpSegment" | "longFilter" | "liveRename";
 
 const features: Record<KernelFeature, Feature> = {
   /** TUN_F_USO4 and TUN_F_USO6, and the packet socket's VIRTIO_NET_HDR_GSO_UDP_L4. */
@@ -32,6 +33,11 @@ const features: Record<KernelFeature, Feature> = {
       if (Bun.which("python3") === null) return false;
       return Bun.spawnSync(["python3", "-c", `from socket import *; ${call}`]).exitCode === 0;
     },
+  },
+  /** sk_attach_filter() asks sock_kmalloc() for the whole program, and 8 bytes an instruction are not all it needs. */
+  longFilter: {
+    needs: "net.core.optmem_max above 20480 bytes (the default from Linux 6.8)",
+    probe: () => Number(readFileSync("/proc/sys/net/core/optmem_max", "latin1")) > 20_480,
   },
   /** net/core/dev.c, dev_change_name(). */
   liveRename: {

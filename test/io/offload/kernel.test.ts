@@ -45,7 +45,7 @@ describePrivileged("the kernel and offload", () => {
         }),
         { numRuns: 300 },
       );
-      expect(packets).toBeGreaterThan(2000);
+      expect(packets).toBeGreaterThan(kernelHas("udpOffload") ? 2000 : 500);
       expect(offloading.device.counters().malformed).toBe(0);
       // Or the kernel would have split for both.
       expect(offloading.device.stats().txPackets).toBeLessThan(packets / 2);
