@@ -261,7 +261,9 @@ export interface Device extends Disposable, AsyncDisposable, AsyncIterable<Uint8
   /**
    * Each change of the interface from now on, whoever makes it, in the
    * kernel's order; ends when the device closes. Any number may listen, and
-   * each gets all. Nothing is asked for in a loop: the kernel tells.
+   * each gets all. Nothing is asked for in a loop: the kernel tells. At most
+   * 16,384 changes wait to be taken; of more the oldest are dropped, and a
+   * change of the type `lost` says how many.
    *
    * Where the interface is in a network namespace that this process cannot
    * enter, `up` comes at once, and `down` when something is sent or the

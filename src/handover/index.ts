@@ -23,7 +23,7 @@ import type { HandOverOptions, Peer } from "./types.ts";
  * @throws {TunTapError} `EADDRINUSE` if there is something at that path, `ENOENT`, `EACCES`; `ERR_TUNTAP_CLOSED` if
  * the device is closed meanwhile. After every other failure it is open as before.
  * @throws `signal.reason`. Once the fd is on its way, it cannot be called back: the signal then ends no more than the
- * wait for its arrival, and the device is closed.
+ * wait for its arrival, and the device is closed; so does what `allow` throws meanwhile.
  * @throws what `allow` throws
  * @example
  * ```ts

@@ -56,7 +56,8 @@ export class Link {
     const info = this.info();
     if (info.addressMode !== undefined) this.#silent = info.addressMode === IN6_ADDR_GEN_MODE_NONE;
     const set = (): void => this.#set(`MTU ${bytes}`, linkMtu(bytes));
-    const returns = info.addressMode === undefined && bytes >= IPV6_MIN_MTU;
+    // A kernel without IPv6 has none that returns.
+    const returns = info.addressMode === undefined && info.mtu < IPV6_MIN_MTU && bytes >= IPV6_MIN_MTU;
     if (returns && this.#silent) this.#silently(info, set);
     else set();
   }

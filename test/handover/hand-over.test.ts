@@ -169,6 +169,20 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
     60_000,
   );
 
+  test("`allow` that closes the device: ERR_TUNTAP_CLOSED, and the peer gets nothing", () =>
+    leavingNothing(async () => {
+      const tun = openTun();
+      const path = at.next();
+      const allow = (): boolean => {
+        tun.close();
+        return true;
+      };
+      const given = failure(handOver(tun, { path, allow, signal: soon() }));
+      using other = new OtherEnd(at.script, ["wait", path]);
+      expect(await given).toMatchObject({ code: "ERR_TUNTAP_CLOSED" });
+      expect(await other.said()).toEqual({ bytes: 0, fds: 0 });
+    }));
+
   test("the end of the device is told, and not looked for", async () => {
     const tun = openTun();
     const given = failure(handOver(tun, { path: at.next() }));

@@ -1,4 +1,4 @@
-/** What kernels answer that this one does not. */
+/** Links on kernels that differ from this one. */
 import { describe, expect, test } from "bun:test";
 import { systemError } from "../../src/errors.ts";
 import type { InterfaceClient } from "../../src/interface/client.ts";
@@ -18,6 +18,17 @@ function refusing(name: string): Link {
   };
   return new Link(client as unknown as InterfaceClient);
 }
+
+test("setMtu() where the kernel has no IPv6 sets the MTU alone, also after setIPv6(false)", () => {
+  const calls: string[] = [];
+  const info = { name: "tun0", mtu: 1500, flags: 1, addressMode: undefined };
+  const request = (...[call, , , , , what]: Parameters<InterfaceClient["request"]>): void =>
+    void calls.push(`${call} ${what}`);
+  const link = new Link({ info: () => info, request } as unknown as InterfaceClient);
+  link.setIPv6(false);
+  link.setMtu(1400);
+  expect(calls).toEqual(["RTM_NEWLINK MTU 1400"]);
+});
 
 describeWithTools("Link.move() on Linux 5.10 and 6.1, which say EINVAL", ["ip"], () => {
   describe.each([
