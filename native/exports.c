@@ -10,10 +10,8 @@ static void thread_end(void *bytes, void *context)
 	int fd;
 	(void)bytes;
 	(void)context;
-	if (waiter.running) {
-		waiter.stop = 1;
-		thread_arm();
-	}
+	if (waiter.running)
+		thread_tell(STOP);
 	for (fd = 0; fd < owned_bytes * 8; fd++)
 		if (owned[fd / 8] >> fd % 8 & 1)
 			sys_close(fd);

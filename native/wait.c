@@ -83,21 +83,27 @@ static int aio_arm(int ep, int wake)
 	return r;
 }
 
-/* The same job for kernels without AIO poll (gVisor, qemu-user): a thread. */
-static struct { int ep, wake, arm, running; volatile int stop; } waiter;
+/*
+ * The same job for kernels without AIO poll (gVisor, qemu-user): a thread. It
+ * is told all through the eventfd `arm`, because TinyCC has no atomics: each
+ * arming adds 1, and the end STOP.
+ */
+static struct { int ep, wake, arm, running; } waiter;
+
+static const u64 STOP = 1ull << 32;
 
 static void *waiter_main(void *unused)
 {
-	u64 one = 1, armed;
+	u64 one = 1, armed = 0;
 	int waiting = 0;
-	while (!waiter.stop) {
+	while (armed < STOP) {
 		struct pollfd p[2] = { { waiter.arm, POLLIN_, 0 }, { waiter.ep, POLLIN_, 0 } };
 		if (sys_poll(p, waiting ? 2 : 1, -1) < 0)
 			continue;
-		if (p[0].revents && transfer(NR_read, waiter.arm, &armed, 8) == 8)
+		if (p[0].revents && transfer(NR_read, waiter.arm, &armed, sizeof armed) == sizeof armed)
 			waiting = 1;
 		else if (waiting && p[1].revents)
-			waiting = transfer(NR_write, waiter.wake, &one, 8) != 8;
+			waiting = transfer(NR_write, waiter.wake, &one, sizeof one) != sizeof one;
 	}
 	sys_close(waiter.arm);
 	sys_close(waiter.wake);
@@ -105,11 +111,9 @@ static void *waiter_main(void *unused)
 	return unused;
 }
 
-static int thread_arm(void)
-{
-	u64 one = 1;
-	return transfer(NR_write, waiter.arm, &one, 8);
-}
+static int thread_tell(u64 what) { return transfer(NR_write, waiter.arm, &what, sizeof what); }
+
+static int thread_arm(void) { return thread_tell(1); }
 
 /* `ep` and `wake` are the thread's to close, if it starts. */
 static int thread_open(int ep, int wake)

@@ -1,0 +1,39 @@
+#!/usr/bin/env bash
+# Runs the C of native/ that speaks to the kernel under sanitizers, in network
+# namespaces of its own. Needs root, /dev/net/tun and clang with its runtime.
+#
+#   run.sh [seconds]   fuzzes what comes in from others for so long; 3 s if none is given
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+seconds=${1:-3}
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+printf 'int main(void) { return 0; }' | clang -fsanitize=address,undefined -x c -o "$work/try" - 2>/dev/null ||
+  { echo "run.sh needs clang with its sanitizers: apt-get install clang libclang-rt-dev" >&2; exit 2; }
+bun -e "await Bun.write('$work/shim.c', (await import('$here/../../../src/sys/source.ts')).source)"
+
+flags=(-std=c11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Wall -Wextra -Werror -Wno-unused-function -I "$work")
+# What hangs is stopped, and counts as found.
+run() { timeout $((seconds + 120)) unshare --net "$@" >"$work/log" 2>&1 || { tail -n 60 "$work/log"; exit 1; }; }
+
+echo "== glue, address and undefined"
+clang "${flags[@]}" -fsanitize=address,undefined -o "$work/glue" "$here/glue.c"
+run "$work/glue"
+
+echo "== threads, thread"
+clang "${flags[@]}" -fsanitize=thread -o "$work/threads" "$here/threads.c"
+run "$work/threads"
+
+# One input that passes several fds, one that asks for all links.
+mkdir "$work/seeds"
+printf '\0\0\222\222\0\0' >"$work/seeds/fds"
+printf '\2\0\1\020\0\0\0\0\0' >"$work/seeds/links"
+for sanitizer in address undefined; do
+  echo "== receive, $sanitizer, $seconds s"
+  clang "${flags[@]}" "-fsanitize=fuzzer,$sanitizer" -o "$work/receive" "$here/receive.c"
+  run "$work/receive" "$work/seeds" -max_total_time="$seconds" -max_len=300 -timeout=20 -rss_limit_mb=2048 -print_final_stats=1 \
+    -artifact_prefix="${TMPDIR:-/tmp}/bun-tuntap-receive-"
+  grep number_of_executed_units "$work/log" | sed 's/^/   /'
+done
+echo "nothing found"
