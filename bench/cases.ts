@@ -2,6 +2,7 @@
 import type { Contender } from "./contender.ts";
 import { crossingsKind } from "./measure/crossings.ts";
 import { smallPacketsKind, superPacketsKind } from "./measure/flood.ts";
+import { flowsKind } from "./measure/flows.ts";
 import type { Kind } from "./measure/kind.ts";
 import { memoryKind } from "./measure/memory.ts";
 import { rttKind } from "./measure/rtt.ts";
@@ -22,6 +23,7 @@ export type CaseName =
   | "crossings"
   | "memory"
   | "startup"
+  | "flows"
   | "vpn"
   | "watched"
   | "trial-tcp";
@@ -62,6 +64,8 @@ export const offloadKept: Contender = ours("ours, offload, frames kept", through
 export const raw: Contender = ours("ours, raw", through, "--raw");
 export const rawKept: Contender = ours("ours, raw, frames kept", through, "--raw", "--keep");
 const copied: Contender = ours("plain UDP", undefined, "--copy");
+const oneFlow: Contender = ours("1 flow", undefined, "--flows=1");
+const moreFlows = [2, 8, 32, 256].map((count) => ours(`${count} flows`, oneFlow, `--flows=${count}`));
 export const start: Contender = ours("ours", undefined);
 
 const inOneThread = [poll, plain, through, offload, raw];
@@ -202,6 +206,13 @@ export const cases: readonly Case[] = [
       ours("ours, on a page of apps/monitor", plain, "--watch=monitor"),
     ],
     slow: true,
+  },
+  {
+    name: "flows",
+    title: "Interleaved flows in one sendMany with offload, segments of 1,448 bytes",
+    kind: flowsKind,
+    network: {},
+    contenders: [oneFlow, ...moreFlows],
   },
   { name: "startup", title: "Start", kind: startupKind, network: {}, contenders: [start] },
   {

@@ -21,4 +21,5 @@ export interface Programs {
   readonly flood: readonly string[];
   readonly rtt: readonly string[];
   readonly startup: readonly string[];
+  readonly flows: readonly string[];
 }

@@ -69,6 +69,7 @@ export async function compile(directory: string, wanted: readonly Case[]): Promi
     flood: inC("flood"),
     rtt: inC("rtt"),
     startup: inTypeScript("startup"),
+    flows: inTypeScript("flows"),
   };
 }
 
