@@ -247,6 +247,7 @@ static int take_other(int fd, struct sending *tx, const u8 *frame, int length, i
 			run = flows_at(flows, at);
 			if (run != flows->last && run_extend(run, &tx->window, frame, &none, &length, 1)) {
 				flows->last = run;
+				flows->last_at = at;
 				return 0;
 			}
 			r = close_run(fd, tx, at);
@@ -275,14 +276,12 @@ static int vnet_push_many(int fd, u8 *state, const u8 *base, const int *offsets,
 {
 	struct sending *tx = (struct sending *)state;
 	struct window *w = &tx->window;
-	int i = 0;
-	for (;;) {
-		struct run *last = tx->flows.last;
-		if (last)
-			i += run_extend(last, w, base, offsets + i, lengths + i, count - i);
-		if (i == count)
-			return i;
-		if (w->count == WINDOW) {
+	int i = 0, taken;
+	while (i < count) {
+		taken = flows_extend(&tx->flows, w, base, offsets + i, lengths + i, count - i);
+		if (taken)
+			i += taken;
+		else if (w->count == WINDOW) {
 			if (close_window(fd, tx) < 0)
 				break;
 		} else if (take_other(fd, tx, base + offsets[i], lengths[i], link) < 0)
@@ -290,6 +289,7 @@ static int vnet_push_many(int fd, u8 *state, const u8 *base, const int *offsets,
 		else
 			i++;
 	}
-	stop(tx);
+	if (i < count)
+		stop(tx);
 	return i;
 }

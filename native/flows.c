@@ -10,8 +10,9 @@ enum { RUNS = 64 };
 
 struct flows {
 	int open, ready;
-	/* The run that took the last packet; null if it is closed. */
+	/* The run that took the last packet; null if it is closed. Its place by age, or what that was before others were closed. */
 	struct run *last;
+	int last_at;
 	/* By age: a hash of the flow, and where its run is in `runs`. The places from `open` on are free ones. */
 	u32 keys[RUNS];
 	u8 places[RUNS];
@@ -82,7 +83,23 @@ static struct run *flows_open(struct flows *s, u32 key)
 		for (i = 0, s->ready = 1; i < RUNS; i++)
 			s->places[i] = (u8)i;
 	s->keys[s->open] = key;
+	s->last_at = s->open;
 	return s->last = flows_at(s, s->open++);
+}
+
+/* Takes in packets that continue the last run, or the one that began after it: flows in turns need no look-up. Returns how many. */
+static int flows_extend(struct flows *s, struct window *w, const u8 *base, const int *offsets, const int *lengths, int count)
+{
+	int taken = s->last ? run_extend(s->last, w, base, offsets, lengths, count) : 0, at;
+	if (taken || s->open < 2)
+		return taken;
+	at = s->last_at + 1 < s->open ? s->last_at + 1 : 0;
+	taken = run_extend(flows_at(s, at), w, base, offsets, lengths, count);
+	if (taken) {
+		s->last_at = at;
+		s->last = flows_at(s, at);
+	}
+	return taken;
 }
 
 /* Gives back the place of the `i`-th oldest run. */
