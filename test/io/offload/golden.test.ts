@@ -1,9 +1,11 @@
-/** Super-packets of a real kernel, and what it splits them to (golden/capture.ts). */
+/** Super-packets of a real kernel, and what it splits them to (golden/capture.ts); and what its receive side merges (golden/capture-groups.ts). */
 import { describe, expect, test } from "bun:test";
 import { parseVnetHeader } from "../../../src/packet/index.ts";
 import type { Golden } from "./golden/golden.ts";
+import groups from "./golden/groups.json";
+import { type GoldenGroups, groupOf, scenarios } from "./golden/interleaved.ts";
 import all from "./golden/super-packets.json";
-import { HEADER, send, split } from "./support/shim.ts";
+import { HEADER, receive, send, split } from "./support/shim.ts";
 import { faultOf } from "./support/soundness.ts";
 
 const golden: readonly Golden[] = all;
@@ -35,6 +37,17 @@ describe.each([...golden])("$name (Linux $kernel)", ({ name, ethernet, ...texts 
     expect(view.checksumOffset).toBe(name.startsWith("UDP") ? 6 : 16);
     expect(view.packet).toEqual(frame);
   });
+});
+
+describe("packets of several flows are merged as the kernel's receive side merges them", () => {
+  test.each([...(groups as GoldenGroups[])])("$name (Linux $kernel)", ({ name, groups }) => {
+    const { frames = [] } = scenarios.find((scenario) => scenario.name === name) ?? {};
+    const used = new Set<number>();
+    const ours = send(frames, false).map((write) => groupOf(receive([write], false), frames, used));
+    expect(ours.sort()).toEqual([...groups]);
+  });
+
+  test("there is one for each scenario", () => expect(groups).toHaveLength(scenarios.length));
 });
 
 test("there are all kinds", () => expect(golden.map(({ name }) => name).length).toBe(12));
