@@ -10,6 +10,38 @@ export const offsets: Int32Array = new Int32Array(GATHER_MAX);
 export const lengths: Int32Array = new Int32Array(GATHER_MAX);
 
 /**
+ * The views that one sender was given last, where they are the same again and
+ * again, as those of a reader that reuses its buffers: to ask a view for its
+ * buffer costs more than all else that is done for it here.
+ */
+export class KnownViews {
+  #buffer: ArrayBufferLike | undefined;
+  #first: Uint8Array | undefined;
+  readonly #views: Uint8Array[] = [];
+
+  /** Prepares for frames that begin with `first`. Nothing is remembered of what comes once. */
+  begin(first: Uint8Array, buffer: ArrayBufferLike): boolean {
+    if (buffer !== this.#buffer) {
+      this.#views.length = 0;
+      this.#buffer = buffer;
+    }
+    const isAgain = first === this.#first;
+    this.#first = first;
+    if (isAgain) this.#views[0] = first;
+    return isAgain;
+  }
+
+  /** Whether number `i` was this view of the same buffer the last time. */
+  has(i: number, view: Uint8Array): boolean {
+    return this.#views[i] === view;
+  }
+
+  add(i: number, view: Uint8Array): void {
+    if (i <= this.#views.length) this.#views[i] = view;
+  }
+}
+
+/**
  * Fills {@link offsets} and {@link lengths} with frames of one buffer, from
  * the one at `from` on; returns how many. All of them lie within the memory of
  * the first one's buffer, whatever the getters of their views say: only the
@@ -17,7 +49,7 @@ export const lengths: Int32Array = new Int32Array(GATHER_MAX);
  *
  * @throws {TypeError} if the first is no Uint8Array, although it looks like one
  */
-export function gather(frames: readonly Uint8Array[], from: number): number {
+export function gather(frames: readonly Uint8Array[], from: number, known: KnownViews): number {
   const first = frames[from] as Uint8Array;
   const base = ask(byteOffsetOf, first);
   offsets[0] = 0;
@@ -27,13 +59,20 @@ export function gather(frames: readonly Uint8Array[], from: number): number {
   const buffer = ask(bufferOf, first);
   const room = buffer.byteLength - base;
   const end = Math.min(frames.length - from, GATHER_MAX);
+  const isAgain = known.begin(first, buffer);
   let count = 1;
   for (; count < end; count++) {
     const frame = frames[from + count] as Uint8Array;
     const length = frame.byteLength;
     const offset = frame.byteOffset - base;
-    if (!(length > 0 && frame.byteOffset > 0) || frame.buffer !== buffer || offset !== (offset | 0)) break;
+    if (!(length > 0 && frame.byteOffset > 0) || offset !== (offset | 0)) break;
     if (!(offset >= -base && offset + length <= room)) break;
+    if (!isAgain) {
+      if (frame.buffer !== buffer) break;
+    } else if (!known.has(count, frame)) {
+      if (frame.buffer !== buffer) break;
+      known.add(count, frame);
+    }
     offsets[count] = offset;
     lengths[count] = length;
   }

@@ -1,6 +1,6 @@
 import type { TunTapError } from "../errors.ts";
 import { EAGAIN, EBADF } from "../sys/constants.ts";
-import { allAsBytes, asBytes, gather, lengthOf, lengths, offsets } from "./batch.ts";
+import { allAsBytes, asBytes, gather, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
 import type { FrameSource } from "./types.ts";
 
 /** Empties a batch into an fd. Each way to write is one of these, in a file of its own. */
@@ -69,6 +69,7 @@ export class Sender<Cause extends string> {
   readonly #policy: RefusalPolicy<Cause>;
   readonly #owner: SenderOwner;
   readonly #waiters: PromiseWithResolvers<void>[] = [];
+  readonly #known = new KnownViews();
   /** Called with what the kernel has taken. */
   onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
   /** Called once for a batch of which frames were refused, with the first one's error. */
@@ -171,7 +172,7 @@ export class Sender<Cause extends string> {
   /** Gathers; if that throws, over a view that is none, the writer must not go on referring to those before it. */
   #gather(given: readonly Uint8Array[], from: number): number {
     try {
-      return gather(given, from);
+      return gather(given, from, this.#known);
     } catch (error) {
       this.#writer.flush(this.#fd);
       throw error;
