@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { openTap, openTun } from "../../src/index.ts";
 import { withQuietIPv6 } from "../device/support.ts";
+import { testOnKernel } from "../support/kernel.ts";
 import { here, ipMonitor, listenTo, monitored, replayed, shownIn, textOf } from "../support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { ipLink, run, until } from "../support/system.ts";
@@ -14,55 +15,60 @@ const shortLived = { validLifetime: 3, preferredLifetime: 1 };
 describeWithTools("changes() and `ip monitor`", ["ip"], () => {
   withQuietIPv6();
 
-  test("are told the same, in the same order, made by the device and by ip by turns", async () => {
-    using tap = openTap({ name: "or0" });
-    const first = shownIn(here, "or0");
-    ip("link", "add", "orbr0", "type", "bridge");
-    try {
-      const bridge = ipLink("orbr0").ifindex;
-      using monitor = await ipMonitor();
-      const { told, texts } = listenTo(tap);
-      const times = (text: string, count: number): Promise<void> =>
-        until(() => texts().filter((each) => each === text).length === count, `${text}, ${count} times`);
-      const turns: ((round: number) => void | Promise<void>)[] = [
-        () => tap.up(),
-        () => ip("link", "set", "or0", "mtu", "1400"),
-        () => tap.addAddress("192.0.2.1/24"),
-        () => ip("address", "add", "2001:db8::1/64", "dev", "or0", "nodad"),
-        () => tap.addAddress({ address: "192.0.2.5", peer: "192.0.2.6" }),
-        () => ip("link", "set", "or0", "name", "or1"),
-        () => tap.setMac("02:00:5e:00:53:01"),
-        () => ip("link", "set", "or1", "master", "orbr0"),
-        () => tap.setMaster(null),
-        () => ip("link", "set", "or1", "down"),
-        () => tap.up(),
-        () => ip("address", "flush", "dev", "or1"),
-        // Too small for IPv6, and back.
-        () => tap.setMtu(1000),
-        () => ip("link", "set", "or1", "mtu", "1500"),
-        () => tap.addAddress({ address: "2001:db8::2/64", noDad: true }),
-        // That is told by a work queue, and to nobody if the carrier has gone by then (net/ipv6/addrconf.c addrconf_dad_work()).
-        (round) => times("address-added 2001:db8::2/64", round),
-        () => ip("link", "set", "or1", "carrier", "off"),
-        () => tap.rename("or0"),
-        () => tap.setMtu(1499),
-      ];
-      for (let round = 1; round <= 3; round++) {
-        for (const turn of turns) await turn(round);
-        await times("mtu 1499", round);
-        tap.setCarrier(true);
-        tap.removeAddress("2001:db8::2/64");
-        await times("carrier true", round);
+  testOnKernel(
+    "liveRename",
+    "are told the same, in the same order, made by the device and by ip by turns",
+    async () => {
+      using tap = openTap({ name: "or0" });
+      const first = shownIn(here, "or0");
+      ip("link", "add", "orbr0", "type", "bridge");
+      try {
+        const bridge = ipLink("orbr0").ifindex;
+        using monitor = await ipMonitor();
+        const { told, texts } = listenTo(tap);
+        const times = (text: string, count: number): Promise<void> =>
+          until(() => texts().filter((each) => each === text).length === count, `${text}, ${count} times`);
+        const turns: ((round: number) => void | Promise<void>)[] = [
+          () => tap.up(),
+          () => ip("link", "set", "or0", "mtu", "1400"),
+          () => tap.addAddress("192.0.2.1/24"),
+          () => ip("address", "add", "2001:db8::1/64", "dev", "or0", "nodad"),
+          () => tap.addAddress({ address: "192.0.2.5", peer: "192.0.2.6" }),
+          () => ip("link", "set", "or0", "name", "or1"),
+          () => tap.setMac("02:00:5e:00:53:01"),
+          () => ip("link", "set", "or1", "master", "orbr0"),
+          () => tap.setMaster(null),
+          () => ip("link", "set", "or1", "down"),
+          () => tap.up(),
+          () => ip("address", "flush", "dev", "or1"),
+          // Too small for IPv6, and back.
+          () => tap.setMtu(1000),
+          () => ip("link", "set", "or1", "mtu", "1500"),
+          () => tap.addAddress({ address: "2001:db8::2/64", noDad: true }),
+          // That is told by a work queue, and to nobody if the carrier has gone by then (net/ipv6/addrconf.c addrconf_dad_work()).
+          (round) => times("address-added 2001:db8::2/64", round),
+          () => ip("link", "set", "or1", "carrier", "off"),
+          () => tap.rename("or0"),
+          () => tap.setMtu(1499),
+        ];
+        for (let round = 1; round <= 3; round++) {
+          for (const turn of turns) await turn(round);
+          await times("mtu 1499", round);
+          tap.setCarrier(true);
+          tap.removeAddress("2001:db8::2/64");
+          await times("carrier true", round);
+        }
+        const seen = (): string[] => monitored(monitor.lines(), tap.index, first, { orbr0: bridge });
+        await until(() => seen().length >= told.length, "ip monitor has told as much");
+        expect(texts()).toEqual(seen());
+        expect(replayed(first, told)).toEqual(shownIn(here, "or0"));
+        expect(new Set(told.map(({ type }) => type)).size).toBe(9);
+      } finally {
+        ip("link", "delete", "orbr0");
       }
-      const seen = (): string[] => monitored(monitor.lines(), tap.index, first, { orbr0: bridge });
-      await until(() => seen().length >= told.length, "ip monitor has told as much");
-      expect(texts()).toEqual(seen());
-      expect(replayed(first, told)).toEqual(shownIn(here, "or0"));
-      expect(new Set(told.map(({ type }) => type)).size).toBe(9);
-    } finally {
-      ip("link", "delete", "orbr0");
-    }
-  }, 60_000);
+    },
+    60_000,
+  );
 
   test("going down takes the IPv6 addresses, and ip link del everything, before the end", async () => {
     const tun = openTun({ name: "or2", up: true, addresses: ["192.0.2.1/24", "2001:db8::1/64"] });

@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import { openTap, type Tap } from "../../src/index.ts";
 import { withQuietIPv6 } from "../device/support.ts";
+import { kernelHas } from "../support/kernel.ts";
 import { listenTo } from "../support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { ipLink, run, until } from "../support/system.ts";
@@ -43,7 +44,13 @@ const rows: Row[] = [
     told: ["carrier true"],
   },
   { what: "mtu", byDevice: (tap) => tap.setMtu(1400), byIp: "link set dev ch0 mtu 1400", told: ["mtu 1400"] },
-  { what: "name", byDevice: (tap) => tap.rename("ch1"), byIp: "link set dev ch0 name ch1", told: ["name ch1"] },
+  {
+    what: "name",
+    before: (tap) => void (kernelHas("liveRename") || tap.down()),
+    byDevice: (tap) => tap.rename("ch1"),
+    byIp: "link set dev ch0 name ch1",
+    told: ["name ch1"],
+  },
   {
     what: "mac",
     byDevice: (tap) => tap.setMac("02:00:5e:00:53:09"),
