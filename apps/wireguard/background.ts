@@ -4,7 +4,7 @@ import { ProgramError } from "../support/program.ts";
 const BACKGROUND = "BUN_TUNTAP_WIREGUARD_BACKGROUND";
 
 /** What the process in the background tells the one that waits for it. */
-type Report = { readonly ready: true } | { readonly failed: string };
+type Report = { readonly ready: true } | { readonly failed: string } | { readonly line: string };
 
 /**
  * Runs `work` in this process, or in one in the background that is left behind once `work` calls `ready`.
@@ -20,6 +20,12 @@ export async function run(foreground: boolean, work: (ready: () => void) => Prom
     report({ failed: error instanceof Error ? error.message : String(error) });
     throw error;
   }
+}
+
+/** Prints a line of the log: until this process is ready, where the user looks, also from the background. */
+export function printLine(line: string): void {
+  if (process.env[BACKGROUND] === "1" && process.connected) process.send?.({ line } satisfies Report);
+  else console.error(line);
 }
 
 function report(message: Report): void {
@@ -39,7 +45,10 @@ async function inBackground(): Promise<number> {
     stdout: "ignore",
     stderr,
     detached: true,
-    ipc: (message: Report) => resolve(message),
+    ipc: (message: Report) => {
+      if ("line" in message) console.error(message.line);
+      else resolve(message);
+    },
   });
   const ended = child.exited.then(
     (code): Report => ({ failed: `It ended with exit code ${code} before it was ready` }),

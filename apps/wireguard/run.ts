@@ -1,5 +1,5 @@
 import type { TunTapError } from "../../src/index.ts";
-import { run as runInPlace } from "./background.ts";
+import { printLine, run as runInPlace } from "./background.ts";
 import type { RunOptions } from "./command-line.ts";
 import { chooseAead } from "./core/crypto/choose.ts";
 import { type Log, openLog } from "./core/log.ts";
@@ -25,7 +25,7 @@ export async function run(options: RunOptions & { readonly name: string }, stop:
 
 /** Opens a tunnel and its configuration socket. */
 export async function start(options: RunOptions, name: string, stop: AbortSignal): Promise<Running> {
-  const log = openLog(name, options.logLevel, options.logFormat);
+  const log = openLog(name, options.logLevel, options.logFormat, printLine);
   const { promise: ended, resolve } = Promise.withResolvers<number>();
   const aead = await chooseAead(options.cipher);
   const tunnel = new Tunnel({

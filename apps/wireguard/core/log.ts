@@ -11,16 +11,26 @@ export interface Log {
   verbose(message: string, fields?: LogFields): void;
 }
 
-/** @param name The interface, which each line names. */
-export function openLog(name: string, level: LogLevel, format: LogFormat): Log {
+/**
+ * Opens a log.
+ *
+ * @param name The interface, which each line names.
+ * @param print Takes a line. Default: prints it on standard error.
+ */
+export function openLog(
+  name: string,
+  level: LogLevel,
+  format: LogFormat,
+  print: (line: string) => void = console.error,
+): Log {
   const write = (severity: "error" | "verbose", message: string, fields: LogFields): void => {
     const time = new Date().toISOString();
     if (format === "json") {
-      console.error(JSON.stringify({ time, level: severity, interface: name, message, ...fields }));
+      print(JSON.stringify({ time, level: severity, interface: name, message, ...fields }));
       return;
     }
     const more = Object.entries(fields).map(([field, value]) => ` ${field}=${value}`);
-    console.error(`${time} ${name} ${message}${more.join("")}`);
+    print(`${time} ${name} ${message}${more.join("")}`);
   };
   return {
     error: (message, fields = {}) => {

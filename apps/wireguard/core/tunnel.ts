@@ -161,8 +161,11 @@ export class Tunnel implements Disposable {
     }
     if (updateOnly && protocol.peer(publicKey) === undefined) return;
     const peer = protocol.addPeer(publicKey);
-    // This host's own key: skipped, as by other implementations, so that one file can serve all hosts.
-    if (peer === undefined) return;
+    if (peer === undefined) {
+      // As with other implementations, so that one file can serve all hosts.
+      this.#options.log.error("a peer has this host's own key and is left out");
+      return;
+    }
     if (presharedKey !== undefined) peer.presharedKey = presharedKey;
     if (endpoint !== undefined) peer.endpoint = this.#endpointOf(endpoint);
     if (replaceAllowedIps) protocol.allowedIps.removeAll(peer);

@@ -151,6 +151,51 @@ PersistentKeepalive = 25
       host.run(...ours, "down", file);
     }, 60_000);
 
+    test("what a user should know is said before it goes into the background, and no key is in it", async () => {
+      using rig = await Rig.open(1);
+      const host = rig.host(1);
+      const [own, peer, other] = [keys(), keys(), keys()];
+      const text = `${config(own.private, peer.public, "203.0.113.0/24", "DNS = 192.0.2.53")}
+[Peer]
+PublicKey = ${other.public}
+AllowedIPs = 203.0.113.0/24
+[Peer]
+PublicKey = ${own.public}
+AllowedIPs = 203.0.113.9/32
+`;
+      const file = rig.file("wgw.conf", text);
+      const path = "PATH=/usr/sbin:/usr/bin:/sbin:/bin";
+      for (const [level, format] of [
+        ["error", "text"],
+        ["verbose", "json"],
+      ]) {
+        const command = [
+          "env",
+          path,
+          ...(level === "verbose" ? ["LOG_LEVEL=verbose"] : []),
+          ...ours,
+          "--log",
+          format as string,
+        ];
+        const { exitCode, stderr } = host.try(
+          "sh",
+          "-c",
+          `${[...command, "up", file].join(" ")} 2>${rig.folder}/err; cat ${rig.folder}/err >&2`,
+        );
+        expect(exitCode).toBe(0);
+        expect(stderr).toContain("an allowed IP was another peer's and is now this one's");
+        expect(stderr).toContain("203.0.113.0/24");
+        expect(stderr).toContain("a peer has this host's own key and is left out");
+        expect(stderr).toContain(
+          "DNS is not set: this machine has neither resolvectl (systemd-resolved) nor resolvconf",
+        );
+        expect(stderr).not.toContain(own.private);
+        if (format === "json")
+          for (const line of stderr.trim().split("\n")) expect(JSON.parse(line).interface).toBe("wgw");
+        host.run(...ours, "down", file);
+      }
+    }, 60_000);
+
     test("wg-quick drives it by WG_QUICK_USERSPACE_IMPLEMENTATION", async () => {
       using rig = await Rig.open(1);
       const host = rig.host(1);
