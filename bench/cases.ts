@@ -8,6 +8,8 @@ import { memoryKind } from "./measure/memory.ts";
 import { rttKind } from "./measure/rtt.ts";
 import { startupKind } from "./measure/startup.ts";
 import { tcpKind } from "./measure/tcp.ts";
+import { tunnelKind } from "./measure/tunnel.ts";
+import { udpReceiveKind, udpSendKind } from "./measure/udp.ts";
 import { vpnKind } from "./measure/vpn.ts";
 import type { Network } from "./rig.ts";
 
@@ -23,6 +25,9 @@ export type CaseName =
   | "crossings"
   | "memory"
   | "startup"
+  | `udp-${"send" | "receive"}-${64 | 512 | 1452}`
+  | `udp-${"send" | "receive"}-peers-${64 | 512 | 1452}`
+  | `tunnel-${"tcp" | "tcp-8" | "udp"}`
   | "flows"
   | "vpn"
   | "watched"
@@ -71,6 +76,51 @@ export const start: Contender = ours("ours", undefined);
 const inOneThread = [poll, plain, through, offload, raw];
 const keeping = [plainKept, offloadKept, rawKept];
 const withHeaders = [through, throughThreads, offload, offloadKept, raw, rawKept];
+
+const gso = c("C, UDP_SEGMENT and UDP_GRO", "--gso", "--gro");
+const bunSocket = ours("Bun.udpSocket", gso, "--bun");
+export const oursUdp: Contender = ours("ours", gso);
+const udpContenders = [gso, c("C, one datagram a call"), oursUdp, ours("ours, one by one", gso, "--single"), bunSocket];
+const tunnelInC = c("C, super-packets passed on");
+export const oursTunnel: Contender = ours("ours", tunnelInC);
+
+const sizes = [64, 512, 1452] as const;
+
+/** Datagrams of each size to and from one peer, and 64 in turn. */
+const udpCases: readonly Case[] = sizes.flatMap((size): Case[] => [
+  {
+    name: `udp-send-${size}`,
+    title: `UDP, datagrams of ${size} bytes sent to one peer`,
+    kind: udpSendKind,
+    network: { size },
+    contenders: udpContenders,
+    slow: size === 512,
+  },
+  {
+    name: `udp-receive-${size}`,
+    title: `UDP, datagrams of ${size} bytes received from one peer`,
+    kind: udpReceiveKind,
+    network: { size },
+    contenders: udpContenders,
+    slow: size === 512,
+  },
+  {
+    name: `udp-send-peers-${size}`,
+    title: `UDP, datagrams of ${size} bytes sent to 64 peers in turn`,
+    kind: udpSendKind,
+    network: { size, peers: 64 },
+    contenders: [gso, oursUdp, bunSocket],
+    slow: size !== 1452,
+  },
+  {
+    name: `udp-receive-peers-${size}`,
+    title: `UDP, datagrams of ${size} bytes received on 64 ports in turn`,
+    kind: udpReceiveKind,
+    network: { size, peers: 64 },
+    contenders: [gso, oursUdp, bunSocket],
+    slow: true,
+  },
+]);
 
 /** The same contender with idle devices beside the busy one. */
 function beside(idleDevices: number, contender: Contender): Contender {
@@ -193,6 +243,29 @@ export const cases: readonly Case[] = [
     kind: vpnKind,
     network: {},
     contenders: [copied, ours("AES-256-GCM", copied)],
+    slow: true,
+  },
+  ...udpCases,
+  {
+    name: "tunnel-tcp",
+    title: "A tunnel: TUN to UDP to TUN over veth, one TCP connection",
+    kind: tunnelKind,
+    network: {},
+    contenders: [tunnelInC, oursTunnel, ours("ours, frames kept", tunnelInC, "--keep")],
+  },
+  {
+    name: "tunnel-tcp-8",
+    title: "The tunnel with eight TCP connections",
+    kind: tunnelKind,
+    network: { flows: 8 },
+    contenders: [tunnelInC, oursTunnel],
+  },
+  {
+    name: "tunnel-udp",
+    title: "The tunnel with UDP inside, in datagrams of 1,400 bytes",
+    kind: tunnelKind,
+    network: { udp: true },
+    contenders: [tunnelInC, oursTunnel],
     slow: true,
   },
   {

@@ -15,6 +15,8 @@ export interface Contender {
 export interface Programs {
   readonly relay: Readonly<Record<Contender["program"], readonly string[]>>;
   readonly echo: Readonly<Record<Contender["program"], readonly string[]>>;
+  readonly udp: Readonly<Record<Contender["program"], readonly string[]>>;
+  readonly tunnel: Readonly<Record<Contender["program"], readonly string[]>>;
   /** Both ends of the VPN of apps/vpn, in one process. */
   readonly vpn: readonly string[];
   /** Tools that measure. */

@@ -1,5 +1,16 @@
 /** The rows of the first table: what somebody wants to know who chooses a library, and what we want to reach. */
-import { type CaseName, offload, offloadKept, plain, plainKept, raw, rawKept, start } from "./cases.ts";
+import {
+  type CaseName,
+  offload,
+  offloadKept,
+  oursTunnel,
+  oursUdp,
+  plain,
+  plainKept,
+  raw,
+  rawKept,
+  start,
+} from "./cases.ts";
 import type { Contender } from "./contender.ts";
 
 export type Limit = { readonly most: number } | { readonly least: number };
@@ -77,6 +88,16 @@ export const headlines: readonly Headline[] = [
     { key: "growthMb", label: "growth meanwhile, MB", digits: 1, limit: { most: 1 } },
     { key: "collectionsPerMillion", label: "collections a million packets", digits: 2, limit: { most: 0 } },
   ]),
+  ...section("UDP", "udp-send-1452", oursUdp, [
+    { key: "datagramsPerSecond", label: "datagrams of 1,452 bytes sent, /s", digits: 0, limit: { least: 0.9 } },
+    { key: "cpuNsPerDatagram", label: "CPU, ns/datagram", digits: 0 },
+  ]),
+  ...section("UDP", "udp-receive-1452", oursUdp, [
+    { key: "datagramsPerSecond", label: "datagrams of 1,452 bytes received, /s", digits: 0, limit: { least: 0.85 } },
+    { key: "cpuNsPerDatagram", label: "CPU, ns/datagram", digits: 0 },
+  ]),
+  ...section("tunnel", "tunnel-tcp", oursTunnel, throughput("one TCP connection", [0.85, 1.3])),
+  ...section("tunnel", "tunnel-tcp-8", oursTunnel, throughput("eight TCP connections", [0.85, 1.3])),
   ...section("startup", "startup", start, [
     { key: "import", label: "import, ms", digits: 1, limit: { most: 5 } },
     { key: "open", label: "first open after it, ms", digits: 1, limit: { most: 15 } },

@@ -23,6 +23,14 @@ export interface Network {
   txQueueLength?: number;
   /** Interfaces beside the busy one; of the echo program alone. */
   idleDevices?: number;
+  /** Bytes of a datagram. */
+  size?: number;
+  /** Ports that datagrams are sent to in turn. */
+  peers?: number;
+  /** TCP connections at once. */
+  flows?: number;
+  /** UDP in place of TCP. */
+  udp?: boolean;
 }
 
 export interface RelayRig {

@@ -47,7 +47,9 @@ export function makeTemporaryDirectory(): string {
 /** Compiles the C programs that are needed into `directory`, and says how to start what. */
 export async function compile(directory: string, wanted: readonly Case[]): Promise<Programs> {
   const source = join(import.meta.dir, "programs");
-  const names = wanted.some(({ kind }) => kind.needs.includes("gcc")) ? ["relay", "echo", "flood", "rtt"] : [];
+  const names = wanted.some(({ kind }) => kind.needs.includes("gcc"))
+    ? ["relay", "echo", "flood", "rtt", "udp", "tunnel"]
+    : [];
   const flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread"];
   await Promise.all(
     names.map((name) =>
@@ -65,6 +67,8 @@ export async function compile(directory: string, wanted: readonly Case[]): Promi
   return {
     relay: { c: inC("relay"), ours: inTypeScript("relay") },
     echo: { c: inC("echo"), ours: inTypeScript("echo") },
+    udp: { c: inC("udp"), ours: inTypeScript("udp") },
+    tunnel: { c: inC("tunnel"), ours: inTypeScript("tunnel") },
     vpn: inTypeScript("vpn"),
     flood: inC("flood"),
     rtt: inC("rtt"),

@@ -1,14 +1,14 @@
 /*
- * udp send [--gso] ADDRESS PORT SIZE PEERS SECONDS
- * udp receive [--gro] PORT PEERS SECONDS SECONDS_MAX
+ * udp send [--gso] [--gro] ADDRESS PORT SIZE PEERS SECONDS
+ * udp receive [--gso] [--gro] PORT PEERS SECONDS SECONDS_MAX
  *
  * Sends datagrams as fast as it can to one port, or to PEERS ports in turn; or
  * receives what comes to these. After a warm-up of 0.3 s it counts for SECONDS
  * and prints {"datagrams":…,"bytes":…,"calls":…,"seconds":…,"cpuSeconds":…,"peakMb":…}.
  * The measure that udp.ts is held against: blocking calls, one thread.
  *
- *   --gso  up to 64 datagrams a call, by UDP_SEGMENT; to several peers by sendmmsg
- *   --gro  the kernel merges datagrams of one sender (UDP_GRO)
+ *   --gso  of send: up to 64 datagrams a call, by UDP_SEGMENT; to several peers by sendmmsg
+ *   --gro  of receive: the kernel merges datagrams of one sender (UDP_GRO)
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>

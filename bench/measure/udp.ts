@@ -1,0 +1,56 @@
+import { configure, openNamespace } from "../netns.ts";
+import { Program } from "../processes.ts";
+import type { Kind, Sample, Setting } from "./kind.ts";
+
+const PORT = 7000;
+const [A, B] = ["192.0.2.1", "192.0.2.2"];
+/** The programs warm up for 0.3 s before they count. */
+const WARM_SECONDS = 0.3;
+
+/** Two namespaces with a veth pair between them: `wire0` in both. */
+export async function openWire(): Promise<{ a: number; b: number }> {
+  const [a, b] = await Promise.all([openNamespace(false), openNamespace(false)]);
+  await configure(a, [`link add wire0 type veth peer name wire0 netns ${b}`]);
+  await configure(a, [`address add ${A}/24 dev wire0`, "link set wire0 up"]);
+  await configure(b, [`address add ${B}/24 dev wire0`, "link set wire0 up"]);
+  return { a, b };
+}
+
+const columns: Kind["columns"] = [
+  { key: "datagramsPerSecond", label: "datagrams/s", digits: 0, compared: true },
+  { key: "cpuNsPerDatagram", label: "CPU, ns/datagram", digits: 0, compared: true },
+  { key: "callsPerDatagram", label: "system calls/datagram", digits: 3 },
+  { key: "peakMb", label: "peak, MB", digits: 1 },
+];
+
+/** Sends as fast as it can to a receiver in C that has datagrams merged. */
+export const udpSendKind: Kind = { columns, needs: ["gcc"], measure: (setting) => measure(setting, "send") };
+
+/** Receives what a sender in C sends: in runs to one port, or from one to many ports in turn. */
+export const udpReceiveKind: Kind = { columns, needs: ["gcc"], measure: (setting) => measure(setting, "receive") };
+
+async function measure(setting: Setting, mode: "send" | "receive"): Promise<Sample> {
+  const { contender, programs, seconds, network } = setting;
+  const { size = 1452, peers = 1 } = network;
+  const { a, b } = await openWire();
+  const own = [...programs.udp[contender.program], mode, ...contender.options];
+  const inC = programs.udp.c;
+  const receiver = mode === "receive" ? own : [...inC, "receive", "--gro"];
+  const sender = mode === "send" ? own : [...inC, "send", "--gso"];
+  // The other side goes on for longer than the one that is measured.
+  const [receiving, sending] = mode === "receive" ? [seconds, seconds + 2] : [seconds + 10, seconds];
+  const numbers = (...values: number[]): string[] => values.map(String);
+  const receive = new Program([...receiver, ...numbers(PORT, peers, receiving, seconds + 15)], { netns: b });
+  await receive.ready();
+  const send = new Program([...sender, B, ...numbers(PORT, size, peers, sending)], { netns: a });
+  const output = await (mode === "send" ? send : receive).output((seconds + WARM_SECONDS + 10) * 1000);
+  const result = JSON.parse(output.slice(output.indexOf("{"))) as Sample;
+  const { datagrams = 0, cpuSeconds = 0, calls = 0, peakMb = 0 } = result;
+  return {
+    datagramsPerSecond: datagrams / (result["seconds"] as number),
+    cpuNsPerDatagram: (cpuSeconds / datagrams) * 1e9,
+    peakMb,
+    // Bun.udpSocket does not tell how often it calls.
+    ...(calls !== null && { callsPerDatagram: calls / datagrams }),
+  };
+}
