@@ -3,17 +3,21 @@
 /** A check of one option; `context` is what the whole table of checks is told, such as the kind of device. */
 export type Check<C = undefined> = (value: unknown, option: string, context: C) => void;
 
+/** Checks a boolean option. */
 export const boolean: Check<unknown> = (value, option) => {
   if (typeof value !== "boolean") throw wrong(option, "true or false", value);
 };
+/** Checks an option that is a non-empty text without NUL. */
 export const text: Check<unknown> = (value, option) => {
   if (typeof value !== "string" || !/^[^\0]+$/.test(value))
     throw wrong(option, "a non-empty string without NUL", value);
 };
+/** Checks an option that is a function. */
 export const handler: Check<unknown> = (value, option) => {
   if (typeof value !== "function") throw wrong(option, "a function", value);
 };
 
+/** Checks an option that is an `AbortSignal`. */
 export const signal: Check<unknown> = (value, option) => {
   if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);
 };
@@ -53,15 +57,18 @@ export function checkOptions<C>(options: unknown, checks: Readonly<Record<string
   }
 }
 
+/** Throws if `value` is no boolean. */
 export function checkBoolean(value: boolean, option: string): void {
   boolean(value, option, undefined);
 }
 
+/** Throws if `value` is no integer within the limits. */
 export function integer(value: unknown, option: string, min: number, max: number): void {
   if (typeof value !== "number" || !Number.isInteger(value)) throw wrong(option, "a whole number", value);
   if (value < min || value > max) throw new RangeError(`Option "${option}" must be ${min} to ${max}, got ${value}`);
 }
 
+/** Makes the error for an option of a wrong type. */
 export function wrong(option: string, wanted: string, value: unknown): TypeError {
   return new TypeError(`Option "${option}" must be ${wanted}, got ${Bun.inspect(value)}`);
 }

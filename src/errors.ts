@@ -1,4 +1,4 @@
-/** What this library itself reports, beside the kernel's errno names. */
+/** Codes of errors that this library itself reports, beside the errno names of the kernel. */
 export type TunTapErrorCode =
   /** The device is closed. `cause` says why, where there is a reason. */
   | "ERR_TUNTAP_CLOSED"
@@ -10,24 +10,24 @@ export type TunTapErrorCode =
   | "ERR_TUNTAP_HANDLER"
   /** This platform or kernel cannot do what was asked. */
   | "ERR_TUNTAP_UNSUPPORTED"
-  /** What came over a Unix socket is not one fd. */
+  /** A peer sent something else than one file descriptor over a Unix socket. */
   | "ERR_TUNTAP_HANDOVER"
   /** A persistent interface without owner and group, to which every user could attach, was not asked for by name. */
   | "ERR_TUNTAP_OWNERLESS"
   /** The C shim could not be compiled or linked. */
   | "ERR_TUNTAP_NATIVE";
 
-/** What a {@link TunTapError} is made of. */
+/** Details of a {@link TunTapError}. */
 export interface TunTapErrorDetails {
   /** The kernel's answer, negative, as in Bun's own errors. */
   errno?: number | undefined;
   /** The call that failed: `open`, `ioctl(TUNSETIFF)`, `write`. */
   syscall?: string | undefined;
-  /** What is known beyond the errno: the kernel's own words, or what the call was given. */
+  /** Details beyond the errno: the words of the kernel, or the arguments of the call. */
   detail?: string | undefined;
   /** One sentence: what to do next. */
   hint?: string | undefined;
-  /** What led to this error. */
+  /** Error or value that led to this error. */
   cause?: unknown;
   /** For `sendMany`: the index of the frame that was refused. */
   frameIndex?: number | undefined;
@@ -57,9 +57,9 @@ export class TunTapError extends Error {
   readonly errno: number | undefined;
   /** The system call that failed, if one did. */
   readonly syscall: string | undefined;
-  /** What is known beyond the errno: the kernel's own words, or what the call was given. */
+  /** Details beyond the errno: the words of the kernel, or the arguments of the call. */
   readonly detail: string | undefined;
-  /** What to do next, in one sentence. */
+  /** Advice what to do next, in one sentence. */
   readonly hint: string | undefined;
   /** For `sendMany`: the index of the frame that was refused; those before it were taken. */
   readonly frameIndex: number | undefined;
@@ -91,7 +91,7 @@ export function systemError(errno: number, syscall: string, details: TunTapError
   return new TunTapError(code, text, { ...details, errno, syscall });
 }
 
-/** The same system call's error, with more said; an error of another kind as it is. */
+/** Returns the error of a system call with more details, or an error of another kind unchanged. */
 export function withDetails(error: unknown, more: TunTapErrorDetails): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined) return error;
   const { errno, syscall = "", detail, hint, frameIndex, option, cause } = error;

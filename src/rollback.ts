@@ -1,5 +1,6 @@
 /** All or nothing: each step leaves how it is undone, and a failure undoes those before it, last first. */
 
+/** Steps that undo what has been done, in the order in which it was done. */
 export type Undo = (() => void)[];
 
 /** Runs `steps`; if they throw, runs what they have left in `undo`, last first. */

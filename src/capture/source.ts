@@ -3,10 +3,10 @@ import { buildIPv4, buildIPv6, buildUdp, IpProtocol } from "../packet/index.ts";
 import type { Endpoint, UdpSocket } from "../udp/types.ts";
 import { type CaptureDirection, LinkType } from "./format.ts";
 
-/** What passes is written from a device, or from a UDP socket of `bun-tuntap/udp`. */
+/** Sources of a capture: a device, or a UDP socket of `bun-tuntap/udp`. */
 export type CaptureSource = Device | UdpSocket;
 
-/** What a capture needs of its source. */
+/** Part of a source that a capture needs. */
 export interface Feed {
   readonly name: string;
   readonly linkType: number;

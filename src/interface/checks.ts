@@ -4,6 +4,7 @@ import { integer, wrong } from "../checks.ts";
 import { parseMacAddress } from "../packet/address-text.ts";
 import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "../sys/constants.ts";
 
+/** Kinds of interface of the TUN driver. */
 export type Kind = "tun" | "tap";
 
 /**
@@ -53,12 +54,14 @@ export function checkAlias(alias: string): void {
   }
 }
 
+/** Throws if `master` names no interface: a name, an index, or null for none. */
 export function checkMaster(master: string | number | null): void {
   if (master === null) return;
   if (typeof master === "string") checkName(master, false, "master");
   else integer(master, "master", 1, 0x7fff_ffff);
 }
 
+/** Throws if `frames` is no length of a transmit queue. */
 export function checkTxQueueLength(frames: number): void {
   integer(frames, "txQueueLength", 0, 0x7fff_ffff);
 }

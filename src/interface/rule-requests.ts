@@ -17,6 +17,7 @@ import { checkNetns } from "./namespace.ts";
 import { netnsOf, withRouteSocket } from "./route-socket.ts";
 import type { NetnsLike } from "./types.ts";
 
+/** Adds a policy rule in a network namespace; see the export of the same name. */
 export function addRule(rule: RuleSettings, options: { netns?: NetnsLike }): void {
   const parsed = withRuleDefaults(parseNewRule(rule));
   withRouteSocket(netnsOf(options), (socket) => {
@@ -25,6 +26,7 @@ export function addRule(rule: RuleSettings, options: { netns?: NetnsLike }): voi
   });
 }
 
+/** Removes a policy rule in a network namespace; see the export of the same name. */
 export function removeRule(rule: RuleSettings | Rule, options: { netns?: NetnsLike }): void {
   const parsed = parseRemovedRule(rule as RuleSettings);
   withRouteSocket(netnsOf(options), (socket) => {
@@ -32,6 +34,7 @@ export function removeRule(rule: RuleSettings | Rule, options: { netns?: NetnsLi
   });
 }
 
+/** Returns the policy rules of a network namespace; see the export of the same name. */
 export function listRules(options: { family?: 4 | 6; netns?: NetnsLike }): Rule[] {
   checkOptions(options, { family: familyOf, netns: checkNetns }, undefined);
   return withRouteSocket(options.netns, (socket) =>

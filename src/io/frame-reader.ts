@@ -7,6 +7,7 @@ import type { DeviceCounters } from "./types.ts";
 
 const BIG_FRAME = 32 * 1024;
 
+/** Settings of a reader of frames. */
 export interface FrameReaderOptions {
   readonly fd: number;
   /** The longest frame to expect, in bytes. A longer one arrives whole all the same. */

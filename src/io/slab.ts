@@ -2,6 +2,7 @@
 
 /** A view that begins inside its buffer is known to have one (see `gather` in batch.ts). */
 const SLAB_START = 8;
+/** Slab size for plain frames. */
 export const SLAB_BYTES: number = 256 * 1024;
 /** Slab size for super-packets: holds several frames of up to 64 KiB, or the packets that they are split into. */
 export const BIG_SLAB_BYTES: number = 1024 * 1024;
@@ -27,6 +28,7 @@ export interface Filler {
   end(): void;
 }
 
+/** Settings of a supply of slabs. */
 export interface SlabOptions {
   readonly bytes: number;
   /**

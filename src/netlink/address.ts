@@ -103,6 +103,7 @@ function checkLifetime(value: unknown, field: string, absent: number, min: numbe
   return value === Number.POSITIVE_INFINITY ? FOREVER : (checkWhole(value, field, min, FOREVER - 1) ?? absent);
 }
 
+/** Makes the fixed part of a message about an address: `struct ifaddrmsg`. */
 export function addressBody(index: number, { local, prefixLength, scope }: ParsedAddress): Uint8Array {
   const bytes = new Uint8Array(IFADDRMSG_LEN);
   bytes[0] = local.length === 4 ? AF_INET : AF_INET6;

@@ -56,6 +56,7 @@ export function checkMembers(value: object, known: readonly string[], what: stri
   checkKnown(value, known, (member) => `${what} has no "${member}"`);
 }
 
+/** Returns `value` if it is a whole number within the limits, or undefined; throws otherwise. */
 export function checkWhole(value: unknown, field: string, min: number, max: number): number | undefined {
   if (value === undefined) return undefined;
   if (typeof value !== "number" || !Number.isInteger(value) || value < min || value > max) {
@@ -64,6 +65,7 @@ export function checkWhole(value: unknown, field: string, min: number, max: numb
   return value;
 }
 
+/** Returns `value`, or false for undefined; throws if it is no boolean. */
 export function checkBoolean(value: unknown, field: string): boolean {
   if (value !== undefined && typeof value !== "boolean") {
     throw new TypeError(`\`${field}\` must be true or false, got ${Bun.inspect(value)}`);
@@ -74,10 +76,12 @@ export function checkBoolean(value: unknown, field: string): boolean {
 /** include/uapi/linux/rtnetlink.h, RT_SCOPE_*. */
 const scopes: Readonly<Record<number, Scope>> = { 0: "global", 200: "site", 253: "link", 254: "host", 255: "nowhere" };
 
+/** Returns the name of a scope, or its number if it has no name. */
 export function scopeName(scope: number): Scope {
   return scopes[scope] ?? scope;
 }
 
+/** Returns the number of a scope that is given by name or number, or undefined; throws for anything else. */
 export function checkScope(value: unknown): number | undefined {
   const named = Object.entries(scopes).find(([, name]) => name === value);
   return named === undefined ? checkWhole(value, "scope", 0, 255) : Number(named[0]);
@@ -86,10 +90,12 @@ export function checkScope(value: unknown): number | undefined {
 /** include/uapi/linux/rtnetlink.h, RTPROT_*. */
 const protocols: Readonly<Record<number, RouteProtocol>> = { 2: "kernel", 3: "boot", 4: "static", 9: "ra", 16: "dhcp" };
 
+/** Returns the name of a routing protocol, or its number if it has no name. */
 export function protocolName(protocol: number): RouteProtocol {
   return protocols[protocol] ?? protocol;
 }
 
+/** Returns the number of a routing protocol that is given by name or number, or undefined; throws for anything else. */
 export function checkProtocol(value: unknown): number | undefined {
   const named = Object.entries(protocols).find(([, name]) => name === value);
   return named === undefined ? checkWhole(value, "protocol", 0, 255) : Number(named[0]);

@@ -49,6 +49,7 @@ export type TunInfo = Pick<
   "kind" | "packetInfo" | "vnetHeader" | "multiQueue" | "owner" | "group" | "persistent" | "queues" | "disabledQueues"
 >;
 
+/** Facts about an interface in a message of rtnetlink. */
 export interface LinkInfo {
   readonly index: number;
   /** IFF_* of include/uapi/linux/if.h */
@@ -79,14 +80,17 @@ export function linkBody(index: number, flags = 0, change = 0): Uint8Array {
   return bytes;
 }
 
+/** Makes the attribute of a name. */
 export function linkName(name: string): Attribute {
   return { type: IFLA_IFNAME, value: encodeString(name) };
 }
 
+/** Makes the attribute of an MTU. */
 export function linkMtu(bytes: number): Attribute {
   return { type: IFLA_MTU, value: encodeU32(bytes) };
 }
 
+/** Makes the attribute of the length of a transmit queue. */
 export function linkTxQueueLength(frames: number): Attribute {
   return { type: IFLA_TXQLEN, value: encodeU32(frames) };
 }

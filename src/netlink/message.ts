@@ -21,6 +21,7 @@ export class NetlinkFormatError extends RangeError {
   }
 }
 
+/** One netlink message. */
 export interface Message {
   readonly type: number;
   /** NLM_F_* */
@@ -30,6 +31,7 @@ export interface Message {
   readonly body: Uint8Array;
 }
 
+/** One attribute: type and value, without its header. */
 export interface Attribute {
   readonly type: number;
   readonly value: Uint8Array;
@@ -44,6 +46,7 @@ export interface Acknowledgement {
 const align = (length: number): number => (length + 3) & ~3;
 const view = (bytes: Uint8Array): DataView => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 
+/** Encodes a message with its header. */
 export function encodeMessage(
   message: Omit<Message, "body">,
   body: Uint8Array,
@@ -62,6 +65,7 @@ export function encodeMessage(
   return bytes;
 }
 
+/** Encodes attributes one behind the other, each aligned to 4 bytes. */
 export function encodeAttributes(attributes: readonly Attribute[]): Uint8Array {
   const size = attributes.reduce((sum, { value }) => sum + NLA_HDRLEN + align(value.length), 0);
   const bytes = new Uint8Array(size);
@@ -145,6 +149,7 @@ export function decodeAcknowledgement(message: Message): Acknowledgement {
 const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
+/** Encodes 32 bits in the byte order of the machine. */
 export function encodeU32(value: number): Uint8Array {
   const bytes = new Uint8Array(4);
   view(bytes).setUint32(0, value, true);
@@ -162,6 +167,7 @@ export function encodeString(text: string): Uint8Array {
   return encoder.encode(`${text}\0`);
 }
 
+/** Decodes a text, which may end with NUL. */
 export function decodeString(bytes: Uint8Array): string {
   const end = bytes.indexOf(0);
   return decoder.decode(end < 0 ? bytes : bytes.subarray(0, end));

@@ -129,6 +129,7 @@ function body(to: Prefix, table: number, protocol: number, scope: number, type: 
   return bytes;
 }
 
+/** Makes the attributes of a route through the interface of that index. */
 export function routeAttributes(index: number, route: ParsedRoute): Attribute[] {
   const { to, via, source, metric, table, mtu, advmss } = route;
   const metrics = [u32(RTAX_MTU, mtu), u32(RTAX_ADVMSS, advmss)].flat();
@@ -161,6 +162,7 @@ export function routeDumpBody(family: number): Uint8Array {
   return bytes;
 }
 
+/** Makes the attributes of a request for the routes through the interface of that index. */
 export function routeDumpAttributes(index: number): Attribute[] {
   return [{ type: RTA_OIF, value: encodeU32(index) }];
 }

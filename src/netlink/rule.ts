@@ -26,6 +26,7 @@ import {
 import { type Attribute, encodeString, encodeU32 } from "./message.ts";
 import type { Rule, RuleAction, RuleSettings } from "./types.ts";
 
+/** Bytes of `struct fib_rule_hdr`, include/uapi/linux/fib_rules.h. */
 export const FIB_RULE_HDR_LEN = 12;
 /** The mask of a mark of which each bit counts. */
 export const ALL_BITS = 0xffff_ffff;
@@ -210,6 +211,7 @@ export function ruleDumpBody(family: number): Uint8Array {
   return bytes;
 }
 
+/** Makes the attributes of a policy rule. */
 export function ruleAttributes(rule: ParsedRule): Attribute[] {
   const { from, to, protocol } = rule;
   return [

@@ -13,6 +13,7 @@ export interface CommandSurroundings {
   readonly columns: number | undefined;
 }
 
+/** Output and exit code of the command. */
 export interface CommandResult {
   readonly stdout: string;
   readonly stderr: string;
@@ -20,6 +21,7 @@ export interface CommandResult {
   readonly exitCode: 0 | 1 | 2;
 }
 
+/** Text that `--help` prints. */
 export const usage = `Usage: bun-tuntap <command> [options]
 
 Commands:
@@ -34,6 +36,7 @@ Options:
 Exit status: 0 if a TUN can be opened, 1 if not, 2 for wrong arguments.
 `;
 
+/** Runs the command `bun-tuntap`, and returns its output. */
 export function run(args: readonly string[], surroundings: CommandSurroundings): CommandResult {
   const { values, command, mistake } = parse(args);
   if (mistake !== undefined) return { stdout: "", stderr: `bun-tuntap: ${mistake}\n\n${usage}`, exitCode: 2 };

@@ -13,6 +13,7 @@ import { openNamespaceOf } from "./user.ts";
 
 type DeviceFacts = Pick<ProbeFacts, "tun" | "tap" | "features" | "offloads">;
 
+/** Facts about devices where none could be tried. */
 export const nothingTried: DeviceFacts = { tun: untried, tap: untried, features: null, offloads: null };
 
 /**

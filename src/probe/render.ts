@@ -3,6 +3,7 @@
 import { isOpenable } from "./node.ts";
 import type { ProbeCheck, ProbeGroup, ProbeReport } from "./report.ts";
 
+/** Settings of the text for people. */
 export interface RenderOptions {
   /** Escape sequences of ECMA-48, for a terminal. */
   readonly colour: boolean;

@@ -26,6 +26,7 @@ export interface ProbeCheck {
   readonly cure?: string;
 }
 
+/** Groups of checks. */
 export type ProbeGroup = "machine" | "user" | "device" | "driver" | "neighbours";
 
 /** The findings, for programs. */
@@ -73,6 +74,7 @@ export interface ProbeFailure {
   readonly hint: string | null;
 }
 
+/** Facts about Bun. */
 export interface ProbedBun {
   readonly version: string;
   /** The lowest version that this library is tested with. */
@@ -80,6 +82,7 @@ export interface ProbedBun {
   readonly supported: boolean;
 }
 
+/** Facts about the machine and its kernel. */
 export interface ProbedSystem {
   readonly platform: string;
   readonly arch: string;
@@ -96,6 +99,7 @@ export interface ProbedShim extends ProbeTrial {
   readonly compileMs: number | null;
 }
 
+/** Facts about the user that the process runs as. */
 export interface ProbedUser {
   /** Effective. */
   readonly uid: number | null;

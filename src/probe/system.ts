@@ -3,10 +3,12 @@ import { tryOrUndefined } from "../rollback.ts";
 import { isBunSupported, MINIMUM_BUN } from "../sys/platform.ts";
 import type { ProbedBun, ProbedSystem, ProbeFacts } from "./report.ts";
 
+/** Compares the version of Bun with the lowest one. */
 export function probeBun(version: string = Bun.version): ProbedBun {
   return { version, minimum: MINIMUM_BUN, supported: isBunSupported(version) };
 }
 
+/** Finds out platform, kernel, C library and container. */
 export function probeSystem(): ProbedSystem {
   const { platform, arch } = process;
   const kernel = process.getBuiltinModule("node:os").release();

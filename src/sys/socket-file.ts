@@ -17,8 +17,7 @@ export function socketFileAt(path: string): SocketFile {
 }
 
 /**
- * As chmod(2), and no other file's mode: whoever owns the folder may have put
- * a link in place of the socket by now.
+ * Sets the mode of the socket, and of no other file: the owner of the folder may have put a link in its place by now.
  *
  * @throws {TunTapError}
  */

@@ -20,7 +20,7 @@ import {
 } from "./constants.ts";
 import { native } from "./native.ts";
 
-/** What TUNGETIFF knows of an attached fd. */
+/** Facts that TUNGETIFF tells about an attached fd. */
 export interface Iff {
   readonly name: string;
   /** IFF_* */
@@ -53,7 +53,7 @@ export function setIff(fd: number, name: string, flags: number): string {
   return nameFrom(buffer);
 }
 
-/** What TUNSETIFF is told of an interface beside its name. */
+/** Returns the flags of TUNSETIFF for an interface. */
 export function attachFlags(how: {
   readonly kind: "tun" | "tap";
   readonly packetInfo: boolean;
@@ -68,6 +68,7 @@ export function attachFlags(how: {
   );
 }
 
+/** Reads name and flags of the interface that an fd is attached to (TUNGETIFF). */
 export function getIff(fd: number): Iff {
   const buffer = new Uint8Array(IFNAMSIZ);
   const flags = check(native().tun_get_iff(fd, buffer), "ioctl(TUNGETIFF)");
@@ -79,14 +80,17 @@ export function getFeatures(fd: number): number {
   return check(native().tun_get_features(fd), "ioctl(TUNGETFEATURES)");
 }
 
+/** Sets whether the interface outlives its fds (TUNSETPERSIST). */
 export function setPersist(fd: number, on: boolean): void {
   check(native().tun_set_persist(fd, on ? 1 : 0), "ioctl(TUNSETPERSIST)");
 }
 
+/** Sets the user who may attach (TUNSETOWNER). */
 export function setOwner(fd: number, uid: number): void {
   check(native().tun_set_owner(fd, uid), "ioctl(TUNSETOWNER)", `user ${uid}`);
 }
 
+/** Sets the group that may attach (TUNSETGROUP). */
 export function setGroup(fd: number, gid: number): void {
   check(native().tun_set_group(fd, gid), "ioctl(TUNSETGROUP)", `group ${gid}`);
 }
@@ -123,7 +127,7 @@ function compareNetns(fd: number, netns: number): number {
   return same;
 }
 
-/** What `fd` is ready for, of EPOLL* `events`. */
+/** Returns the events, of EPOLL* `events`, that `fd` is ready for. */
 export function pollEvents(fd: number, events: number): number {
   return check(native().fd_poll(fd, events), "poll");
 }
@@ -156,6 +160,7 @@ export function setSteering(fd: number, program: number): void {
   check(native().tun_set_steering(fd, program), "ioctl(TUNSETSTEERINGEBPF)");
 }
 
+/** Sets the carrier, as a cable does that is plugged in or pulled (TUNSETCARRIER). */
 export function setCarrier(fd: number, on: boolean): void {
   check(native().tun_set_carrier(fd, on ? 1 : 0), "ioctl(TUNSETCARRIER)");
 }
@@ -177,6 +182,7 @@ export function getHwaddr(fd: number): Uint8Array {
   return mac;
 }
 
+/** Sets the MAC address of a TAP (SIOCSIFHWADDR). */
 export function setHwaddr(fd: number, mac: Uint8Array): void {
   check(native().tun_set_hwaddr(fd, mac), "ioctl(SIOCSIFHWADDR)");
 }
@@ -194,6 +200,7 @@ export function attachFilter(fd: number, instructions: Uint8Array): void {
   check(native().tun_attach_filter(fd, instructions, instructions.length / 8), "ioctl(TUNATTACHFILTER)");
 }
 
+/** Removes the classic BPF filter of a TAP (TUNDETACHFILTER). */
 export function detachFilter(fd: number): void {
   check(native().tun_detach_filter(fd), "ioctl(TUNDETACHFILTER)");
 }

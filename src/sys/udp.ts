@@ -47,6 +47,7 @@ export function getSocketName(fd: number, peer: Uint8Array): void {
   check(native().udp_get_name(fd, peer), "getsockname");
 }
 
+/** Lets several sockets bind the same port (SO_REUSEPORT). */
 export function setReusePort(fd: number): void {
   check(native().sock_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1), "setsockopt(SO_REUSEPORT)");
 }
@@ -56,11 +57,13 @@ export function setDualStack(fd: number): void {
   check(native().sock_set_option(fd, SOL_IPV6, IPV6_V6ONLY, 0), "setsockopt(IPV6_V6ONLY)");
 }
 
+/** Binds a socket to an interface (SO_BINDTODEVICE). */
 export function setInterface(fd: number, name: string): void {
   const bytes = encoder.encode(name);
   check(native().udp_bind_device(fd, bytes, bytes.length), "setsockopt(SO_BINDTODEVICE)", name);
 }
 
+/** Sets the mark of what a socket sends (SO_MARK). */
 export function setMark(fd: number, mark: number): void {
   // An int to the kernel, which takes all 32 bits of it.
   check(native().sock_set_option(fd, SOL_SOCKET, SO_MARK, mark | 0), "setsockopt(SO_MARK)");

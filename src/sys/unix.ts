@@ -4,6 +4,7 @@ import { check, systemError } from "../errors.ts";
 import { EAGAIN, ECONNRESET, EMFILE, EPIPE } from "./constants.ts";
 import { native } from "./native.ts";
 
+/** Opens a Unix socket, and returns its file descriptor. */
 export function openUnix(): number {
   return check(native().un_open(), "socket(AF_UNIX)");
 }
@@ -13,6 +14,7 @@ export function bindUnix(fd: number, address: Uint8Array): void {
   check(native().un_bind(fd, address, address.length), "bind");
 }
 
+/** Lets a bound Unix socket listen. */
 export function listenUnix(fd: number, backlog: number): void {
   check(native().un_listen(fd, backlog), "listen");
 }
