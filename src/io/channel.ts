@@ -25,9 +25,11 @@ export interface ChannelParts<R extends Reader, B> {
 /** The channels of devices and sockets, for other modules of this library. */
 const channels = new WeakMap<object, Channel<Reader, unknown, string>>();
 
-/** Makes the channel of a device or socket known to {@link channelOf}. */
+/** Makes the channel of a device or socket known to {@link channelOf}, once its opening is complete. */
 export function showChannel(owner: object, channel: object): void {
-  channels.set(owner, channel as Channel<Reader, unknown, string>);
+  const open = channel as Channel<Reader, unknown, string>;
+  open.opened();
+  channels.set(owner, open);
 }
 
 /** Returns the channel of a device or socket; undefined if `value` is neither. */
@@ -55,6 +57,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   readonly #baseEvents: number;
   #fd: number;
   #events: number;
+  #isOpen = false;
   #isEnding = false;
   #reason: TunTapError | undefined;
   #observers: FrameObservers | undefined;
@@ -141,6 +144,11 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       this.#observers = observers;
     }
     return this.#observers;
+  }
+
+  /** Called when the opening is complete: failures end the channel from now on, and are not thrown. */
+  opened(): void {
+    this.#isOpen = true;
   }
 
   /** Whether the process stays alive for it. */
@@ -248,6 +256,12 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     if (this.closed) return;
     const writable = this.sender.blocked || this.wantsWritable;
     this.#events = this.#baseEvents | (readable ? EPOLLIN : 0) | (writable ? EPOLLOUT : 0);
-    this.#watch.setEvents(this.#events);
+    try {
+      this.#watch.setEvents(this.#events);
+    } catch (error) {
+      // The opening fails then. Later the channel would wait in silence, so it ends: its fd was closed behind its back.
+      if (!this.#isOpen) throw error;
+      this.#watch.failed(error);
+    }
   }
 }

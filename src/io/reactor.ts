@@ -113,9 +113,7 @@ export class Reactor {
     const setEvents = (wanted: number): void => {
       if (wanted === events || !this.#watched.has(token)) return;
       events = wanted;
-      const result = native().ep_control(this.#epoll, EPOLL_CTL_MOD, fd, wanted, token);
-      // It would wait in silence: the fd has been closed behind its back.
-      if (result < 0) this.#failOne(token, systemError(result, "epoll_ctl(EPOLL_CTL_MOD)"));
+      check(native().ep_control(this.#epoll, EPOLL_CTL_MOD, fd, wanted, token), "epoll_ctl(EPOLL_CTL_MOD)");
     };
     const watch: Watch = {
       setReferenced,
