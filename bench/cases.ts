@@ -27,6 +27,7 @@ export type CaseName =
   | "startup"
   | `udp-${"send" | "receive"}-${64 | 512 | 1452}`
   | `udp-${"send" | "receive"}-peers-${64 | 512 | 1452}`
+  | `udp-send-hub-${64 | 512 | 1452}`
   | `tunnel-${"tcp" | "tcp-8" | "udp"}`
   | "flows"
   | "vpn"
@@ -111,6 +112,14 @@ const udpCases: readonly Case[] = sizes.flatMap((size): Case[] => [
     network: { size, peers: 64 },
     contenders: [gso, oursUdp, bunSocket],
     slow: size !== 1452,
+  },
+  {
+    name: `udp-send-hub-${size}`,
+    title: `UDP, datagrams of ${size} bytes sent to 64 peers, 8 to each in turn`,
+    kind: udpSendKind,
+    network: { size, peers: 64, run: 8 },
+    contenders: [gso, oursUdp, bunSocket],
+    slow: true,
   },
   {
     name: `udp-receive-peers-${size}`,

@@ -27,6 +27,8 @@ export interface Network {
   size?: number;
   /** Ports that datagrams are sent to in turn. */
   peers?: number;
+  /** Datagrams to each of these in turn. */
+  run?: number;
   /** TCP connections at once. */
   flows?: number;
   /** UDP in place of TCP. */

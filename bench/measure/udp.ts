@@ -31,12 +31,12 @@ export const udpReceiveKind: Kind = { columns, needs: ["gcc"], measure: (setting
 
 async function measure(setting: Setting, mode: "send" | "receive"): Promise<Sample> {
   const { contender, programs, seconds, network } = setting;
-  const { size = 1452, peers = 1 } = network;
+  const { size = 1452, peers = 1, run = 1 } = network;
   const { a, b } = await openWire();
   const own = [...programs.udp[contender.program], mode, ...contender.options];
   const inC = programs.udp.c;
   const receiver = mode === "receive" ? own : [...inC, "receive", "--gro"];
-  const sender = mode === "send" ? own : [...inC, "send", "--gso"];
+  const sender = [...(mode === "send" ? own : [...inC, "send", "--gso"]), "--run", `${run}`];
   // The other side goes on for longer than the one that is measured.
   const [receiving, sending] = mode === "receive" ? [seconds, seconds + 2] : [seconds + 10, seconds];
   const numbers = (...values: number[]): string[] => values.map(String);

@@ -8,6 +8,7 @@
  * The measure that udp.ts is held against: blocking calls, one thread.
  *
  *   --gso  of send: up to 64 datagrams a call, by UDP_SEGMENT; to several peers by sendmmsg
+ *   --run N  of send, to several peers: N datagrams to each in turn
  *   --gro  of receive: the kernel merges datagrams of one sender (UDP_GRO)
  */
 #define _GNU_SOURCE
@@ -77,11 +78,14 @@ static int udp_socket(void) {
   return fd;
 }
 
-static void send_run(int fd, char *buffer, int size) {
-  int n = RUN_BYTES / size < 64 ? RUN_BYTES / size : 64;
+/* Sends a run, of what a message holds at most, to `to`, or to the peer of a connected socket. */
+static void send_run(int fd, char *buffer, int size, int at_most, struct sockaddr_in *to) {
+  int n = RUN_BYTES / size < at_most ? RUN_BYTES / size : at_most;
   union { char bytes[CMSG_SPACE(2)]; struct cmsghdr header; } control = {0};
   struct iovec piece = {buffer, (size_t)(n * size)};
   struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = &control, .msg_controllen = sizeof control};
+  message.msg_name = to;
+  message.msg_namelen = to == NULL ? 0 : sizeof *to;
   struct cmsghdr *header = CMSG_FIRSTHDR(&message);
   uint16_t segment = (uint16_t)size;
   header->cmsg_level = IPPROTO_UDP;
@@ -92,7 +96,7 @@ static void send_run(int fd, char *buffer, int size) {
   count((unsigned)n, (unsigned)(n * size));
 }
 
-static void send_all(const char *address, int port, int size, int peers, int gso) {
+static void send_all(const char *address, int port, int size, int peers, int gso, int run) {
   static char buffer[65536];
   struct sockaddr_in to[PEERS_MAX] = {0};
   struct mmsghdr messages[PEERS_MAX] = {0};
@@ -109,7 +113,8 @@ static void send_all(const char *address, int port, int size, int peers, int gso
   fflush(stdout);
   for (unsigned turn = 0;; turn++) {
     if (turn % 64 == 0 || gso) look_at_clock();
-    if (gso && peers == 1) send_run(fd, buffer, size);
+    if (gso && peers == 1) send_run(fd, buffer, size, 64, NULL);
+    else if (gso && run > 1) send_run(fd, buffer, size, run, &to[turn % (unsigned)peers]);
     else if (gso) {
       if (sendmmsg(fd, messages, (unsigned)peers, 0) < 0 && errno != ECONNREFUSED) fail("sendmmsg");
       count((unsigned)peers, (unsigned)(peers * size));
@@ -159,15 +164,16 @@ static void receive_all(int port, int peers, int gro) {
 }
 
 int main(int argc, char **argv) {
-  int gso = 0, gro = 0;
-  const struct option options[] = {{"gso", no_argument, &gso, 1}, {"gro", no_argument, &gro, 1}, {0}};
-  while (getopt_long(argc, argv, "", options, NULL) == 0) continue;
+  int gso = 0, gro = 0, run = 1;
+  const struct option options[] = {{"gso", no_argument, &gso, 1}, {"gro", no_argument, &gro, 1}, {"run", required_argument, NULL, 'r'}, {0}};
+  for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
+    if (c == 'r') run = atoi(optarg);
   char **rest = argv + optind;
   int given = argc - optind;
   if (given == 6 && strcmp(rest[0], "send") == 0) {
     seconds = atof(rest[5]);
     alarm(60);
-    send_all(rest[1], atoi(rest[2]), atoi(rest[3]), atoi(rest[4]), gso);
+    send_all(rest[1], atoi(rest[2]), atoi(rest[3]), atoi(rest[4]), gso, run);
   }
   if (given == 5 && strcmp(rest[0], "receive") == 0) {
     seconds = atof(rest[3]);

@@ -8,10 +8,12 @@ import { parseArgs } from "node:util";
 import { openUdp } from "../../src/udp/index.ts";
 
 const { values, positionals } = parseArgs({
-  options: { bun: { type: "boolean" }, single: { type: "boolean" } },
+  options: { bun: { type: "boolean" }, single: { type: "boolean" }, run: { type: "string", default: "1" } },
   allowPositionals: true,
 });
 const [mode, ...rest] = positionals;
+/** Datagrams to each of several peers in turn. */
+const run = Number(values.run);
 const segmentation = values.single !== true;
 const seconds = Number(mode === "send" ? rest[4] : rest[2]);
 /** Datagrams of one call: as many as UDP_SEGMENT takes. */
@@ -70,7 +72,7 @@ async function send(address: string, port: number, size: number, peers: number):
       return sendForEver(() => socket.sendMany(batch));
     }
     const socket = await Bun.udpSocket({});
-    const packets = ports.flatMap((to) => [datagram, to, address]);
+    const packets = ports.flatMap((to) => Array.from({ length: run }, () => [datagram, to, address])).flat();
     return sendForEver(() => socket.sendMany(packets));
   }
   if (peers === 1) {
@@ -81,6 +83,10 @@ async function send(address: string, port: number, size: number, peers: number):
   const socket = openUdp({ address: "0.0.0.0", segmentation });
   calls = () => socket.counters().sendCalls;
   const to = ports.map((each) => socket.endpoint(address, each));
+  if (run > 1) {
+    const each = batch.slice(0, run);
+    return sendForEver(() => to.reduce((sum, endpoint) => sum + socket.sendMany(each, endpoint), 0));
+  }
   return sendForEver(() => {
     for (const endpoint of to) socket.send(datagram, endpoint);
     return to.length;
