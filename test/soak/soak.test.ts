@@ -1,0 +1,40 @@
+/** The soak in short, and that it finds what it looks for. */
+import { expect, test } from "bun:test";
+import { describeWithTools } from "../support/privilege.ts";
+
+const SECONDS = 60_000;
+
+async function soak(...options: string[]): Promise<{ code: number; text: string }> {
+  const child = Bun.spawn([process.execPath, `${import.meta.dir}/soak.ts`, "--seconds", "40", ...options], {
+    stdin: "ignore",
+    stdout: "pipe",
+    stderr: "ignore",
+  });
+  const text = await child.stdout.text();
+  return { code: await child.exited, text };
+}
+
+describeWithTools("the soak", ["ip"], () => {
+  test(
+    "relays, with everything that happens meanwhile, and finds nothing wrong",
+    async () => {
+      const { code, text } = await soak("--frames", "60000", "--epoch", "20000");
+      expect(text).toContain("Nothing was wrong.");
+      expect(code).toBe(0);
+    },
+    SECONDS,
+  );
+
+  const plants = { loss: " lost", reorder: "reordered", duplicate: "duplicated", damage: "damaged" };
+  for (const [plant, word] of Object.entries(plants)) {
+    test(
+      `finds one frame of 5,000 that is planted: ${plant}`,
+      async () => {
+        const { code, text } = await soak("--frames", "20000", "--calm", "--plant", plant);
+        expect(text).toMatch(new RegExp(`Wrong: by relay\\(\\): \\d+ ?${word}`));
+        expect(code).toBe(1);
+      },
+      SECONDS,
+    );
+  }
+});
