@@ -24,14 +24,19 @@ export interface Verdict {
   readonly complaints: readonly string[];
 }
 
-/** All cases of a scenario that made these calls: the n-th of each kind with each errno, and from the n-th on with one. */
+/** The calls of a kind that fail with each errno; those behind them take turns, for they are the same calls again. */
+const WITH_ALL = 5;
+
+/** All cases of a scenario that made these calls: each call of each kind fails, once, and some with all that follow. */
 export function casesOf(calls: readonly { kind: Kind; count: number }[]): Case[] {
   return calls.flatMap(({ kind, count }) =>
     Array.from({ length: count }, (_, i) => i + 1).flatMap((nth) => {
-      const errnos = plausibleErrnos(kind.name);
+      const all = plausibleErrnos(kind.name);
+      const errnos = all.filter((_, i) => nth <= WITH_ALL || nth % all.length === i);
       const once = errnos.map((errno): Case => ({ kind, nth, errno, sticky: false }));
       // What a signal interrupts, or would have to wait, does not fail for ever.
-      const lasting = errnos.slice(0, 1).filter((errno) => errno !== "EINTR" && errno !== "EAGAIN");
+      const lasting = all.slice(0, 1).filter((errno) => errno !== "EINTR" && errno !== "EAGAIN");
+      if (nth > WITH_ALL && nth % WITH_ALL !== 0) return once;
       return [...once, ...lasting.map((errno): Case => ({ kind, nth, errno, sticky: true }))];
     }),
   );

@@ -44,9 +44,9 @@ const fdsUsedUp: readonly Errno[] = ["EMFILE", "ENFILE", "ENOMEM"];
 const noMemory: readonly Errno[] = ["ENOMEM", "ENOBUFS"];
 
 const unreachable: readonly Errno[] = [
+  "EPERM",
   "ENOBUFS",
   "ENOMEM",
-  "EPERM",
   "ENETUNREACH",
   "EHOSTUNREACH",
   "EMSGSIZE",

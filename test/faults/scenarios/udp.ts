@@ -1,5 +1,5 @@
 /** The sockets of bun-tuntap/udp. */
-import { TunTapError } from "../../../src/index.ts";
+import type { TunTapError } from "../../../src/index.ts";
 import { openUdp, type UdpSocket } from "../../../src/udp/index.ts";
 import { Broken, Ended, pause, type Scenario } from "../scenario.ts";
 
@@ -26,11 +26,12 @@ const echoed: Scenario = {
   name: "UDP: send datagrams, and have them back",
   async run({ other }) {
     let reason: TunTapError | undefined;
+    let refusal: unknown;
     const close = (_socket: UdpSocket, why?: TunTapError): void => {
       reason ??= why;
     };
     const error = (_socket: UdpSocket, told: TunTapError): void => {
-      if (!(told instanceof TunTapError)) throw told;
+      refusal = told;
     };
     using server = openUdp({
       address,
@@ -50,11 +51,15 @@ const echoed: Scenario = {
         back += frames.length;
       },
     });
-    await sendUntil(
+    const echoed = sendUntil(
       client,
       () => reason,
       () => back > 0,
     );
+    // What goes on being refused is told, and does not arrive.
+    await echoed.catch((silence) => {
+      throw refusal ?? silence;
+    });
     openUdp({ address, netns: other }).close();
   },
 };
