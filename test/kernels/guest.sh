@@ -37,7 +37,9 @@ mount -t hostfs -o /modules none /tmp/project/node_modules
 cd /tmp/project || halt
 ip link set lo up
 
-export BUN_TUNTAP_FLOOD_FRAMES="$FLOOD" BUN_TUNTAP_OFFLOAD_MB=2 PATH="$(dirname "$BUN"):$PATH"
+mkdir /run/bin
+ln -s "$BUN" /run/bin/bun
+export BUN_TUNTAP_FLOOD_FRAMES="$FLOOD" BUN_TUNTAP_OFFLOAD_MB=2 PATH="/run/bin:$PATH"
 uname -r >/run/out/uname
 n=0
 while read -r test; do

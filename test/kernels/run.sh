@@ -6,7 +6,8 @@
 #
 # A TEST is a file, or a folder: all files in it that make interfaces, without a few that are long and show nothing new
 # here. Each file gets a Bun of its own. Logs, JUnit reports and table.md go to $OUT (default: a folder that is named at
-# the end). Exits with 1 if a test failed, and with 77 if a kernel or Bun's program cannot be had.
+# the end). Exits with 1 if a test failed, and with 77 if a kernel or Bun's program cannot be had. $BUN is Bun's program
+# if `bun` is not, $KERNEL_SECONDS the time for one kernel, BUN_TUNTAP_FLOOD_FRAMES the length of a flood (20,000).
 #
 # What is downloaded is unpacked in a folder of its own, and nothing is installed. The guest sees the machine's files
 # read-only, as hostfs; all that it writes is in its own tmpfs and in $OUT. It has no network to the outside.
@@ -34,7 +35,7 @@ cannot() { echo "Cannot have $1: $2"; exit 77; }
 
 [ "$(id -u)" -eq 0 ] && [ "$(uname -m)" = x86_64 ] || cannot "other kernels" "needs root on x86-64"
 command -v apt-get >/dev/null || cannot "other kernels" "needs Debian's apt-get"
-bun=$(bun -p process.execPath) || cannot Bun "no bun in PATH"
+bun=${BUN:-$(bun -p process.execPath)} || cannot Bun "no bun in PATH, and no \$BUN"
 
 # The mirror that this machine is configured with.
 mirror() {
@@ -82,6 +83,7 @@ files() {
 boot() {
   local root=$work/$1
   mkdir -p "$out/$1"
+  rm -f "$out/$1"/{uname,*.xml,*.status,*.log}
   files >"$out/$1/tests"
   timeout -s KILL "$seconds" unshare --mount --pid --fork --kill-child sh -ec '
     root=$1 project=$2 modules=$3 out=$4 bun=$5 flood=$6
@@ -98,12 +100,12 @@ boot() {
       root=none rootfstype=hostfs rootflags=/host ro con=null con0=null,fd:1 con1=null init="$7" BUN="$bun" FLOOD="$flood"
   ' sh "$root" "$work/project" "$top/node_modules" "$out/$1" "$bun" "${BUN_TUNTAP_FLOOD_FRAMES:-20000}" "$here/guest.sh" \
     </dev/null >"$out/$1/console" 2>&1 || true
-  tail -n 1 "$out/$1/console"
+  [ -s "$out/$1/uname" ] || { tail -n 5 "$out/$1/console"; cannot "$1's kernel" "it does not start here"; }
 }
 
 uri=$(mirror) && [ -n "$uri" ] || cannot "a kernel" "apt knows no Debian mirror"
 mkdir "$work/project"
-(cd "$top" && git ls-files -z --cached --others --exclude-standard | xargs -0 tar -c --ignore-failed-read) | tar -x -C "$work/project"
+(cd "$top" && git ls-files -z --cached --others --exclude-standard | tar -c --null --files-from=- --ignore-failed-read) | tar -x -C "$work/project"
 for release in "${releases[@]}"; do
   unpack "$release" || cannot "$release's kernel" "its package cannot be downloaded"
   echo "== $release"
@@ -111,4 +113,4 @@ for release in "${releases[@]}"; do
   rm -rf --one-file-system "${work:?}/$release"
 done
 echo "Reports are in $out"
-exec "$bun" "$here/table.ts" "$out" "${releases[@]}"
+"$bun" "$here/table.ts" "$out" "${releases[@]}"

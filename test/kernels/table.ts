@@ -62,7 +62,9 @@ function reasonOf(name: string): string {
   return /\[skipped: (.*?)\]/.exec(name)?.[1] ?? name;
 }
 
-function cell({ cases, finished }: Suite): string {
+function cell(suite: Suite | undefined): string {
+  if (suite === undefined) return "not run";
+  const { cases, finished } = suite;
   const count = (wanted: Case["result"]) => cases.filter(({ result }) => result === wanted).length;
   if (cases.length === 0) return "did not finish";
   return `${count("pass")} / ${count("fail")} / ${count("skip")}${finished ? "" : ", an error beside"}`;
@@ -70,14 +72,16 @@ function cell({ cases, finished }: Suite): string {
 
 /** The table as Markdown. */
 export function render(kernels: readonly Kernel[]): string {
-  const names = kernels[0]?.suites.map(({ suite }) => suite) ?? [];
+  const names = new Set(kernels.flatMap(({ suites }) => suites.map(({ suite }) => suite)));
   const row = (cells: readonly string[]) => `| ${cells.join(" | ")} |`;
   const lines = [
     "Passed / failed / skipped:",
     "",
     row(["", ...kernels.map(({ version }) => version)]),
     row(["---", ...kernels.map(() => "---")]),
-    ...names.map((name, i) => row([`${name}`, ...kernels.map(({ suites }) => cell(suites[i] as Suite))])),
+    ...[...names].map((name) =>
+      row([name, ...kernels.map(({ suites }) => cell(suites.find((each) => each.suite === name)))]),
+    ),
   ];
   for (const result of ["skip", "fail"] as const) {
     for (const { version, suites } of kernels) {

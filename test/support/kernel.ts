@@ -1,7 +1,6 @@
 /** The features of newer kernels that tests ask for, each probed once, and how a test without its feature skips in sight. */
 import { test } from "bun:test";
-import { readFileSync } from "node:fs";
-import { openTun } from "../../src/index.ts";
+import { openTap, openTun } from "../../src/index.ts";
 import { describeUnless, missing, skipIsFailure } from "./privilege.ts";
 import { run } from "./system.ts";
 
@@ -34,10 +33,18 @@ const features: Record<KernelFeature, Feature> = {
       return Bun.spawnSync(["python3", "-c", `from socket import *; ${call}`]).exitCode === 0;
     },
   },
-  /** sk_attach_filter() asks sock_kmalloc() for the whole program, and 8 bytes an instruction are not all it needs. */
+  /** A filter's memory counts against net.core.optmem_max, 20480 bytes by default before Linux 6.8 (net/core/filter.c). */
   longFilter: {
-    needs: "net.core.optmem_max above 20480 bytes (the default from Linux 6.8)",
-    probe: () => Number(readFileSync("/proc/sys/net/core/optmem_max", "latin1")) > 20_480,
+    needs: "room for a filter of 4096 instructions in net.core.optmem_max (the default from Linux 6.8)",
+    probe() {
+      using tap = openTap();
+      try {
+        tap.attachFilter([...Array.from({ length: 4095 }, () => [0, 0, 0, 0]), [6, 0, 0, 0xffff]]);
+        return true;
+      } catch {
+        return false;
+      }
+    },
   },
   /** net/core/dev.c, dev_change_name(). */
   liveRename: {
