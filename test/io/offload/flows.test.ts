@@ -150,6 +150,19 @@ describe("the kernel stops in the middle of several flows", () => {
     expect(kept).toEqual([frames[1] as Uint8Array]);
   });
 
+  test("again and again: what was left over the last time is not kept this time", () => {
+    const state = new SendState();
+    const frames = many(3, 3);
+    const bare = makePacket({ ...plainFields, hosts: [7, 8] }, new Uint8Array());
+    for (let turn = 0; turn < 3; turn++) {
+      expect(state.send(frames, false, { errors: [EAGAIN] }).kept).toEqual([]);
+      // Alone, between packets that wait.
+      const { writes, kept } = state.send(frames.toSpliced(1, 0, bare), false, { errors: [0, 0, EAGAIN] });
+      expect(receive(writes, false)).toEqual([bare, ...[0, 3, 6].map((at) => frames[at] as Uint8Array)]);
+      expect(kept).toEqual([1, 2, 4, 5].map((at) => frames[at]) as Uint8Array[]);
+    }
+  });
+
   test("nothing is kept where nothing was written", () => {
     const { given, pending, kept } = new SendState().send(many(3, 3), false, { errors: [EAGAIN] });
     expect([given - pending, kept]).toEqual([0, []]);

@@ -24,6 +24,12 @@ for (const [at, { ethernet, header, frame, packets }] of (golden as Golden[]).en
   await write("merge", `golden-${at}`, [link, 0, 0, 0], ...steps);
 }
 for (const link of [0, 1]) {
+  // All four flows in turns, packet by packet; written, refused as one for want of memory, and stopped in between.
+  const inTurns = Array.from({ length: 24 }, (_, at) => [0x80 | (at % 4), 0, 100]);
+  await write("merge", `in-turns-${link}`, [link, 0, 0, 0], ...inTurns);
+  await write("merge", `in-turns-no-memory-${link}`, [link, 0, 201, 0], ...inTurns);
+  for (let full = 1; full < 5; full++)
+    await write("merge", `in-turns-stopped-${link}-${full}`, [link, 0, 0, full], ...inTurns);
   for (let flow = 0; flow < 4; flow++) {
     // Six packets of 100 bytes, then one of 50 with PSH; more than 64 KiB; more than the most there may be in one.
     await write(

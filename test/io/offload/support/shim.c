@@ -128,7 +128,7 @@ int shim_send(u8 *state, const u8 *frames, const int *frame_lengths, int count, 
 	memcpy(report + 6, tx->refusals, (size)tx->refused * sizeof *tx->refusals);
 	tx->refused = 0;
 	if (report[4])
-		tx_keep(state, written, written_lengths + written_count);
+		report[4] = tx_keep(state, written, written_lengths + written_count);
 	return written_count;
 }
 
