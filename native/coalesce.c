@@ -262,8 +262,10 @@ static int take_other(int fd, struct sending *tx, const u8 *frame, int length, i
 		return r;
 	run = flows_open(flows, key);
 	run_begin(run, frame, length, &p);
-	run_add(run, &tx->window, frame, length);
-	return 0;
+	if (run_extend(run, &tx->window, frame, &none, &length, 1))
+		return 0;
+	flows_remove(flows, flows->open - 1);
+	return write_alone(fd, tx, frame, length);
 }
 
 /*

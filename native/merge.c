@@ -39,14 +39,6 @@ struct run {
 	u8 mask[HEADERS_PADDED];
 };
 
-/* Whether the checksums are right; an IPv4 header is one without options. */
-static int is_sound(const u8 *f, int n, const struct parts *p)
-{
-	int length = n - p->transport;
-	u32 ip_sum = p->version == 4 ? add(0, f + p->ip, 20) : 0xffff, sum = add(pseudo(f, p, length), f + p->transport, length);
-	return FOLD(ip_sum) == 0xffff && FOLD(sum) == 0xffff;
-}
-
 /* Whether an IP header is complete without options or extension headers. */
 static int is_plain_ip(const struct parts *p) { return p->transport == p->ip + (p->version == 4 ? 20 : 40); }
 
@@ -58,7 +50,7 @@ static int has_right_length(const u8 *f, int n, const struct parts *p)
 	return p->version == 4 ? (int)get16(f + p->ip + 2) == n - p->ip : (int)get16(f + p->ip + 4) == n - p->ip - 40;
 }
 
-/* Whether a packet may be merged with others: nothing about it is unusual, and its checksums are right. */
+/* Whether a packet may be merged with others, if its checksums are right: nothing about it is unusual. */
 static int is_candidate(const u8 *f, int n, const struct parts *p)
 {
 	const u8 *t = f + p->transport;
@@ -69,7 +61,7 @@ static int is_candidate(const u8 *f, int n, const struct parts *p)
 			return 0;
 	} else if ((int)get16(t + 4) != n - p->transport || !get16(t + 6))
 		return 0;
-	return is_sound(f, n, p);
+	return 1;
 }
 
 /*
@@ -136,7 +128,7 @@ static int same_headers(const struct run *r, const u8 *f, int n)
 	return 1;
 }
 
-/* Begins a run with a candidate of `n` bytes, to be added. */
+/* Begins a run with a candidate of `n` bytes. run_extend() takes it in, unless its checksums are wrong. */
 static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p)
 {
 	const u8 *ip = f + p->ip;
@@ -156,15 +148,6 @@ static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p)
 	r->pseudo_sum = pseudo(f, p, 0);
 }
 
-/* Whether identification, length and checksum of an IPv4 header are right for the next packet of a run. */
-static int next_ipv4(const struct run *r, const u8 *ip, int length)
-{
-	u32 sum = r->ip_sum + LOAD16(ip + 2) + LOAD16(ip + 4) + LOAD16(ip + 10);
-	if (!(ip[6] & 0x40) && get16(ip + 4) != ((r->id + (u32)r->count) & 0xffff))
-		return 0;
-	return LOAD16(ip + 2) == SWAP16(length) && FOLD(sum) == 0xffff;
-}
-
 /* Whether what differs from packet to packet is right for the next one of a run, whose segment has `segment` bytes. */
 static int continues(const struct run *r, const u8 *f, int segment)
 {
@@ -172,7 +155,12 @@ static int continues(const struct run *r, const u8 *f, int segment)
 	int headers = r->p.transport - r->p.ip;
 	u32 length = SWAP16(segment), sum = r->pseudo_sum + length;
 	if (r->p.version == 4) {
-		if (!next_ipv4(r, ip, headers + segment))
+		u32 total = (u32)(headers + segment), ip_sum;
+		total = SWAP16(total);
+		ip_sum = r->ip_sum + total + LOAD16(ip + 4) + LOAD16(ip + 10);
+		if (LOAD16(ip + 2) != total || FOLD(ip_sum) != 0xffff)
+			return 0;
+		if (!(ip[6] & 0x40) && get16(ip + 4) != ((r->id + (u32)r->count) & 0xffff))
 			return 0;
 	} else if (LOAD16(ip + 4) != length)
 		return 0;
@@ -185,26 +173,6 @@ static int continues(const struct run *r, const u8 *f, int segment)
 	return FOLD(sum) == 0xffff;
 }
 
-/* Takes in a candidate that begins the run or continues it. */
-static void run_add(struct run *r, struct window *w, const u8 *f, int n)
-{
-	int body = n - r->p.payload, i = w->count++;
-	struct iovec *piece = &w->pieces[1 + i];
-	piece->base = (void *)(f + r->p.payload);
-	piece->length = (size)body;
-	w->next[i] = 0;
-	if (r->count++)
-		w->next[r->end] = i;
-	else
-		r->begin = i;
-	r->end = i;
-	r->total += body;
-	r->room -= body;
-	r->next += (u32)body;
-	if (body < r->size || r->count >= r->most || (r->p.protocol == IP_TCP && (f[r->p.transport + 13] & TH_PSH)))
-		r->room = 0;
-}
-
 /*
  * Takes in packets for as long as each is a candidate that goes on where the
  * run ends, and the window has room. Returns how many. Their headers are
@@ -212,8 +180,8 @@ static void run_add(struct run *r, struct window *w, const u8 *f, int n)
  */
 static int run_extend(struct run *r, struct window *w, const u8 *base, const int *offsets, const int *lengths, int count)
 {
-	int i;
-	for (i = 0; i < count && w->count < WINDOW; i++) {
+	int i, at = w->count;
+	for (i = 0; i < count && at < WINDOW; i++, at++) {
 		const u8 *f = base + offsets[i];
 		int body = lengths[i] - r->p.payload;
 		/* A packet that is longer than the first one is no part of the run. */
@@ -221,8 +189,21 @@ static int run_extend(struct run *r, struct window *w, const u8 *base, const int
 			break;
 		if (!continues(r, f, lengths[i] - r->p.transport))
 			break;
-		run_add(r, w, f, lengths[i]);
+		w->pieces[1 + at].base = (void *)(f + r->p.payload);
+		w->pieces[1 + at].length = (size)body;
+		w->next[at] = 0;
+		if (r->count++)
+			w->next[r->end] = at;
+		else
+			r->begin = at;
+		r->end = at;
+		r->total += body;
+		r->room -= body;
+		r->next += (u32)body;
+		if (body < r->size || r->count >= r->most || (r->p.protocol == IP_TCP && (f[r->p.transport + 13] & TH_PSH)))
+			r->room = 0;
 	}
+	w->count = at;
 	return i;
 }
 
