@@ -12,6 +12,8 @@ function compile() {
       flags: ["-nostdlib"],
       symbols: {
         kernel_send_state: { args: [], returns: "i32" },
+        kernel_receive: { args: ["ptr", "ptr", "i32", "i32", "ptr", "i32", "ptr", "i32", "i32"], returns: "i32" },
+        kernel_taken: { args: [], returns: "i32" },
         kernel_send: { args: ["ptr", "i32", "ptr", "ptr", "ptr", "i32", "ptr", "i32", "ptr"], returns: "i32" },
       },
     }).symbols;
@@ -82,4 +84,66 @@ export function send(
   });
   const done = result < 0 ? pushed - pending : pushed;
   return { result: Math.min(result, 0), done, messages, calls, segmentMax: max, icmp, refusals };
+}
+
+/** A message that waits in the kernel; `bytes` below 0 is the error that a call meets. */
+export interface Waiting {
+  readonly bytes: number;
+  /** Bytes of each datagram that it was merged of; 0 if it is one. */
+  readonly segment?: number;
+  readonly port?: number;
+  readonly flags?: number;
+}
+
+/** A message as native/udp_receive.c describes it. */
+export interface Received {
+  readonly offset: number;
+  readonly bytes: number;
+  readonly segment: number;
+  /** The number that its sender is kept under. */
+  readonly peer: number;
+  readonly isNew: boolean;
+  /** The bytes at its place, which are all the number of the message, from 1 on. */
+  readonly content: Set<number>;
+}
+
+/** A socket's receiving side. */
+export class Receiving {
+  readonly #state = new Uint8Array(symbols.kernel_send_state());
+  readonly #slab: Uint8Array;
+
+  constructor(room: number) {
+    this.#slab = new Uint8Array(room);
+  }
+
+  get counters(): { lost: number; truncated: number; icmp: number } {
+    const [, , , lost = 0, truncated = 0, icmp = 0] = new Uint32Array(this.#state.buffer, 0, 6);
+    return { lost, truncated, icmp };
+  }
+
+  /** Reads; returns the messages, or the -errno, and how many of those that waited were taken. */
+  read(messages: readonly Waiting[], limit = 1024, lost = 0): { result: number; received: Received[]; taken: number } {
+    const records = new Int32Array(4 * 1024);
+    const flat = Int32Array.of(
+      ...messages.flatMap(({ bytes, segment = 0, port = 9, flags = 0 }) => [bytes, segment, port, flags]),
+      0,
+    );
+    const result = symbols.kernel_receive(
+      this.#state,
+      this.#slab,
+      8,
+      this.#slab.length,
+      records,
+      limit,
+      flat,
+      messages.length,
+      lost,
+    );
+    const received = Array.from({ length: Math.max(0, result) }, (_, i) => {
+      const [offset = 0, bytes = 0, segment = 0, peer = 0] = records.subarray(4 * i);
+      const content = new Set(this.#slab.subarray(offset, offset + bytes));
+      return { offset, bytes, segment, peer: peer & 0xffff, isNew: peer > 0xffff, content };
+    });
+    return { result, received, taken: symbols.kernel_taken() };
+  }
 }

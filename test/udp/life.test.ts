@@ -225,6 +225,21 @@ describePrivileged("the life of a UDP socket", () => {
     expect([stdout, stderr]).toEqual(["true\n", ""]);
   });
 
+  test("a Worker that is terminated leaves no socket", () => {
+    const { stdout, stderr } = runScript(`
+      import { readdirSync, readlinkSync } from "node:fs";
+      const sockets = () => readdirSync("/proc/self/fd").filter((fd) => { try { return readlinkSync("/proc/self/fd/" + fd).startsWith("socket:"); } catch { return false; } }).length;
+      const before = sockets();
+      const worker = new Worker("${import.meta.dir}/worker.ts");
+      await new Promise((resolve) => worker.addEventListener("message", resolve));
+      const during = sockets() - before;
+      worker.terminate();
+      for (let i = 0; i < 200 && sockets() > before; i++) await Bun.sleep(10);
+      console.log(during >= 1, sockets() - before);
+      process.exit(0);`);
+    expect([stdout, stderr]).toEqual(["true 0\n", ""]);
+  });
+
   test("keeps the process alive, and does not after unref()", () => {
     const ended = (code: string): unknown =>
       runScript(`import { openUdp } from "${import.meta.dir}/../../src/udp/index.ts"; ${code}`);
