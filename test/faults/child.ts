@@ -7,14 +7,14 @@
  */
 import "../support/preload.ts";
 import { mkdtempSync, rmSync } from "node:fs";
-import { TunTapError } from "../../src/index.ts";
 import { currentWaker } from "../../src/io/reactor.ts";
 import { run } from "../support/system.ts";
 import { type Case, casesOf, type Verdict } from "./cases.ts";
 import { type Errno, errnos } from "./errnos.ts";
 import { begin, counted, end, type Kind, resume, spare, suspend } from "./injection.ts";
 import { Bystander, mappings, resources, settledDifference, waitingThread } from "./judge.ts";
-import { Ended, type Scenario, type World } from "./scenario.ts";
+import { tryOnce, uncaught } from "./outcome.ts";
+import type { Scenario, World } from "./scenario.ts";
 import { scenarios } from "./scenarios/index.ts";
 
 /** What the child is asked to do. */
@@ -50,36 +50,8 @@ function isOfWaiting({ kind }: { kind: Kind }): boolean {
   return /^(epoll|eventfd|io_|pthread|poll|read|write)/.test(kind.name);
 }
 
-const HANG_MS = 8000;
-
-const uncaught: string[] = [];
-for (const event of ["uncaughtException", "unhandledRejection"] as const) {
-  process.on(event, (error: unknown) => {
-    uncaught.push(`${event}: ${error instanceof Error ? (error.stack ?? error.message) : Bun.inspect(error)}`);
-  });
-}
-
 function say(progress: Progress): void {
   process.stdout.write(`${JSON.stringify(progress)}\n`);
-}
-
-/** What came of a run: an outcome, and what must not be. */
-async function tryOnce(scenario: Scenario, world: World): Promise<{ outcome: string; complaints: string[] }> {
-  let timer: Timer | undefined;
-  const hung = new Promise<string>((resolve) => {
-    timer = setTimeout(() => resolve("hung"), HANG_MS);
-  });
-  const ran = scenario.run(world).then(() => "went on", explain);
-  const outcome = await Promise.race([ran, hung]);
-  clearTimeout(timer);
-  const isFine = /^(went on|(ended: )?[A-Z][A-Z0-9_]+)$/.test(outcome);
-  return { outcome: isFine ? outcome : "broken", complaints: isFine ? [] : [outcome] };
-}
-
-function explain(error: unknown): string {
-  if (error instanceof TunTapError) return error.code;
-  if (error instanceof Ended && error.reason !== undefined) return `ended: ${error.reason.code}`;
-  return `untyped: ${error instanceof Error ? (error.stack ?? error.message) : Bun.inspect(error)}`;
 }
 
 /** What is left after a run, and should not be. */

@@ -118,12 +118,10 @@ const openNeighbour: Disturbance = async (_a, _b, counts) => {
 
 const all: readonly Disturbance[] = [rename, changeMtu, workInWorker, observe, captureAll, openNeighbour, flap];
 
-const PAUSE_MS = 100;
-
-/** Goes on until `isOver`, one after another, in random order; throws {@link Wrong}. */
-export async function disturb(a: Tap, b: Tap, counts: Counts, isOver: () => boolean): Promise<void> {
+/** Goes on until `isOver`, one after another, in random order, `pauseMs` apart; throws {@link Wrong}. */
+export async function disturb(a: Tap, b: Tap, counts: Counts, pauseMs: number, isOver: () => boolean): Promise<void> {
   while (!isOver()) {
     await all[Math.floor(Math.random() * all.length)]?.(a, b, counts);
-    await Bun.sleep(PAUSE_MS);
+    await Bun.sleep(pauseMs);
   }
 }

@@ -3,6 +3,8 @@ import { readdirSync, readFileSync } from "node:fs";
 
 export interface Health {
   readonly seconds: number;
+  /** Workers that have come and gone. */
+  readonly workers: number;
   readonly fds: number;
   readonly mappings: number;
   /** Bytes. */
@@ -10,10 +12,11 @@ export interface Health {
 }
 
 /** Looks after a collection, at a moment when nothing is open that is not always open. */
-export function healthAt(seconds: number): Health {
+export function healthAt(seconds: number, workers: number): Health {
   Bun.gc(true);
   return {
     seconds,
+    workers,
     fds: readdirSync("/proc/self/fd").length,
     mappings: readFileSync("/proc/self/maps", "latin1").split("\n").length - 1,
     rss: process.memoryUsage.rss(),

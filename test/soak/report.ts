@@ -38,7 +38,10 @@ export function report({ epochs, samples, counts, complaints, seconds, isOver }:
   const arrived = sum(epochs, both("arrived"));
   const refused = sum(epochs, (epoch) => epoch.refused);
   const [first, last] = [samples[Math.floor(samples.length / 3)], samples.at(-1)];
-  const mib = (bytes = 0): string => `${(bytes / 2 ** 20).toFixed(1)} MiB`;
+  const ended = (last?.workers ?? 0) - (first?.workers ?? 0);
+  const each = (member: "fds" | "mappings" | "rss"): number =>
+    ended === 0 ? 0 : ((last?.[member] ?? 0) - (first?.[member] ?? 0)) / ended;
+  const mib = (bytes = 0): string => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
   const { workers, captures, observers, neighbours, flaps, renames, mtuChanges } = counts;
   return [
     "# Soak",
@@ -61,11 +64,11 @@ export function report({ epochs, samples, counts, complaints, seconds, isOver }:
       return `| ${way} | ${group.length} | ${frames} | ${rate} |`;
     }),
     "",
-    "| | After a third | At the end | Growth an hour, of the last two thirds |",
-    "| --- | --: | --: | --: |",
-    `| File descriptors | ${first?.fds} | ${last?.fds} | ${slopeOf(samples, "fds").toFixed(1)} |`,
-    `| Mappings | ${first?.mappings} | ${last?.mappings} | ${slopeOf(samples, "mappings").toFixed(0)} |`,
-    `| Resident memory | ${mib(first?.rss)} | ${mib(last?.rss)} | ${mib(slopeOf(samples, "rss"))} |`,
+    "| | After a third | At the end | Growth an hour, of the last two thirds | For each Worker that ended |",
+    "| --- | --: | --: | --: | --: |",
+    `| File descriptors | ${first?.fds} | ${last?.fds} | ${slopeOf(samples, "fds").toFixed(1)} | ${each("fds").toFixed(1)} |`,
+    `| Mappings | ${first?.mappings} | ${last?.mappings} | ${slopeOf(samples, "mappings").toFixed(0)} | ${each("mappings").toFixed(1)} |`,
+    `| Resident memory | ${mib(first?.rss)} | ${mib(last?.rss)} | ${mib(slopeOf(samples, "rss"))} | ${mib(each("rss"))} |`,
     "",
     complaints.length === 0 ? "Nothing was wrong." : `Wrong: ${complaints.join("; ")}`,
     "",

@@ -5,7 +5,9 @@
  * sequence, content, and that every lost one was refused because its interface
  * was down. See CONTRIBUTING.md.
  *
- *     sudo bun test/soak/soak.ts [--seconds N] [--frames N] [--epoch N] [--calm] [--plant FAULT] [--write FILE]
+ * `--pause` is how many milliseconds there are between two disturbances.
+ *
+ *     sudo bun test/soak/soak.ts [--seconds N] [--frames N] [--epoch N] [--pause MS] [--calm] [--plant FAULT] [--write FILE]
  */
 import "../support/preload.ts";
 import { parseArgs } from "node:util";
@@ -22,6 +24,7 @@ const { values } = parseArgs({
     seconds: { type: "string", default: "60" },
     frames: { type: "string", default: "Infinity" },
     epoch: { type: "string", default: "1000000" },
+    pause: { type: "string", default: "100" },
     calm: { type: "boolean", default: false },
     plant: { type: "string" },
     write: { type: "string" },
@@ -60,7 +63,7 @@ async function epoch(number: number, count: number, passing: Passing, counts: Co
   const both = Promise.all([there, back]).finally(() => {
     isOver = true;
   });
-  const disturbing = values.calm ? undefined : disturb(a, b, counts, () => isOver);
+  const disturbing = values.calm ? undefined : disturb(a, b, counts, Number(values.pause), () => isOver);
   const [[forward, backward]] = await Promise.all([both, disturbing]);
   const refused = a.counters().refused + b.counters().refused;
   const overflowed = Number(a.stats().txDropped + b.stats().txDropped);
@@ -110,7 +113,7 @@ for (let number = 0; frames < limit.frames && secondsNow() < limit.seconds && co
   } catch (error) {
     complaints.push(error instanceof Wrong ? error.message : Bun.inspect(error));
   }
-  samples.push(healthAt(secondsNow()));
+  samples.push(healthAt(secondsNow(), counts.workers));
   const { fds, mappings, rss } = samples.at(-1) as Health;
   console.error(
     `${Math.round(secondsNow())} s: ${frames} frames, ${fds} fds, ${mappings} mappings, ${Math.round(rss / 2 ** 20)} MiB`,
