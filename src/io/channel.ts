@@ -230,7 +230,8 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       this.onWritable();
       if (this.sender.blocked) {
         this.sender.onWritable();
-        if (!this.sender.blocked) this.onDrain();
+        // What was kept may have found that the fd is of no use any more.
+        if (!this.sender.blocked && !this.closed) this.onDrain();
       }
     }
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0 && !this.closed) this.checkAlive();

@@ -150,6 +150,28 @@ describe("sendMany", () => {
     await waiting;
   });
 
+  test("an end that frames find which were kept rejects whoever waits", async () => {
+    const [ours, theirs] = socketPair(20_000);
+    using _ = ours;
+    const gone = systemError(-77, "write");
+    const endedBy = (): TunTapError => {
+      sender.end(() => gone);
+      return gone;
+    };
+    const sender: Sender<"other"> = new Sender(
+      ours.fd,
+      new MergingWriter(false, true),
+      { ...policy, endedBy },
+      { onWant: () => {} },
+    );
+    sender.sendMany(threeFlows());
+    const waiting = sender.whenWritable();
+    theirs[Symbol.dispose]();
+    sender.onWritable();
+    expect(sender.blocked).toBe(false);
+    expect(await waiting.catch((error: unknown) => error)).toBe(gone);
+  });
+
   test("frames that are kept and refused later are counted as refused, not as sent", () => {
     const [ours, theirs] = socketPair(20_000);
     using _ = ours;
