@@ -1,6 +1,8 @@
 export { adopt } from "./device/adopt.ts";
+export type { DeviceInterface, Queue } from "./device/interface-types.ts";
 export { openTap, openTun } from "./device/open.ts";
-export type { AdoptOptions, Device, DeviceOptions, Handlers, OpenOptions, Queue, Tap, Tun } from "./device/types.ts";
+export type { AdoptOptions, DeviceOptions, Handlers, OpenOptions } from "./device/option-types.ts";
+export type { Device, Tap, Tun } from "./device/types.ts";
 export type { TunTapErrorCode, TunTapErrorDetails } from "./errors.ts";
 export { TunTapError } from "./errors.ts";
 export { handOver, takeOver } from "./handover/index.ts";

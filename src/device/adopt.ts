@@ -8,8 +8,9 @@ import { IFF_DETACH_QUEUE, IFF_TAP, IFF_VNET_HDR } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
 import { deviceOf, openSocket } from "./assemble.ts";
 import type { TunTapDevice } from "./device.ts";
+import type { AdoptOptions, DeviceOptions } from "./option-types.ts";
 import { checkAdoptOptions } from "./options.ts";
-import type { AdoptOptions, DeviceOptions, Tap, Tun } from "./types.ts";
+import type { Tap, Tun } from "./types.ts";
 
 /**
  * Makes a device of an fd that is attached to a TUN or TAP interface already:

@@ -15,7 +15,7 @@ import * as tun from "../sys/tun.ts";
 import type { Attachment } from "./attachment.ts";
 import { apply, ownership, persistence, settings, withDefaults } from "./configure.ts";
 import type { TunTapDevice } from "./device.ts";
-import type { DeviceOptions, OpenOptions } from "./types.ts";
+import type { DeviceOptions, OpenOptions } from "./option-types.ts";
 
 /** An fd that is attached to an interface. */
 export interface Attached {

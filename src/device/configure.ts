@@ -20,7 +20,7 @@ import { parseRoute } from "../netlink/route.ts";
 import { tryOrUndefined, type Undo } from "../rollback.ts";
 import { IFF_ALLMULTI, IFF_PERSIST, IFF_PROMISC, IFF_UP } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
-import type { DeviceOptions } from "./types.ts";
+import type { DeviceOptions } from "./option-types.ts";
 
 /** A check of an option; the kind of an fd is not known before the kernel is asked. */
 export type Check = AnyCheck<Kind | undefined>;

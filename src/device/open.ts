@@ -14,8 +14,9 @@ import { openClone } from "../sys/netns.ts";
 import * as tun from "../sys/tun.ts";
 import { deviceOf, openSocket } from "./assemble.ts";
 import type { TunTapDevice } from "./device.ts";
+import type { OpenOptions } from "./option-types.ts";
 import { checkOpenOptions, DEFAULT_PATH } from "./options.ts";
-import type { OpenOptions, Tap, Tun } from "./types.ts";
+import type { Tap, Tun } from "./types.ts";
 
 /**
  * Opens a TUN interface, which carries IP packets.

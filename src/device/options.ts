@@ -4,7 +4,8 @@ import { boolean, checkOptions, handler, signal, text, wrong } from "../checks.t
 import { checkName, type Kind } from "../interface/checks.ts";
 import { checkNetns } from "../interface/namespace.ts";
 import { type Check, ownership, persistence, settings } from "./configure.ts";
-import type { AdoptOptions, Device, DeviceOptions, OpenOptions } from "./types.ts";
+import type { AdoptOptions, DeviceOptions, OpenOptions } from "./option-types.ts";
+import type { Device } from "./types.ts";
 
 /** The clone device, Documentation/networking/tuntap.rst section 2. */
 export const DEFAULT_PATH = "/dev/net/tun";

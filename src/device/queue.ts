@@ -3,7 +3,7 @@ import type { InterfaceClient } from "../interface/client.ts";
 import { native } from "../sys/native.ts";
 import { openClone } from "../sys/netns.ts";
 import * as tun from "../sys/tun.ts";
-import type { Queue } from "./types.ts";
+import type { Queue } from "./interface-types.ts";
 
 /**
  * One more queue of the interface, detached: until somebody reads it, no frame

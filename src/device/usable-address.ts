@@ -4,6 +4,7 @@ import { closedError } from "../io/failures.ts";
 import { formatAddress, parseAddress } from "../netlink/address.ts";
 import type { Address, AddressLike } from "../netlink/types.ts";
 import { EADDRINUSE, EADDRNOTAVAIL } from "../sys/constants.ts";
+import type { DeviceInterface } from "./interface-types.ts";
 import type { Device } from "./types.ts";
 
 /**
@@ -12,7 +13,7 @@ import type { Device } from "./types.ts";
  * @throws {TunTapError} as the last overload of {@link Device.addAddress} says
  */
 export async function untilUsable(
-  device: Device,
+  device: DeviceInterface & Pick<Device, "closeReason">,
   like: AddressLike,
   signal: AbortSignal | undefined,
 ): Promise<Address> {

@@ -1,6 +1,7 @@
 /** A device goes from one process to another: its fd travels over a Unix socket (unix(7), SCM_RIGHTS). */
 
-import type { AdoptOptions, Device, Tap, Tun } from "../device/types.ts";
+import type { AdoptOptions } from "../device/option-types.ts";
+import type { Device, Tap, Tun } from "../device/types.ts";
 import { lazy } from "../lazy.ts";
 import type { HandOverOptions, Peer } from "./types.ts";
 

@@ -2,8 +2,9 @@
 
 import { type Check, checkOptions, handler, integer, signal, wrong } from "../checks.ts";
 import { adopt } from "../device/adopt.ts";
+import type { AdoptOptions } from "../device/option-types.ts";
 import { checkAdoptOptions } from "../device/options.ts";
-import type { AdoptOptions, Device, Tap, Tun } from "../device/types.ts";
+import type { Device, Tap, Tun } from "../device/types.ts";
 import { TunTapError } from "../errors.ts";
 import { withHint } from "../hints.ts";
 import { closedError } from "../io/failures.ts";

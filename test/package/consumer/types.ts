@@ -26,6 +26,7 @@ import {
   adopt,
   type Device,
   type DeviceCounters,
+  type DeviceInterface,
   type DeviceOptions,
   type FrameObserver,
   type FrameSource,
@@ -250,6 +251,7 @@ export const filter: TxFilterOptions = { allMulticast: true, broadcast: false };
 export const offload: OffloadOptions = { raw: true, udp: false };
 export const handOverOptions: HandOverOptions = { path: "@app", allow: ({ uid }) => uid === 0 };
 export const flags = (info: InterfaceInfo): LinkFlags => info;
+export const interfaceOf = (device: Tun | Tap): DeviceInterface => device;
 export type Probed = ProbedBun | ProbedNode | ProbedShim | ProbedSystem | ProbedUser | ProbedWaker;
 export type Probe = ProbeCheck | ProbeFacts | ProbeFailure | ProbeGroup | ProbeTrial | Probed;
 export const tag: VlanTag = { vid: 5 };
