@@ -20,7 +20,7 @@ import { describeWithTools } from "../support/privilege.ts";
 import { interfaceNames, openFds, quietIPv6, run, until } from "../support/system.ts";
 import { failure, OtherEnd, place, python } from "./support.ts";
 
-const soon = (): AbortSignal => AbortSignal.timeout(5000);
+const soon = (): AbortSignal => AbortSignal.timeout(30_000);
 
 describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
   beforeAll(() => {

@@ -14,8 +14,9 @@ def address(path):
 
 def connected(path):
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(10)
+    # With a time limit, a queue of connections that is full would be EAGAIN (unix(7)).
     s.connect(address(path))
+    s.settimeout(10)
     return s
 
 def take(path):

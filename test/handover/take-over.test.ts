@@ -7,7 +7,7 @@ import { describeWithTools } from "../support/privilege.ts";
 import { interfaceNames, openFds, quietIPv6 } from "../support/system.ts";
 import { failure, OtherEnd, place } from "./support.ts";
 
-const soon = (): AbortSignal => AbortSignal.timeout(5000);
+const soon = (): AbortSignal => AbortSignal.timeout(30_000);
 
 describeWithTools("takeOver()", ["python3", "ip"], () => {
   beforeAll(() => {

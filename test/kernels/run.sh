@@ -41,7 +41,7 @@ bun=${BUN:-$(bun -p process.execPath)} || cannot Bun "no bun in PATH, and no \$B
 mirror() {
   mkdir -p "$work/lists/partial"
   local own=(-o "Dir::State::Lists=$work/lists" -o APT::Sandbox::User=root)
-  apt-get update -qq "${own[@]}" >&2 || return 1
+  timeout 120 apt-get update -qq "${own[@]}" >&2 || return 1
   apt-get indextargets "${own[@]}" --format '$(REPO_URI) $(LABEL)' 'Created-By: Packages' | awk '$2 == "Debian" { print $1; exit }'
 }
 
@@ -58,7 +58,7 @@ APT::Sandbox::User "root"; APT::Install-Recommends "false"; Acquire::Languages "
 END
   (
     export APT_CONFIG=$apt/conf
-    apt-get update -qq && apt-get install -qq --yes --download-only user-mode-linux kmod
+    timeout 120 apt-get update -qq && timeout 300 apt-get install -qq --yes --download-only user-mode-linux kmod
   ) >"$apt/log" 2>&1 || { cat "$apt/log"; return 1; }
   # Releases from trixie on have no /lib: their packages expect it to be a link.
   for link in lib lib64 bin sbin; do mkdir -p "$root/usr/$link"; ln -sn "usr/$link" "$root/$link"; done

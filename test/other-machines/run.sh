@@ -34,7 +34,7 @@ run_in() {
   echo "== $1: the demo"
   "in_$1" unshare --net bun run demo || failed+=("$1: the demo")
   echo "== $1: tests"
-  BUN_TUNTAP_FLOOD_FRAMES=${BUN_TUNTAP_FLOOD_FRAMES:-100000} "in_$1" bun test --timeout 60000 "${@:2}" 2>&1 | tee "$work/log" ||
+  BUN_TUNTAP_FLOOD_FRAMES=${BUN_TUNTAP_FLOOD_FRAMES:-100000} BUN_TUNTAP_OFFLOAD_MB=16 "in_$1" bun test --timeout 60000 "${@:2}" 2>&1 | tee "$work/log" ||
     failed+=("$1: tests")
   count() { sed -nE "s/^ *([0-9]+) $1\$/\1/p" "$work/log" | tail -n 1; }
   counts+=("$1: $(count pass) passed, $(count fail) failed, $(skipped=$(count skip); echo "${skipped:-0}") skipped")
