@@ -13,6 +13,7 @@ export { addRule, listRules, removeRule } from "./interface/rules.ts";
 export type { LinkChange, NetnsLike } from "./interface/types.ts";
 export type {
   DeviceCounters,
+  Direction,
   FrameObserver,
   FrameSource,
   OffloadInfo,

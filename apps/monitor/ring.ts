@@ -1,7 +1,6 @@
 /** The latest frames, in bounded memory. */
 
-/** Direction from the view of the program: "in" comes from the kernel, "out" goes to it. */
-export type Direction = "in" | "out";
+import type { Direction } from "../../src/index.ts";
 
 const FRAMES = 4000;
 const BYTES = 4 * 1024 * 1024;

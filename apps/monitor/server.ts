@@ -107,7 +107,7 @@ function download(downloads: Downloads, device: Device, watch: Watch | undefined
     const frames = [...(watch?.recent ?? [])].map(({ frame, direction, time }) => ({
       frame,
       timestampNs: BigInt(time) * 1_000_000n,
-      direction: direction === "in" ? ("outbound" as const) : ("inbound" as const),
+      direction: direction === "received" ? ("outbound" as const) : ("inbound" as const),
     }));
     return buildCapture({ name, linkType: kind === "tap" ? LinkType.ETHERNET : LinkType.RAW }, frames);
   }, headers);

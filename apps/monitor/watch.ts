@@ -1,8 +1,8 @@
 /** Contents of the page: totals from the counters of a device, everything else from a sample of its frames. */
-import type { Device } from "../../src/index.ts";
+import type { Device, Direction } from "../../src/index.ts";
 import { describe } from "../../src/packet/index.ts";
 import { classify } from "./classify.ts";
-import { type Direction, Ring } from "./ring.ts";
+import { Ring } from "./ring.ts";
 
 /** Milliseconds between updates of the page. */
 export const TICK_MS = 500;
@@ -51,7 +51,7 @@ class Sample {
 
 export class Watch {
   readonly #device: Device;
-  readonly #tap: Disposable;
+  readonly #observed: Disposable;
   /** The latest sampled frames, for the download. */
   readonly recent: Ring = new Ring();
   readonly #ticks: Sample[] = [new Sample()];
@@ -69,11 +69,11 @@ export class Watch {
     this.#device = device;
     this.#first = this.#before = read(device);
     this.#second = { reading: this.#before, history: [] };
-    this.#tap = device.observe({ frames: (frames, way) => this.#look(frames, way === "received" ? "in" : "out") });
+    this.#observed = device.observe({ frames: (frames, direction) => this.#sample(frames, direction) });
   }
 
   /** Runs for each batch of frames, so it looks at few and copies fewer. */
-  #look(frames: readonly Uint8Array[], direction: Direction): void {
+  #sample(frames: readonly Uint8Array[], direction: Direction): void {
     const sample = this.#ticks[0] as Sample;
     sample.seen += frames.length;
     let i = this.#skip;
@@ -127,7 +127,7 @@ export class Watch {
   }
 
   [Symbol.dispose](): void {
-    this.#tap[Symbol.dispose]();
+    this.#observed[Symbol.dispose]();
   }
 }
 
@@ -148,7 +148,7 @@ function read(device: Device): Reading {
     outBytes: bytesSent,
     inPackets: framesReceived,
     outPackets: framesSent,
-    dropped: Number(device.stats().txDropped) + refused,
+    dropped: device.stats().txDropped + refused,
   };
 }
 

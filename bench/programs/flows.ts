@@ -58,6 +58,6 @@ const cpuBefore = process.cpuUsage();
 let calls = 0;
 for (; performance.now() < end; calls += 20) for (let i = 0; i < 20; i++) send();
 const { user, system } = process.cpuUsage(cpuBefore);
-const writes = Number(device.stats().rxPackets - before) / calls;
+const writes = (device.stats().rxPackets - before) / calls;
 device.close();
 console.log(JSON.stringify({ writes, nsPerPacket: ((user + system) * 1000) / calls / PACKETS }));

@@ -1,7 +1,8 @@
+import type { Direction } from "../io/types.ts";
 import { type CaptureInterface, fileHeader, type InterfaceTotals, statisticsBlock, timestamp } from "./blocks.ts";
 import { Clock } from "./clock.ts";
 import { checkRing, type FileRing } from "./file-ring.ts";
-import { type CaptureDirection, SNAP_LENGTH_MAX } from "./format.ts";
+import { SNAP_LENGTH_MAX } from "./format.ts";
 import { Outbox } from "./outbox.ts";
 import { type CaptureTarget, sinkFor } from "./sinks.ts";
 import { type CaptureSource, feedOf } from "./source.ts";
@@ -12,10 +13,10 @@ export interface CaptureOptions {
   snapLength?: number;
   /** Several files that take turns, for a capture that is to run for long. Needs a path. */
   files?: FileRing;
-  /** "inbound": what the program sends into the kernel; "outbound": what the kernel sends to it. Default: both. */
-  direction?: CaptureDirection;
+  /** Captures only frames that the program received, or only those that it sent. Default: both. */
+  direction?: Direction;
   /** Whether to keep a frame; called for each. */
-  filter?(frame: Uint8Array, direction: CaptureDirection): boolean;
+  filter?(frame: Uint8Array, direction: Direction): boolean;
   /** Bytes that may wait for the target, 1 MiB to 1 GiB; default 4 MiB. What finds no room is dropped, and counted. */
   bufferBytes?: number;
 }
@@ -49,7 +50,10 @@ const BUFFER_BYTES = 4 * 1024 * 1024;
  * Headers of `packetInfo` and of raw offload are left out. With raw offload a
  * frame may be a super-packet whose checksum is yet to be made. Datagrams of a
  * UDP socket get headers of IP and UDP that are made of its addresses and
- * ports; received ones are "inbound".
+ * ports.
+ *
+ * The file tells directions from the side of the host, as tcpdump does: see
+ * {@link CaptureDirection}.
  *
  * @param source A device, or a socket of `bun-tuntap/udp`.
  * @param target a path, a `WritableStream`, or standard output (`process.stdout` or `Bun.stdout`)
@@ -66,8 +70,9 @@ class Capturing implements Capture {
   readonly #clock: Clock = new Clock();
   readonly #startedNs: bigint = this.#clock.now();
   readonly #head: number;
+  readonly #inbound: Direction;
   readonly #snapLength: number;
-  readonly #direction: CaptureDirection | undefined;
+  readonly #direction: Direction | undefined;
   readonly #filter: CaptureOptions["filter"];
   readonly #outbox: Outbox;
   #packets = 0;
@@ -80,18 +85,19 @@ class Capturing implements Capture {
     const { snapLength = SNAP_LENGTH_MAX, files, direction, filter, bufferBytes = BUFFER_BYTES } = options;
     requireInteger("snapLength", snapLength, 1, SNAP_LENGTH_MAX);
     requireInteger("bufferBytes", bufferBytes, 2 ** 20, 2 ** 30);
-    if (direction !== undefined && direction !== "inbound" && direction !== "outbound") {
-      throw new TypeError(`"direction" is ${Bun.inspect(direction)}, wanted "inbound" or "outbound"`);
+    if (direction !== undefined && direction !== "received" && direction !== "sent") {
+      throw new TypeError(`"direction" is ${Bun.inspect(direction)}, wanted "received" or "sent"`);
     }
     if (files !== undefined) checkRing(files);
     const feed = feedOf(source);
     const from: CaptureInterface = { name: feed.name, linkType: feed.linkType, snapLength };
     this.#head = feed.headBytes;
+    this.#inbound = feed.inbound;
     this.#snapLength = snapLength;
     this.#direction = direction;
     this.#filter = filter;
     this.#observer = feed.observe(
-      (frames, way) => this.#take(frames, way),
+      (frames, direction) => this.#take(frames, direction),
       () => this.#outbox.close(),
     );
     try {
@@ -132,8 +138,9 @@ class Capturing implements Capture {
     return this.close();
   }
 
-  #take(frames: readonly Uint8Array[], direction: CaptureDirection): void {
+  #take(frames: readonly Uint8Array[], direction: Direction): void {
     if (this.#direction !== undefined && direction !== this.#direction) return;
+    const hostDirection = direction === this.#inbound ? "inbound" : "outbound";
     const time = timestamp(this.#clock.now());
     for (const frame of frames) {
       if (this.#filter !== undefined && !this.#filter(frame, direction)) continue;
@@ -145,7 +152,7 @@ class Capturing implements Capture {
         this.#untold++;
         continue;
       }
-      blocks.packet(frame, frame.length - length, captured, time, direction, this.#untold);
+      blocks.packet(frame, frame.length - length, captured, time, hostDirection, this.#untold);
       this.#untold = 0;
       this.#packets++;
       this.#bytes += length;

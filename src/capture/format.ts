@@ -39,8 +39,9 @@ export const LinkType = {
 export const directionBits = { inbound: 1, outbound: 2 } as const;
 
 /**
- * Direction as seen from the host whose interface it is, like that of `tcpdump -Q in` and Wireshark: frames that its
- * kernel sends to the TUN device are outbound.
+ * A direction in a file, from the side of the host, as in `tcpdump -Q in` and Wireshark. Frames that a program receives
+ * from its device are outbound, because the host sends them into its interface; datagrams that it receives from a
+ * socket are inbound.
  */
 export type CaptureDirection = keyof typeof directionBits;
 

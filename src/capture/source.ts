@@ -1,7 +1,8 @@
 import type { Device } from "../device/types.ts";
+import type { Direction } from "../io/types.ts";
 import { buildIPv4, buildIPv6, buildUdp, IpProtocol } from "../packet/index.ts";
 import type { Endpoint, UdpSocket } from "../udp/types.ts";
-import { type CaptureDirection, LinkType } from "./format.ts";
+import { LinkType } from "./format.ts";
 
 /** Sources of a capture: a device, or a UDP socket of `bun-tuntap/udp`. */
 export type CaptureSource = Device | UdpSocket;
@@ -12,7 +13,9 @@ export interface Feed {
   readonly linkType: number;
   /** Bytes before the packet or frame that are left out. */
   readonly headBytes: number;
-  observe(take: (frames: readonly Uint8Array[], direction: CaptureDirection) => void, close: () => void): Disposable;
+  /** The program's direction that is inbound for the host whose interface or socket it is. */
+  readonly inbound: Direction;
+  observe(take: (frames: readonly Uint8Array[], direction: Direction) => void, close: () => void): Disposable;
 }
 
 /** Returns what a capture needs of a device or a socket. */
@@ -25,9 +28,9 @@ function deviceFeed(device: Device): Feed {
     name: device.name,
     linkType: device.kind === "tap" ? LinkType.ETHERNET : LinkType.RAW,
     headBytes: device.packetInfo ? 4 : device.offload?.raw ? 10 : 0,
-    // What the host sends into its interface is what the program receives.
-    observe: (take, close) =>
-      device.observe({ frames: (frames, way) => take(frames, way === "received" ? "outbound" : "inbound"), close }),
+    // The host sends into its interface the frames that the program receives from it.
+    inbound: "sent",
+    observe: (take, close) => device.observe({ frames: take, close }),
   };
 }
 
@@ -38,12 +41,13 @@ function socketFeed(socket: UdpSocket): Feed {
     name: `udp:${at}:${socket.port}`,
     linkType: LinkType.RAW,
     headBytes: 0,
+    inbound: "received",
     observe: (take, close) =>
       socket.observe({
-        datagrams: (datagrams, way, peer) => {
-          const isReceived = way === "received";
+        datagrams: (datagrams, direction, peer) => {
+          const isReceived = direction === "received";
           const packets = datagrams.map((payload) => packetOf(payload, peer, socket.port, isReceived));
-          take(packets, isReceived ? "inbound" : "outbound");
+          take(packets, direction);
         },
         close,
       }),

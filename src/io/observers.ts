@@ -1,4 +1,4 @@
-import type { FrameObserver } from "./types.ts";
+import type { Direction, FrameObserver } from "./types.ts";
 
 /** The observers of one device or socket. The first one switches the showing on, the last one off. */
 export class FrameObservers {
@@ -22,7 +22,7 @@ export class FrameObservers {
     if (this.#observers.length === 0) this.#switch(false);
   }
 
-  tell(frames: readonly Uint8Array[], direction: "received" | "sent"): void {
+  tell(frames: readonly Uint8Array[], direction: Direction): void {
     for (const observer of this.#observers) observer.frames(frames, direction);
   }
 

@@ -3,14 +3,17 @@
 /** A whole IP packet or Ethernet frame, as bytes. */
 export type FrameSource = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
-/** Sees the frames that pass a device. An exception that it throws goes to the `error` handler. */
+/** A direction, from the side of the program: it received the frames from the kernel, or sent them to it. */
+export type Direction = "received" | "sent";
+
+/** Receives a look at the frames that pass a device. An exception that it throws goes to the `error` handler. */
 export interface FrameObserver {
   /**
    * Frames that the program is about to get ("received"), or that the kernel
    * has taken from it ("sent"), in order. With `reuseBuffers`, and where they
    * are sent, they are valid only until this returns.
    */
-  frames(frames: readonly Uint8Array[], direction: "received" | "sent"): void;
+  frames(frames: readonly Uint8Array[], direction: Direction): void;
   /** The device has closed. */
   close?(): void;
 }

@@ -214,7 +214,7 @@ const empty = new Uint8Array(0);
 function decodeStats(bytes: Uint8Array): LinkStats {
   if (bytes.length < 64) throw new NetlinkFormatError("Truncated rtnl_link_stats64", 0);
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
-  const at = (i: number): bigint => view.getBigUint64(8 * i, true);
+  const at = (i: number): number => Number(view.getBigUint64(8 * i, true));
   return {
     rxPackets: at(0),
     txPackets: at(1),

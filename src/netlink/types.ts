@@ -164,17 +164,31 @@ export interface Rule {
   readonly incomplete?: boolean;
 }
 
-/** `struct rtnl_link_stats64`, as seen by the interface: received is what this process sent. */
+/**
+ * The kernel's counters of an interface (`struct rtnl_link_stats64`), from its
+ * side: received is what programs sent into the interface, and transmitted is
+ * what it handed to them. `DeviceCounters` has the program's side.
+ *
+ * All counters of this library are numbers: exact up to 2^53, which are nine
+ * petabytes, and without an allocation for each frame.
+ */
 export interface LinkStats {
-  readonly rxPackets: bigint;
-  readonly txPackets: bigint;
-  readonly rxBytes: bigint;
-  readonly txBytes: bigint;
-  readonly rxErrors: bigint;
-  readonly txErrors: bigint;
-  readonly rxDropped: bigint;
-  /** Frames that the kernel's queue had no room for, because nobody received them in time. */
-  readonly txDropped: bigint;
+  /** Frames that the interface received: those that programs sent. */
+  readonly rxPackets: number;
+  /** Frames that the interface transmitted: those that programs received. */
+  readonly txPackets: number;
+  /** Bytes of the frames that the interface received: those that programs sent. */
+  readonly rxBytes: number;
+  /** Bytes of the frames that the interface transmitted: those that programs received. */
+  readonly txBytes: number;
+  /** Frames that the interface received and the driver refused, such as malformed ones that programs sent. */
+  readonly rxErrors: number;
+  /** Frames that the interface failed to transmit. */
+  readonly txErrors: number;
+  /** Frames that the interface received and the kernel dropped: programs sent them for nothing. */
+  readonly rxDropped: number;
+  /** Frames that the interface dropped before it transmitted them: the kernel's queue had no room, because nobody received them in time. */
+  readonly txDropped: number;
 }
 
 /** Flags of an interface, IFF_* (include/uapi/linux/if.h). */

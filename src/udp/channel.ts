@@ -1,5 +1,6 @@
 import { systemError, type TunTapError } from "../errors.ts";
 import { Channel } from "../io/channel.ts";
+import type { Direction } from "../io/types.ts";
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, EPERM } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import type { Peer, Peers } from "./peers.ts";
@@ -44,7 +45,7 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   }
 
   /** The peer of the datagrams that observers are being shown. */
-  peerOf(direction: "received" | "sent"): Endpoint {
+  peerOf(direction: Direction): Endpoint {
     return direction === "received" ? this.reader.from : this.writer.to;
   }
 

@@ -1,6 +1,6 @@
 import type { TunTapError } from "../errors.ts";
 import type { NetnsLike } from "../interface/types.ts";
-import type { FrameSource } from "../io/types.ts";
+import type { Direction, FrameSource } from "../io/types.ts";
 
 /**
  * The two ends of a path of datagrams. Immutable, and kept once per socket:
@@ -36,7 +36,7 @@ export interface DatagramObserver {
    * order. With `reuseBuffers`, and where they are sent, they are valid only
    * until this returns.
    */
-  datagrams(datagrams: readonly Uint8Array[], direction: "received" | "sent", peer: Endpoint): void;
+  datagrams(datagrams: readonly Uint8Array[], direction: Direction, peer: Endpoint): void;
   /** The socket has closed. */
   close?(): void;
 }

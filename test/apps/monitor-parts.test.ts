@@ -16,7 +16,7 @@ test.each([60, 1500, 65_000])("the latest frames, of %d bytes, take no more memo
   const before = heapBytes();
   const ring = new Ring();
   const frame = new Uint8Array(length);
-  for (let i = 0; i < 6000; i++) ring.push(frame, "in", i);
+  for (let i = 0; i < 6000; i++) ring.push(frame, "received", i);
   // The collector leaves some behind for a while.
   expect(heapBytes() - before).toBeLessThan(12 * 1024 * 1024);
   const times = [...ring].map(({ time }) => time);

@@ -159,7 +159,7 @@ describeWithTools("the target of capture()", ["ip", "tshark", "capinfos"], () =>
     expect(() => capture(tun, "x", { files: { count: 0, maxBytes: 10_000 } })).toThrow('"files.count" is 0');
     expect(() => capture(tun, "x", { files: { count: 1, maxBytes: 100 } })).toThrow('"files.maxBytes" is 100');
     expect(() => capture(tun, "x", { snapLength: 0 })).toThrow('"snapLength" is 0, wanted an integer from 1 to 262144');
-    expect(() => capture(tun, "x", { direction: "in" as never })).toThrow('"direction" is "in", wanted "inbound" or');
+    expect(() => capture(tun, "x", { direction: "in" as never })).toThrow('"direction" is "in", wanted "received" or');
     expect(openFds()).toEqual(fds);
     expect(tun.sendMany(packets(3, 100))).toBe(3);
   });

@@ -95,7 +95,7 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
   test("of one direction, or those that a filter takes, if asked to", async () => {
     using files = folder();
     using tun = open();
-    await using outbound = capture(tun, files.file("out.pcapng"), { direction: "outbound" });
+    await using outbound = capture(tun, files.file("out.pcapng"), { direction: "received" });
     await using odd = capture(tun, files.file("odd.pcapng"), { filter: (frame) => ((frame[5] as number) & 1) === 1 });
     for (let id = 0; id < 10; id++) expect(tun.send(packet(50, id))).toBe(true);
     Bun.spawnSync(["ping", "-c", "1", "-W", "0.01", from]);

@@ -121,4 +121,4 @@ if (request.again) {
   report.again = device === undefined ? outcomeOf(error) : { value: device.name };
   device?.close();
 }
-console.log(JSON.stringify(report, (_, value) => (typeof value === "bigint" ? Number(value) : value)));
+console.log(JSON.stringify(report));

@@ -66,9 +66,9 @@ describePrivileged("a device follows changes from outside", () => {
     tun.addAddress("192.0.2.1/24");
     tun.up();
     expect(tun).toMatchObject({ name: "name1", mtu: 1300, isUp: true });
-    expect(tun.stats().rxPackets).toBe(0n);
+    expect(tun.stats().rxPackets).toBe(0);
     await ping(tun);
-    expect(tun.stats().rxPackets).toBe(1n);
+    expect(tun.stats().rxPackets).toBe(1);
     tun.removeAddress("192.0.2.1/24");
     expect(other).toMatchObject({ name: "name0", mtu: 1500, isUp: false });
     expect(ipLink("name0").txqlen).toBe(500);
@@ -210,8 +210,8 @@ describePrivileged("a device's own changes are what ip shows", () => {
     const { rx, tx } = ipLink(tun.name).stats64 ?? {};
     expect([rx?.packets, rx?.bytes, tx?.packets, tx?.bytes]).toEqual([4, 104, 3, 84]);
     expect(tun.stats()).toEqual({
-      ...{ rxPackets: 4n, rxBytes: 104n, rxErrors: 0n, rxDropped: BigInt(rx?.dropped ?? -1) },
-      ...{ txPackets: 3n, txBytes: 84n, txErrors: 0n, txDropped: BigInt(tx?.dropped ?? -1) },
+      ...{ rxPackets: 4, rxBytes: 104, rxErrors: 0, rxDropped: rx?.dropped ?? -1 },
+      ...{ txPackets: 3, txBytes: 84, txErrors: 0, txDropped: tx?.dropped ?? -1 },
     });
   });
 });

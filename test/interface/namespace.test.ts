@@ -68,7 +68,7 @@ function inEachWay(naming: Naming): void {
       await pingThrough(tun, there, "198.51.100.7");
       const { rx, tx } = linkIn(there, "ns0").stats64 ?? {};
       const { rxPackets, txPackets } = tun.stats();
-      expect([rxPackets, txPackets]).toEqual([rx?.packets, tx?.packets].map((packets) => BigInt(packets ?? -1)));
+      expect<unknown[]>([rxPackets, txPackets]).toEqual([rx?.packets, tx?.packets]);
 
       tun.down();
       tun.rename("ns1");

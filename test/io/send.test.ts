@@ -78,7 +78,7 @@ describePrivileged("send", () => {
     for (const view of views) expect(tun.send(view)).toBeTrue();
     expect(tun.sendMany([whole, ...views])).toBe(8);
     const after = tun.stats();
-    expect([after.rxPackets - before.rxPackets, after.rxBytes - before.rxBytes]).toEqual([15n, 30n]);
+    expect([after.rxPackets - before.rxPackets, after.rxBytes - before.rxBytes]).toEqual([15, 30]);
     expect(tun.counters().framesSent - sentBefore).toBe(15);
   });
 
@@ -116,7 +116,7 @@ describePrivileged("send", () => {
     const good = new Uint8Array([0x45, 0]);
     const bad = new Uint8Array([0xff]);
     expect(tun.sendMany([bad, good, good, bad, bad, good, bad])).toBe(7);
-    expect(tun.stats().rxPackets).toBe(3n);
+    expect(tun.stats().rxPackets).toBe(3);
     expect(tun.counters()).toMatchObject({ framesSent: 3, bytesSent: 6, refused: 4 });
     expect(tun.counters().refusedBy).toEqual({ malformed: 4, down: 0, other: 0 });
     expect(told).toHaveLength(1);

@@ -86,7 +86,7 @@ const captureAll: Disturbance = async (a, _b, counts) => {
   const folder = mkdtempSync("/tmp/bun-tuntap-soak-");
   try {
     const path = `${folder}/capture.pcapng`;
-    const capturing = capture(a, path, { direction: "outbound", snapLength: 64 });
+    const capturing = capture(a, path, { direction: "received", snapLength: 64 });
     await Bun.sleep(50);
     await capturing.close();
     const { packets, dropped } = capturing.stats();

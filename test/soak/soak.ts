@@ -66,7 +66,7 @@ async function epoch(number: number, count: number, passing: Passing, counts: Co
   const disturbing = values.calm ? undefined : disturb(a, b, counts, Number(values.pause), () => isOver);
   const [[forward, backward]] = await Promise.all([both, disturbing]);
   const refused = a.counters().refused + b.counters().refused;
-  const overflowed = Number(a.stats().txDropped + b.stats().txDropped);
+  const overflowed = a.stats().txDropped + b.stats().txDropped;
   const { closed, closeReason } = a.closed ? a : b;
   if (closed) throw new Wrong(`a device has ended: ${closeReason?.message}`);
   a.close();

@@ -114,7 +114,7 @@ const sent: Scenario = {
     await writer.close();
     assertAlive(device);
     calmly(() => {
-      const arrived = Number(device.stats().rxPackets) - Number(before);
+      const arrived = device.stats().rxPackets - before;
       const { refused } = device.counters();
       expectThat(arrived + refused >= taken, `the kernel has what was taken: ${arrived} and ${refused} of ${taken}`);
     });

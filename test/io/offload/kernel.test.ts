@@ -82,7 +82,7 @@ describePrivileged("the kernel and offload", () => {
       const fields = { ...plainFields, version, protocol };
       const before = device.stats().rxPackets;
       expect(device.sendMany(makeSegments(fields, noise(14_000), 1400))).toBe(10);
-      expect(device.stats().rxPackets - before).toBe(1n);
+      expect(device.stats().rxPackets - before).toBe(1);
       const [header] = kernel.receiveAll().map((frame) => frame.subarray(0, HEADER));
       const type = protocol === "udp" ? 5 : version === 4 ? 1 : 4;
       expect([header?.[0], header?.[1], Buffer.from(header ?? []).readUInt16LE(4)]).toEqual([1, type, 1400]);
@@ -103,7 +103,7 @@ describePrivileged("the kernel and offload", () => {
       const before = device.stats().txPackets;
       transmit(kernel, fields, noise(500), 100);
       expect(drain(device)).toEqual(makeSegments(fields, noise(500), 100));
-      expect(device.stats().txPackets - before).toBe(5n);
+      expect(device.stats().txPackets - before).toBe(5);
     }
     expect(device.sendMany(makeSegments(plainFields, noise(500), 100))).toBe(5);
     expect(kernel.receiveAll()).toHaveLength(1);

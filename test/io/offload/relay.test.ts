@@ -91,7 +91,7 @@ describeWithTools("UDP", TOOLS, () => {
           const before = wire.right.device.stats().rxPackets;
           const { sent, arrived } = await overUdp(wire, address, 1200, 1000, together);
           expect(arrived).toEqual(sent);
-          const written = Number(wire.right.device.stats().rxPackets - before);
+          const written = wire.right.device.stats().rxPackets - before;
           // What came together is put together again.
           if (wire.right.device.offload?.udp && mode === "offload" && together === 50)
             expect(written).toBeLessThan(200);

@@ -28,6 +28,7 @@ import {
   type DeviceCounters,
   type DeviceInterface,
   type DeviceOptions,
+  type Direction,
   type FrameObserver,
   type FrameSource,
   type Handlers,
@@ -202,7 +203,7 @@ export async function uses(signal: AbortSignal): Promise<void> {
   await new Response("x").body?.pipeTo(tap.writable);
   exactly<Address[]>()(tap.addresses());
   exactly<LinkStats>()(tap.stats());
-  exactly<bigint>()(tap.stats().txDropped);
+  exactly<number>()(tap.stats().txDropped);
   exactly<TunTapError | undefined>()(tap.closeReason);
 
   exactly<Route[]>()(tun.routes());
@@ -309,8 +310,8 @@ export function misuse(tun: Tun, tap: Tap): void {
   tun.sendMany(new Uint8Array(20));
   // @ts-expect-error: a frame may be null once the device is closed.
   void tun.receive().then((frame) => frame.length);
-  // @ts-expect-error: 64-bit counters do not mix with numbers.
-  void (tun.stats().rxBytes + 1);
+  // @ts-expect-error: counters are numbers, and do not mix with bigint.
+  void (tun.stats().rxBytes + 1n);
   // @ts-expect-error: devices are made by openTun(), openTap() and adopt().
   void import("../../../src/index.ts").then((all) => all.TunTapDevice);
   // @ts-expect-error: a filter is a TAP's.
@@ -326,12 +327,13 @@ export function misuse(tun: Tun, tap: Tap): void {
 }
 
 export function captures(tun: Tun, target: CaptureTarget, ring: FileRing, observer: FrameObserver): void {
-  const options: CaptureOptions = { files: ring, snapLength: 100, direction: "inbound" satisfies CaptureDirection };
+  const options: CaptureOptions = { files: ring, snapLength: 100, direction: "received" satisfies Direction };
   exactly<Capture>()(capture(tun, target, options));
   exactly<CaptureStats>()(capture(tun, "file").stats());
   exactly<Disposable>()(tun.observe(observer));
   for (const frame of parseCapture(new Uint8Array(0))) {
     exactly<CapturedFrame>()(frame);
+    exactly<CaptureDirection | undefined>()(frame.direction);
     exactly<CaptureInterface>()(frame.interface);
   }
 }
