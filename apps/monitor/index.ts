@@ -1,7 +1,7 @@
 /** A page to watch a device: see README.md. */
 import { parseArgs } from "node:util";
+import { aborted, ProgramError, runProgram } from "../../src/cli/program.ts";
 import { type Device, openTun, relay } from "../../src/index.ts";
-import { aborted, ProgramError, runProgram } from "../support/program.ts";
 import { type Listen, parseListen } from "../support/values.ts";
 import { attach } from "../userspace-host/attach.ts";
 import { Host } from "../userspace-host/host.ts";

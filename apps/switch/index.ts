@@ -1,5 +1,5 @@
 /** A virtual Ethernet LAN over WebSocket: see README.md. */
-import { aborted, runProgram } from "../support/program.ts";
+import { aborted, runProgram } from "../../src/cli/program.ts";
 import { type Command, HELP, parseCommandLine } from "./command-line.ts";
 import { join } from "./join.ts";
 import { serve } from "./serve.ts";

@@ -1,7 +1,8 @@
 /** A host that exists only in TypeScript, behind a TUN interface: see README.md. */
+
+import { runProgram } from "../../src/cli/program.ts";
 import { openTun, type Tun } from "../../src/index.ts";
 import { describe } from "../../src/packet/index.ts";
-import { runProgram } from "../support/program.ts";
 import { attach, type Gate } from "./attach.ts";
 import { Host } from "./host.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";

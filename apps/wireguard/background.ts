@@ -1,5 +1,5 @@
 /** The way into the background: the same program once more, whose start this process waits for. */
-import { ProgramError } from "../support/program.ts";
+import { ProgramError } from "../../src/cli/program.ts";
 
 const BACKGROUND = "BUN_TUNTAP_WIREGUARD_BACKGROUND";
 

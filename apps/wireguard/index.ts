@@ -6,7 +6,7 @@
  *
  * bun build --compile apps/wireguard/index.ts --outfile wireguard    all of it in one file
  */
-import { ProgramError, runProgram } from "../support/program.ts";
+import { ProgramError, runProgram } from "../../src/cli/program.ts";
 import { type Command, parseCommand, USAGE } from "./command-line.ts";
 import { generatePresharedKey, generatePrivateKey, keyText, parseKeyText, publicKeyOf } from "./core/keys.ts";
 import { run } from "./run.ts";

@@ -1,7 +1,7 @@
 import { existsSync, type FSWatcher, mkdirSync, rmSync, watch } from "node:fs";
 import type { Socket, UnixSocketListener } from "bun";
+import { ProgramError } from "../../src/cli/program.ts";
 import { TunTapError } from "../../src/index.ts";
-import { ProgramError } from "../support/program.ts";
 import type { Log } from "./core/log.ts";
 import type { Tunnel } from "./core/tunnel.ts";
 import { formatTunnel, parseSettings, UapiErrno, UapiError } from "./uapi.ts";

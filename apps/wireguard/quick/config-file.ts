@@ -2,7 +2,7 @@
  * Configuration files of wg(8) and wg-quick(8), as text in and values out. A mistake names the line, the key, and what
  * is wanted; no message quotes a key that may be a secret.
  */
-import { ProgramError } from "../../support/program.ts";
+import { ProgramError } from "../../../src/cli/program.ts";
 import { parsePrefix } from "../core/ip.ts";
 import { parseKeyText } from "../core/keys.ts";
 import type { AllowedIp } from "../core/protocol/allowed-ips.ts";

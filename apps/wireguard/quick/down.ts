@@ -1,4 +1,4 @@
-import { ProgramError } from "../../support/program.ts";
+import { ProgramError } from "../../../src/cli/program.ts";
 import { serverOf, uapiPath } from "../uapi-path.ts";
 import { configPath } from "./up.ts";
 

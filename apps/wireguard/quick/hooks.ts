@@ -1,4 +1,4 @@
-import { ProgramError } from "../../support/program.ts";
+import { ProgramError } from "../../../src/cli/program.ts";
 
 /** Runs the commands of a file, one by one, as wg-quick does: by bash, with the interface's name for `%i`. */
 export async function runHooks(commands: readonly string[], name: string): Promise<void> {

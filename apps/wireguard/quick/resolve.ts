@@ -1,5 +1,5 @@
 import { lookup } from "node:dns/promises";
-import { ProgramError } from "../../support/program.ts";
+import { ProgramError } from "../../../src/cli/program.ts";
 import { parseIPAddress } from "../core/ip.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerEndpoint } from "../core/settings.ts";

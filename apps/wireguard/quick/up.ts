@@ -1,6 +1,6 @@
 import { readFileSync } from "node:fs";
 import { basename } from "node:path";
-import { aborted, ProgramError } from "../../support/program.ts";
+import { aborted, ProgramError } from "../../../src/cli/program.ts";
 import { run } from "../background.ts";
 import type { RunOptions } from "../command-line.ts";
 import type { Log } from "../core/log.ts";

@@ -1,11 +1,13 @@
 /** The frame of every program here: command line in, exit code out, an orderly end on signals. */
-import type { TunTapError } from "../../src/index.ts";
+import type { TunTapError } from "../errors.ts";
 
 /** A failure that its message explains: printed without a stack trace, exit code 1. */
 export class ProgramError extends Error {}
 
 /** A program, in the parts that {@link runProgram} calls. */
 export interface Program<Command> {
+  /** Stands before each message on standard error. Default: none. */
+  readonly name?: string;
   /** Text that `--help` prints. */
   readonly help: string;
   /** Reads the arguments. What it throws is a mistake of the user's: exit code 2. */
@@ -22,29 +24,43 @@ export interface Program<Command> {
 const SIGNALS = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** Runs a program, and sets the exit code of this process. */
-export async function runProgram<Command>(program: Program<Command>): Promise<void> {
-  process.exitCode = await exitCodeOf(program, process.argv.slice(2));
+export async function runProgram<Command>(
+  program: Program<Command>,
+  args: readonly string[] = process.argv.slice(2),
+): Promise<void> {
+  process.exitCode = await exitCodeOf(program, args);
 }
 
-async function exitCodeOf<Command>({ help, parse, run }: Program<Command>, args: string[]): Promise<number> {
-  if (args.includes("--help") || args.includes("-h")) {
-    console.log(help);
+async function exitCodeOf<Command>(
+  { name, help, parse, run }: Program<Command>,
+  args: readonly string[],
+): Promise<number> {
+  const say = (text: string): void => void process.stderr.write(`${name === undefined ? "" : `${name}: `}${text}\n`);
+  if (asksForHelp(args)) {
+    process.stdout.write(`${help}\n`);
     return 0;
   }
   let command: Command;
   try {
-    command = await parse(args);
+    command = await parse([...args]);
   } catch (error) {
-    console.error(`${error instanceof Error ? error.message : error}\nSee --help for the options`);
+    say(`${error instanceof Error ? error.message : error}\nSee --help for the options`);
     return 2;
   }
   try {
     return (await run(command, stopSignal())) ?? 0;
   } catch (error) {
     if (!isExplained(error)) throw error;
-    console.error(error.message);
+    say(error.message);
     return 1;
   }
+}
+
+/** Arguments behind "--" belong to somebody else. */
+function asksForHelp(args: readonly string[]): boolean {
+  const end = args.indexOf("--");
+  const own = end < 0 ? args : args.slice(0, end);
+  return own.includes("--help") || own.includes("-h");
 }
 
 function stopSignal(): AbortSignal {

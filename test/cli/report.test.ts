@@ -1,9 +1,10 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { render, wrap } from "../../src/probe/render.ts";
-import { type Differences, failure, refused, report, untried } from "./made-up.ts";
+import { render, wrap } from "../../src/cli/report.ts";
+import { painter } from "../../src/cli/style.ts";
+import { type Differences, failure, refused, report, untried } from "../probe/made-up.ts";
 
-const plain = { colour: false, columns: 80 };
+const plain = { paint: painter(false), columns: 80 };
 
 const closed: Differences = {
   user: {
@@ -81,7 +82,7 @@ A TUN can be opened here.
   });
 
   test("uses colour where asked to, for marks and commands, and none elsewhere", () => {
-    const coloured = render(report(closed), { ...plain, colour: true });
+    const coloured = render(report(closed), { ...plain, paint: painter(true) });
     expect(coloured).toContain("\x1b[1mThis machine\x1b[22m");
     expect(coloured).toContain("\x1b[31m✗\x1b[39m CAP_NET_ADMIN");
     expect(coloured).toContain("\x1b[32m✓\x1b[39m Bun");

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { accessSync, constants, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { commands } from "../../src/cli/commands.ts";
 import { describePrivileged, describeUnless, describeWithTools } from "../support/privilege.ts";
 import { runToEnd, top } from "../support/programs.ts";
 
@@ -39,10 +40,27 @@ describe("bin/bun-tuntap.ts", () => {
     expect(command([])).toEqual(command(["--help"]));
   });
 
-  test("mistakes go to stderr, and end with 2", () => {
-    const ended = command(["physician"]);
-    expect(ended).toMatchObject({ stdout: "", exitCode: 2 });
-    expect(ended.stderr).toStartWith('bun-tuntap: unknown command "physician"\n\nUsage: ');
+  test.each([
+    { args: ["physician"], says: ': unknown command "physician"' },
+    { args: ["docter"], says: ': unknown command "docter"; did you mean "doctor"?' },
+    { args: ["constructor"], says: ': unknown command "constructor"' },
+    { args: ["--json"], says: ": Unknown option '--json'" },
+    { args: ["doctor", "now"], says: ' doctor: unexpected argument "now"' },
+    { args: ["doctor", "--jsn"], says: " doctor: Unknown option '--jsn'; did you mean \"--json\"?" },
+    { args: ["doctor", "-x"], says: " doctor: Unknown option '-x'" },
+    { args: ["doctor", "--json=yes"], says: " doctor: Option '--json' does not take an argument" },
+  ])("$args is a mistake: it is named on stderr, and the end is 2", ({ args, says }) => {
+    const stderr = `bun-tuntap${says}\nSee --help for the options\n`;
+    expect(command(args)).toMatchObject({ stdout: "", stderr, exitCode: 2 });
+  });
+
+  test.each(Object.entries(commands))("%s --help prints its options, each within 80 columns", async (name, entry) => {
+    const { stdout, stderr, exitCode } = command([name, "--help"]);
+    expect({ stderr, exitCode }).toEqual({ stderr: "", exitCode: 0 });
+    expect(stdout).toStartWith(`Usage: bun-tuntap ${name} [OPTIONS]`);
+    for (const option of Object.keys((await entry.load()).options)) expect(stdout).toContain(`--${option}`);
+    expect(stdout.split("\n").filter((line) => line.length > 80)).toEqual([]);
+    expect(command(["--help"]).stdout).toContain(`  ${name} `);
   });
 
   test("doctor ends with 1 where no TUN can be opened, and says why", () => {

@@ -1,5 +1,5 @@
 /** A program for the tests of programs: does what its first argument names. */
-import { aborted, ProgramError, runProgram } from "../../apps/support/program.ts";
+import { aborted, ProgramError, runProgram } from "../../src/cli/program.ts";
 
 const ways: Record<string, (stop: AbortSignal) => Promise<number> | Promise<void>> = {
   done: async () => {},

@@ -1,6 +1,5 @@
 /** The frame of the programs: arguments, signals and exit codes. */
 import { describe, expect, test } from "bun:test";
-import { parseInteger, parseListen } from "../../apps/support/values.ts";
 
 function start(...args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   return Bun.spawn([process.execPath, `${import.meta.dir}/program-ways.ts`, ...args], { stderr: "pipe" });
@@ -45,25 +44,4 @@ describe("a program", () => {
     }
     expect(child.signalCode).toBe("SIGINT");
   });
-});
-
-test.each([
-  ["192.0.2.1:7000", { hostname: "192.0.2.1", port: 7000 }],
-  ["[2001:db8::1]:0", { hostname: "2001:db8::1", port: 0 }],
-  ["localhost:65535", { hostname: "localhost", port: 65_535 }],
-])("%s is an address to listen at", (text, listen) => expect(parseListen("at", text)).toEqual(listen));
-
-test.each(["", "7000", "192.0.2.1", "192.0.2.1:", "2001:db8::1:7000", ":7000", "a:65536", "a:-1"])(
-  "%p is no address to listen at",
-  (text) => expect(() => parseListen("at", text)).toThrow("--at must be"),
-);
-
-test.each(["", " 5", "5.0", "0x5", "-5", "4", "8", "1e1"])("%p is no whole number from 5 to 7", (text) =>
-  expect(() => parseInteger("n", text, { min: 5, max: 7 })).toThrow(
-    `--n must be a whole number from 5 to 7, got "${text}"`,
-  ),
-);
-
-test("whole numbers within the limits are read", () => {
-  expect(["5", "6", "7", "007"].map((text) => parseInteger("n", text, { min: 5, max: 7 }))).toEqual([5, 6, 7, 7]);
 });

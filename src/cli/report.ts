@@ -1,12 +1,12 @@
 /** The report as text for people. Pure. */
 
-import { isOpenable } from "./node.ts";
-import type { ProbeCheck, ProbeGroup, ProbeReport } from "./report.ts";
+import { isOpenable } from "../probe/node.ts";
+import type { ProbeCheck, ProbeGroup, ProbeReport } from "../probe/report.ts";
+import type { Paint, Style } from "./style.ts";
 
 /** Settings of the text for people. */
 export interface RenderOptions {
-  /** Escape sequences of ECMA-48, for a terminal. */
-  readonly colour: boolean;
+  readonly paint: Paint;
   /** The width to which text is wrapped; commands stay whole. */
   readonly columns: number;
 }
@@ -19,18 +19,6 @@ const groupTitles: Readonly<Record<ProbeGroup, string>> = {
   neighbours: "The neighbours",
 };
 
-type Style = "bold" | "dim" | "red" | "green" | "yellow" | "cyan";
-
-/** SGR parameters on and off, ECMA-48 section 8.3.117. */
-const codes: Readonly<Record<Style, readonly [on: number, off: number]>> = {
-  bold: [1, 22],
-  dim: [2, 22],
-  red: [31, 39],
-  green: [32, 39],
-  yellow: [33, 39],
-  cyan: [36, 39],
-};
-
 /** Marks that differ in shape, not in colour alone. */
 const marks: Readonly<Record<ProbeCheck["status"], readonly [mark: string, style: Style]>> = {
   ok: ["✓", "green"],
@@ -40,8 +28,7 @@ const marks: Readonly<Record<ProbeCheck["status"], readonly [mark: string, style
 };
 
 /** Lines, each ended by a newline: a block for each group, and what it all comes to. */
-export function render(report: ProbeReport, { colour, columns }: RenderOptions): string {
-  const paint: Paint = (style, text) => (colour ? `\x1b[${codes[style][0]}m${text}\x1b[${codes[style][1]}m` : text);
+export function render(report: ProbeReport, { paint, columns }: RenderOptions): string {
   const titleWidth = Math.max(...report.checks.map(({ title }) => title.length));
   const told = new Map<string, string>();
   const blocks = [...Map.groupBy(report.checks, ({ group }) => group)].map(([group, checks]) => [
@@ -50,8 +37,6 @@ export function render(report: ProbeReport, { colour, columns }: RenderOptions):
   ]);
   return [...blocks, verdict(report, columns, paint)].map((block) => `${block.join("\n")}\n`).join("\n");
 }
-
-type Paint = (style: Style, text: string) => string;
 
 interface Page {
   readonly titleWidth: number;

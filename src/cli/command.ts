@@ -1,0 +1,110 @@
+/** A subcommand: the arguments that it takes, its help, and its work. */
+
+import type { Output } from "./output.ts";
+
+/** An option as `util.parseArgs` takes it, with what its help says. */
+export interface Option {
+  readonly type: "boolean" | "string";
+  readonly short?: string;
+  readonly multiple?: boolean;
+  /** The value's name in the help: `"FILE"`. */
+  readonly value?: string;
+  readonly about: string;
+  /** Values that a shell offers. Default: none. */
+  readonly completes?: Completion;
+}
+
+/** Words that a shell offers: files, TUN and TAP interfaces, or those of a list. */
+export type Completion = "files" | "interfaces" | readonly string[];
+
+/** Options by their names. */
+export type Options = Readonly<Record<string, Option>>;
+
+/** Values of the options that were given. */
+export type Values<O extends Options> = {
+  readonly [Name in keyof O]?: O[Name]["type"] extends "boolean"
+    ? boolean
+    : O[Name]["multiple"] extends true
+      ? string[]
+      : string;
+};
+
+/** The surroundings of a subcommand. */
+export interface Context {
+  readonly output: Output;
+  /** Aborted by SIGINT, SIGTERM and SIGHUP, and when nobody reads the output any more. */
+  readonly stop: AbortSignal;
+}
+
+/** The work of a subcommand. @returns the exit code; none means 0 */
+export type Work = (context: Context) => Promise<number> | Promise<void>;
+
+/** A subcommand. */
+export interface Command<O extends Options = Options> {
+  /** Operands in the help: `"FILE [WORD…]"`, or empty. */
+  readonly operands: string;
+  /** Sentences for the help. */
+  readonly about: string;
+  readonly options: O;
+  /** How many operands there may be. */
+  readonly count: readonly [min: number, max: number];
+  /** Words that a shell offers for operands. */
+  readonly completes?: Completion;
+  /** Reads the arguments, and returns what there is to do. Throws about mistakes of the user's. */
+  prepare(values: Values<O>, operands: readonly string[]): Work;
+}
+
+/** The option of every subcommand whose results programs may read. */
+export const json: { readonly type: "boolean"; readonly about: string } = { type: "boolean", about: "print JSON" };
+
+/** Defines a subcommand; the values that it prepares have the types of its options. */
+export function defineCommand<const O extends Options>(command: Command<O>): Command {
+  return command as unknown as Command;
+}
+
+/** Reads the arguments of a subcommand. @throws {RangeError} about a mistake of the user's */
+export function prepare(command: Command, args: readonly string[]): Work {
+  const { values, positionals } = parse(command, args);
+  const [min, max] = command.count;
+  if (positionals.length < min) throw new RangeError(`needs ${command.operands}`);
+  if (positionals.length > max) throw new RangeError(`unexpected argument "${positionals[max]}"`);
+  return command.prepare(values, positionals);
+}
+
+type Parsed = { readonly values: Values<Options>; readonly positionals: readonly string[] };
+
+function parse({ options }: Command, args: readonly string[]): Parsed {
+  const { parseArgs } = process.getBuiltinModule("node:util");
+  try {
+    return parseArgs({ args: [...args], options, allowPositionals: true }) as Parsed;
+  } catch (error) {
+    // parseArgs() names the option, and then goes on about "--".
+    const message = (error as Error).message.replace(/\. .*/s, "");
+    const [, name] = /^Unknown option '--?([^']+)'/.exec(message) ?? [];
+    throw new RangeError(message + suggestion(name, Object.keys(options), "--"));
+  }
+}
+
+/** Text such as `; did you mean "doctor"?`, or none if nothing is near. */
+export function suggestion(given: string | undefined, known: readonly string[], prefix = ""): string {
+  if (given === undefined) return "";
+  const [best] = known
+    .map((name) => ({ name, distance: distance(given, name) }))
+    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
+    .sort((a, b) => a.distance - b.distance);
+  return best === undefined ? "" : `; did you mean "${prefix}${best.name}"?`;
+}
+
+/** The least number of letters to put in, leave out or change to make one word the other (Levenshtein). */
+function distance(one: string, other: string): number {
+  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
+  for (const [i, letter] of [...one].entries()) {
+    const next = [i + 1];
+    for (const [j, wanted] of [...other].entries()) {
+      const changed = (row[j] as number) + (letter === wanted ? 0 : 1);
+      next.push(Math.min(changed, (row[j + 1] as number) + 1, (next[j] as number) + 1));
+    }
+    row = next;
+  }
+  return row[other.length] as number;
+}
