@@ -4,7 +4,7 @@ import { readdirSync } from "node:fs";
 import { top } from "../support/programs.ts";
 
 /** Folders of tests that are about no single folder of src. */
-const OTHERS = ["apps", "docs", "examples", "faults", "kernels", "other-machines", "package", "support"];
+const OTHERS = ["apps", "docs", "examples", "faults", "kernels", "other-machines", "package", "soak", "support"];
 const FILES_IN_SRC_MAX = 8;
 
 const folders = (path: string): string[] =>
