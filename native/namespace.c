@@ -38,11 +38,14 @@ static int netns_open(int netns, const char *path, int flags, int *entered)
 /* Whether this process may make a user namespace: a child does, and ends. */
 static int userns_try(void)
 {
-	int status = 0;
+	int status = 0, waited;
 	int child = result(sys_syscall(NR_clone, (long)CLONE_NEWUSER_, 0L, 0L, 0L, 0L));
+	if (child < 0)
+		return child;
 	if (child == 0)
 		sys_syscall(NR_exit, 0L);
-	if (child > 0)
-		sys_syscall(NR_wait4, (long)child, &status, (long)__WALL_, 0L);
-	return child < 0 ? child : 0;
+	do
+		waited = result(sys_syscall(NR_wait4, (long)child, &status, (long)__WALL_, 0L));
+	while (waited == -EINTR_);
+	return 0;
 }

@@ -11,10 +11,10 @@ export interface DirectionOptions {
   onThrown(cause: unknown): void;
 }
 
-const consumer: Consumer = { description: "a relay" };
-
 /** One direction of a relay. */
 export class Direction {
+  /** One of its own: two relays of one device would be the same consumer otherwise. */
+  readonly #consumer: Consumer = { description: "a relay" };
   readonly #from: End;
   readonly #to: End;
   readonly #options: DirectionOptions;
@@ -32,14 +32,14 @@ export class Direction {
 
   /** @throws {TunTapError} `ERR_TUNTAP_BUSY` if somebody else receives from the end. */
   start(): void {
-    this.#from.channel.receiver.pushTo(consumer, this.#take);
+    this.#from.channel.receiver.pushTo(this.#consumer, this.#take);
   }
 
   end(): void {
     this.#ended = true;
     this.#dropped += this.#waiting.length;
     this.#waiting = [];
-    this.#from.channel.receiver.release(consumer);
+    this.#from.channel.receiver.release(this.#consumer);
   }
 
   counters(): RelayedCounters {
@@ -69,7 +69,7 @@ export class Direction {
     }
     // With reused buffers they stay as they are, because nothing is read before they are sent.
     this.#waiting = frames.slice(done);
-    this.#from.channel.receiver.pause(consumer);
+    this.#from.channel.receiver.pause(this.#consumer);
     // It rejects when the other end closes, and then the relay ends.
     this.#to.channel.sender.whenWritable().then(this.#goOn, () => {});
   }

@@ -67,12 +67,15 @@ class Joined implements Relay {
     });
     this.#forward = new Direction(a, b, towards(forward, "forward"));
     this.#back = new Direction(b, a, towards(back, "back"));
-    this.#forward.start();
     try {
+      this.#forward.start();
       this.#back.start();
-    } catch (busy) {
+      // One whose fd cannot be watched for frames has ended by now.
+      for (const { channel } of [a, b]) channel.assertOpen();
+    } catch (error) {
       this.#forward.end();
-      throw busy;
+      this.#back.end();
+      throw error;
     }
     this.#forget = [a, b].map(({ channel }) => channel.onClose((reason) => this.#end(reason)));
   }

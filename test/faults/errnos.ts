@@ -95,6 +95,7 @@ const plausible: Readonly<Record<string, readonly Errno[]>> = {
   io_setup: ["ENOMEM", "EAGAIN", "ENOSYS", "EPERM"],
   io_submit: ["ENOMEM", "EAGAIN", "EINVAL"],
   io_getevents: ["EINTR"],
+  wait4: ["EINTR"],
   clone: ["EPERM", "ENOSPC", "EAGAIN"],
   pthread_create: ["EAGAIN", "EPERM"],
   realloc: ["ENOMEM"],

@@ -36,6 +36,8 @@ describeWithTools("a call that fails", ["ip", "unshare"], () => {
     ["receive by batches()", "aio", { call: "io_submit", errno: "EAGAIN" }],
     ["ref() and unref() with traffic", "aio", { call: "io_submit", errno: "ENOMEM" }],
     ["observe what passes, and end in the observer", "aio", { call: "epoll_ctl(EPOLL_CTL_MOD)", errno: "ENOENT" }],
+    ["relay from one device to another", "aio", { call: "epoll_ctl(EPOLL_CTL_MOD)", errno: "ENOENT" }],
+    ["the probe, which opens one to try", "aio", { call: "wait4", errno: "EINTR" }],
     ["UDP: send datagrams, and have them back", "aio", { call: "recvmsg(UDP)", errno: "ENOMEM", lasting: true }],
   ];
   for (const [name, waker, only] of rows) {

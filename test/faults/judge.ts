@@ -13,6 +13,7 @@ export function resources({ other, folder }: World): string[] {
     ...threads(),
     ...files(folder),
     ...rings(),
+    ...zombies(),
   ];
 }
 
@@ -56,6 +57,18 @@ function files(folder: string): string[] {
 function rings(): string[] {
   const maps = readFileSync("/proc/self/maps", "latin1").split("\n");
   return maps.filter((line) => line.includes("[aio]")).map(() => "ring of AIO");
+}
+
+/** Children that have ended and that nobody has waited for. */
+function zombies(): string[] {
+  const children = readFileSync(`/proc/self/task/${process.pid}/children`, "latin1").trim();
+  return children.split(" ").flatMap((child) => {
+    try {
+      return / Z /.test(readFileSync(`/proc/${child}/stat`, "latin1")) ? ["zombie"] : [];
+    } catch {
+      return [];
+    }
+  });
 }
 
 /** How many mappings this process has. */

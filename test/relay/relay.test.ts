@@ -267,6 +267,9 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     using third = openTun();
     const joined = join(tun, third);
     expect(() => tun.tryReceive()).toThrow(/receive\(\) cannot receive while a relay does/);
+    using fourth = openTun();
+    expect(() => join(tun, fourth)).toThrow(/ERR_TUNTAP_BUSY: a relay cannot receive while a relay does/);
+    expect(fourth.tryReceive()).toBeNull();
     joined.close();
     joined.close();
     expect(tun.tryReceive()).toBeNull();

@@ -1,4 +1,5 @@
 import type { Scenario } from "../scenario.ts";
+import { around } from "./around.ts";
 import { first } from "./first.ts";
 import { life } from "./life.ts";
 import { opening } from "./open.ts";
@@ -6,7 +7,7 @@ import { traffic } from "./traffic.ts";
 import { udp } from "./udp.ts";
 
 /** All of them, in the order in which they are run. */
-export const scenarios: readonly Scenario[] = [first, ...opening, ...traffic, ...life, ...udp];
+export const scenarios: readonly Scenario[] = [first, ...opening, ...traffic, ...life, ...udp, ...around];
 
 /** Those in which much depends on what wakes the thread. */
-export const waking: readonly Scenario[] = [first, ...traffic, ...life, ...udp];
+export const waking: readonly Scenario[] = [first, ...traffic, ...life, ...udp, ...around];
