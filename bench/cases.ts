@@ -10,7 +10,6 @@ import { startupKind } from "./measure/startup.ts";
 import { tcpKind } from "./measure/tcp.ts";
 import { tunnelKind } from "./measure/tunnel.ts";
 import { udpReceiveKind, udpSendKind } from "./measure/udp.ts";
-import { vpnKind } from "./measure/vpn.ts";
 import type { Network } from "./rig.ts";
 
 export type CaseName =
@@ -30,7 +29,6 @@ export type CaseName =
   | `udp-send-hub-${64 | 512 | 1452}`
   | `tunnel-${"tcp" | "tcp-8" | "udp"}`
   | "flows"
-  | "vpn"
   | "watched"
   | "trial-tcp";
 
@@ -69,7 +67,6 @@ export const offload: Contender = ours("ours, offload", through, "--offload");
 export const offloadKept: Contender = ours("ours, offload, frames kept", through, "--offload", "--keep");
 export const raw: Contender = ours("ours, raw", through, "--raw");
 export const rawKept: Contender = ours("ours, raw, frames kept", through, "--raw", "--keep");
-const copied: Contender = ours("plain UDP", undefined, "--copy");
 const oneFlow: Contender = ours("1 flow", undefined, "--flows=1");
 const moreFlows = [2, 8, 32, 256].map((count) => ours(`${count} flows`, oneFlow, `--flows=${count}`));
 export const start: Contender = ours("ours", undefined);
@@ -245,14 +242,6 @@ export const cases: readonly Case[] = [
     network: {},
     contenders: [plain, offload, raw, plainKept],
     once: true,
-  },
-  {
-    name: "vpn",
-    title: "TCP through the VPN of apps/vpn, both ends in one thread",
-    kind: vpnKind,
-    network: {},
-    contenders: [copied, ours("AES-256-GCM", copied)],
-    slow: true,
   },
   ...udpCases,
   {

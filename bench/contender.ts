@@ -17,8 +17,6 @@ export interface Programs {
   readonly echo: Readonly<Record<Contender["program"], readonly string[]>>;
   readonly udp: Readonly<Record<Contender["program"], readonly string[]>>;
   readonly tunnel: Readonly<Record<Contender["program"], readonly string[]>>;
-  /** Both ends of the VPN of apps/vpn, in one process. */
-  readonly vpn: readonly string[];
   /** Tools that measure. */
   readonly flood: readonly string[];
   readonly rtt: readonly string[];

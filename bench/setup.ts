@@ -69,7 +69,6 @@ export async function compile(directory: string, wanted: readonly Case[]): Promi
     echo: { c: inC("echo"), ours: inTypeScript("echo") },
     udp: { c: inC("udp"), ours: inTypeScript("udp") },
     tunnel: { c: inC("tunnel"), ours: inTypeScript("tunnel") },
-    vpn: inTypeScript("vpn"),
     flood: inC("flood"),
     rtt: inC("rtt"),
     startup: inTypeScript("startup"),

@@ -3,7 +3,7 @@ import { ProgramError } from "../../src/cli/program.ts";
 
 const BACKGROUND = "BUN_TUNTAP_WIREGUARD_BACKGROUND";
 
-/** What the process in the background tells the one that waits for it. */
+/** The message of the process in the background to the one that waits for it. */
 type Report = { readonly ready: true } | { readonly failed: string } | { readonly line: string };
 
 /**

@@ -10,12 +10,12 @@ import { serverOf, UAPI_FOLDER, uapiPath } from "./uapi-path.ts";
 /** Characters of one request: room for some 10,000 peers. */
 const REQUEST_MAX = 16 * 1024 * 1024;
 
-/** What is known of one connection. */
+/** State of one connection. */
 interface Connection {
-  /** What came and is not a whole request yet. */
+  /** Received text that is not a whole request yet. */
   received: string;
   readonly decoder: TextDecoder;
-  /** What the kernel has not taken yet. */
+  /** Text of the answer that the kernel has not taken yet. */
   pending: Uint8Array;
 }
 

@@ -8,12 +8,10 @@ const SUPPORT = "support";
 const apps = readdirSync(`${top}/apps`).filter(
   (name) => name !== SUPPORT && existsSync(`${top}/apps/${name}/README.md`),
 );
-/** Replaced as a whole by wireguard. */
-const WITHOUT = ["vpn"];
 
 test("each program has a README", () => {
   const all = readdirSync(`${top}/apps`).filter((name) => name !== SUPPORT);
-  expect(all.filter((name) => !apps.includes(name) && !WITHOUT.includes(name))).toEqual([]);
+  expect(all.filter((name) => !apps.includes(name))).toEqual([]);
 });
 
 describe.each(apps)("apps/%s", (name) => {

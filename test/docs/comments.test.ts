@@ -13,13 +13,6 @@ const SHARE_MAX = 0.02;
 const LINES_MAX = 300;
 const MEDIAN_MAX = 120;
 
-/** Folders that do not pass yet: take a folder off the list when it does. */
-const NOT_YET: readonly string[] = [
-  // Replaced as a whole by apps/wireguard.
-  "apps/vpn",
-  "apps/wireguard",
-];
-
 interface Source {
   readonly path: string;
   readonly text: string;
@@ -71,9 +64,8 @@ const folders = [...new Set(sources.map(folderOf))].filter((folder) => folder !=
 
 describe.each(folders.map((folder) => ({ folder })))("$folder", ({ folder }) => {
   const files = sources.filter((source) => folderOf(source) === folder);
-  const check = NOT_YET.includes(folder) ? test.todo : test;
 
-  check("doc comments begin with a verb or a noun", () => {
+  test("doc comments begin with a verb or a noun", () => {
     const comments = files.flatMap((file) =>
       docComments(file).map((comment) => `${file.path}: ${comment.split("\n")[0]}`),
     );
@@ -82,7 +74,7 @@ describe.each(folders.map((folder) => ({ folder })))("$folder", ({ folder }) => 
   });
 
   if (!folder.startsWith("src")) return;
-  check("exported symbols have a doc comment", () => {
+  test("exported symbols have a doc comment", () => {
     expect(files.flatMap(undocumented)).toEqual([]);
   });
 });

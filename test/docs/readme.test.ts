@@ -55,13 +55,13 @@ test("README and guides name every export", () => {
 test("the README's table has every example and every program", () => {
   const linked = [...readme.matchAll(/^\| \[((?:examples|apps)\/[^\]]+)\]/gm)].map(([, name]) => name as string);
   const examples = readdirSync(`${top}/examples`).map((name) => `examples/${name}`);
-  // Shared by the programs; and replaced as a whole by wireguard.
-  const apps = readdirSync(`${top}/apps`).filter((name) => !["support", "vpn"].includes(name));
+  // Shared by the programs.
+  const apps = readdirSync(`${top}/apps`).filter((name) => name !== "support");
   expect(linked.sort()).toEqual([...examples, ...apps.map((name) => `apps/${name}`)].sort());
 });
 
 test("each program has a page in the guides", () => {
-  const there = readdirSync(`${top}/apps`).filter((name) => !["support", "vpn"].includes(name));
+  const there = readdirSync(`${top}/apps`).filter((name) => name !== "support");
   expect(readdirSync(`${top}/docs/apps`).sort()).toEqual(there.map((name) => `${name}.md`).sort());
 });
 

@@ -25,7 +25,7 @@ export interface Hooks {
   readonly postDown: string[];
 }
 
-/** What a file says. */
+/** Contents of a file. */
 export interface FileConfig {
   privateKey?: Uint8Array;
   listenPort?: number;

@@ -4,7 +4,7 @@ import { parseIPAddress } from "../core/ip.ts";
 import type { Log } from "../core/log.ts";
 import type { PeerEndpoint } from "../core/settings.ts";
 
-/** As wg: a name that cannot be resolved is tried again for about 90 seconds, less and less often. */
+/** Resolves a name as wg does: one that cannot be resolved is tried again for about 90 seconds, less and less often. */
 const TRIES = 15;
 const FIRST_DELAY_MS = 1000;
 const DELAY_GROWTH = 1.2;

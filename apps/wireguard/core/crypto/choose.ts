@@ -2,7 +2,7 @@ import type { Aead } from "../protocol/aead.ts";
 import { openLibcrypto } from "./libcrypto.ts";
 import { openLibsodium } from "./libsodium.ts";
 
-/** What an option may ask for. */
+/** Ciphers that an option may ask for. */
 export type AeadName = "libcrypto" | "libsodium";
 
 /**

@@ -1,7 +1,7 @@
 /** ChaCha20-Poly1305 over batches, as the core asks for it; `../crypto` has what does it. */
 
 export interface Aead {
-  /** As the log and an option name it. */
+  /** Name for the log. */
   readonly name: string;
   /** Prepares a key of 32 bytes. */
   key(bytes: Uint8Array): AeadKey;

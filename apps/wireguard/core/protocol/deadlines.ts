@@ -1,4 +1,4 @@
-/** What has a next time at which something is due; Infinity where nothing is. */
+/** Something with a next time at which it has work to do; Infinity where it has none. */
 export interface Timed {
   deadline: number;
   /** The time for which it stands in the queue; the queue's own. */

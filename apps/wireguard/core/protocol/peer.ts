@@ -13,7 +13,7 @@ import { KeyPair } from "./x25519.ts";
 const NEVER = Number.POSITIVE_INFINITY;
 const KEEPALIVE: readonly Uint8Array[] = [new Uint8Array(0)];
 
-/** What a peer needs of the tunnel that it belongs to. */
+/** The part of a tunnel that its peers need. */
 export interface PeerContext<E> {
   readonly identity: Identity | undefined;
   readonly aead: Aead;
@@ -23,7 +23,7 @@ export interface PeerContext<E> {
   readonly mtu: number;
   random(bytes: number): Uint8Array;
   transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): boolean;
-  /** The same host without the local address that was used to reach it, for when that may have gone. */
+  /** Returns the endpoint of the same host without the local address that was used to reach it, for when that may have gone. */
   withoutSource(endpoint: E): E;
   deadlineChanged(peer: Peer<E>): void;
   report(peer: Peer<E>, event: PeerEvent): void;
@@ -47,7 +47,7 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   sentBytes = 0;
   /** When the last handshake was complete, in milliseconds since 1970; 0 for never. */
   lastHandshake = 0;
-  /** Of the last initiation that was accepted: one that is not later is a replay. */
+  /** Timestamp of the last initiation that was accepted: one that is not later is a replay. */
   lastTimestamp: Uint8Array | undefined;
   lastInitiationReceived: number = -NEVER;
   readonly cookies: CookieHolder;

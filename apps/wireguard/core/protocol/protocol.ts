@@ -27,7 +27,7 @@ export interface ProtocolOptions<E> {
   addressOf(endpoint: E): Uint8Array;
   /** Text that stands for the address alone, of IPv6 its /64: what the rate of handshakes is counted by. */
   hostOf(endpoint: E): string;
-  /** The same endpoint, for which this host may choose its own address anew. Default: as it is. */
+  /** Returns the endpoint of the same host, for which the kernel may choose the local address anew. Default: the one given. */
   withoutSource?(endpoint: E): E;
   /** Handshakes a second from which on senders must prove their address by a cookie. Default 1500. */
   readonly loadLimit?: number;

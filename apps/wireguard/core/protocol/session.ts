@@ -51,7 +51,7 @@ export class Session {
     return this.counterHigh >= REKEY_AFTER_MESSAGES_HIGH || (this.isInitiator && now - this.since >= REKEY_AFTER_MS);
   }
 
-  /** The same, having received. */
+  /** Whether this host should start a new handshake, having received. */
   isStaleForReceiving(now: number): boolean {
     return this.isInitiator && now - this.since >= REKEY_ON_RECEIPT_MS;
   }

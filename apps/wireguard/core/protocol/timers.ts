@@ -2,7 +2,7 @@ import { JITTER_MS, KEEPALIVE_TIMEOUT_MS, NEW_HANDSHAKE_MS, REKEY_TIMEOUT_MS, WI
 
 const NEVER = Number.POSITIVE_INFINITY;
 
-/** What a peer does when one of its timers is due. */
+/** Actions of a peer when one of its timers is due. */
 export interface TimerActions {
   /** The response to an initiation is overdue. */
   retransmit(now: number): void;

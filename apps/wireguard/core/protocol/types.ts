@@ -1,4 +1,4 @@
-/** What goes out of the core, and what it counts. */
+/** Output and counters of the core. */
 
 /** Something that happened to a peer. */
 export type PeerEvent =
@@ -23,7 +23,7 @@ export interface Dropped {
   unroutable: number;
 }
 
-/** What the core hands out. All is valid until the call returns. */
+/** Takes the output of the core. All of it is valid until the call returns. */
 export interface Outlet<E, P> {
   /**
    * Messages for `endpoint`, in order.
