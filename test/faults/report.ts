@@ -22,7 +22,7 @@ export function report(outcomes: readonly Outcome[], seconds: number): string {
       `${Math.round(seconds)} s. ${broken.length} runs left something, hung or threw what it should not; ` +
       `${crashes.length} processes died. The processes that ran all cases of a scenario had ${mapped} mappings more afterwards, all together.`,
     "",
-    "Once: that call alone fails. Lasting: it and all that follow of its kind. An error is a `TunTapError` of that code, or the device's `closeReason`.",
+    "Each call of each kind fails: the first five with each errno, those behind them with one errno in turn. Once: that call alone fails. Lasting: it and all that follow of its kind. An error is a `TunTapError` of that code, or the device's `closeReason`.",
     "",
     "| Call | Errno | | Failures | Went on | Errors |",
     "| --- | --- | --- | --: | --: | --- |",

@@ -4,7 +4,7 @@
  * calls of Bun's own, too, and the compiling of the shim; but each takes a
  * second.
  *
- *     sudo bun test/faults/strace.ts
+ *     sudo bun test/faults/strace.ts [--write]
  */
 import "../support/preload.ts";
 
@@ -48,12 +48,22 @@ async function runUnder(
 }
 
 let broken = 0;
-console.log("| Call | Errno | Which | Outcome |\n| --- | --- | --: | --- |");
+const lines = [
+  "# System calls that strace lets fail",
+  "",
+  `\`sudo bun test/faults/strace.ts\`, ${new Date().toISOString().slice(0, 10)}, Bun ${Bun.version}: one call of "${scenario}" fails, then the same once more with none. Each left nothing, or its line says what.`,
+  "",
+  "| Call | Errno | Which | Outcome |",
+  "| --- | --- | --: | --- |",
+];
 for (const [call, path, errno, most] of rows) {
   for (let nth = 1; nth <= most; nth++) {
     const [outcome, fine] = await runUnder(call, path, errno, nth);
     if (!fine) broken++;
-    console.log(`| \`${call}\` ${path} | ${errno} | ${nth} | ${outcome} |`);
+    lines.push(`| \`${call}\` ${path} | ${errno} | ${nth} | ${outcome} |`);
   }
 }
+const text = `${lines.join("\n")}\n`;
+console.log(text);
+if (process.argv.includes("--write")) await Bun.write(`${import.meta.dir}/strace.md`, text);
 process.exit(broken === 0 ? 0 : 1);
