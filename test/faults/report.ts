@@ -1,4 +1,5 @@
 /** The table of injected failures, as Markdown. */
+import { top } from "../support/programs.ts";
 import type { Verdict } from "./cases.ts";
 import type { Outcome } from "./driver.ts";
 
@@ -31,6 +32,12 @@ export function report(outcomes: readonly Outcome[], seconds: number): string {
     ...section("Complaints", broken.map(complaintOf)),
     ...section("Processes that died", crashes),
   ].join("\n");
+}
+
+/** Writes a report into the repository, as Biome formats Markdown. */
+export async function writeReport(path: string, text: string): Promise<void> {
+  await Bun.write(path, text);
+  Bun.spawnSync([`${top}/node_modules/.bin/biome`, "format", "--write", path], { cwd: top });
 }
 
 function kernel(): string {

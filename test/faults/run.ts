@@ -7,7 +7,7 @@
  */
 import { parseArgs } from "node:util";
 import { type Outcome, runScenario, type Waker } from "./driver.ts";
-import { report } from "./report.ts";
+import { report, writeReport } from "./report.ts";
 import { scenarios, waking } from "./scenarios/index.ts";
 
 const { values } = parseArgs({
@@ -45,7 +45,7 @@ async function work(): Promise<void> {
 
 await Promise.all(Array.from({ length: Number(values.jobs) }, work));
 const text = report(outcomes, (performance.now() - started) / 1000);
-if (values.write) await Bun.write(`${import.meta.dir}/results.md`, text);
+if (values.write) await writeReport(`${import.meta.dir}/results.md`, text);
 console.log(text);
 const isFine = outcomes.every(
   ({ crashes, verdicts }) => crashes.length === 0 && verdicts.every(({ complaints }) => complaints.length === 0),

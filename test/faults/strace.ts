@@ -7,6 +7,7 @@
  *     sudo bun test/faults/strace.ts [--write]
  */
 import "../support/preload.ts";
+import { writeReport } from "./report.ts";
 
 const child = `${import.meta.dir}/strace-child.ts`;
 const scenario = "the first device of a process";
@@ -65,5 +66,5 @@ for (const [call, path, errno, most] of rows) {
 }
 const text = `${lines.join("\n")}\n`;
 console.log(text);
-if (process.argv.includes("--write")) await Bun.write(`${import.meta.dir}/strace.md`, text);
+if (process.argv.includes("--write")) await writeReport(`${import.meta.dir}/strace.md`, text);
 process.exit(broken === 0 ? 0 : 1);

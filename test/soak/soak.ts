@@ -12,6 +12,7 @@
 import "../support/preload.ts";
 import { parseArgs } from "node:util";
 import { openTap, type Tap } from "../../src/index.ts";
+import { writeReport } from "../faults/report.ts";
 import { run } from "../support/system.ts";
 import { type Counts, disturb, noCounts, Wrong } from "./disturbances.ts";
 import { type Health, healthAt } from "./health.ts";
@@ -97,9 +98,9 @@ const complaints: string[] = [];
 const passing = passingWith(values.plant as Plant | undefined, 5000);
 let frames = 0;
 
-function write(isOver: boolean): void {
+async function write(isOver: boolean): Promise<void> {
   const text = report({ epochs, samples, counts, complaints, seconds: secondsNow(), isOver });
-  if (values.write !== undefined) void Bun.write(values.write, text);
+  if (values.write !== undefined) await writeReport(values.write, text);
   if (isOver) console.log(text);
 }
 
@@ -118,7 +119,7 @@ for (let number = 0; frames < limit.frames && secondsNow() < limit.seconds && co
   console.error(
     `${Math.round(secondsNow())} s: ${frames} frames, ${fds} fds, ${mappings} mappings, ${Math.round(rss / 2 ** 20)} MiB`,
   );
-  write(false);
+  await write(false);
 }
 
 // What stays is there after the first rounds through all ways.
@@ -127,5 +128,5 @@ const mostFds = Math.max(...settled.map(({ fds }) => fds));
 if (settled.length > 0 && (settled.at(-1)?.fds ?? 0) > (settled[0]?.fds ?? 0)) {
   complaints.push(`fds have grown from ${settled[0]?.fds} to ${mostFds}`);
 }
-write(true);
+await write(true);
 process.exit(complaints.length === 0 ? 0 : 1);
