@@ -10,6 +10,7 @@ import { startupKind } from "./measure/startup.ts";
 import { tcpKind } from "./measure/tcp.ts";
 import { tunnelKind } from "./measure/tunnel.ts";
 import { udpReceiveKind, udpSendKind } from "./measure/udp.ts";
+import { wireguardKind } from "./measure/wireguard.ts";
 import type { Network } from "./rig.ts";
 
 export type CaseName =
@@ -28,6 +29,7 @@ export type CaseName =
   | `udp-${"send" | "receive"}-peers-${64 | 512 | 1452}`
   | `udp-send-hub-${64 | 512 | 1452}`
   | `tunnel-${"tcp" | "tcp-8" | "udp"}`
+  | `wireguard-${1 | 8}`
   | "flows"
   | "watched"
   | "trial-tcp";
@@ -81,6 +83,15 @@ export const oursUdp: Contender = ours("ours", gso);
 const udpContenders = [gso, c("C, one datagram a call"), oursUdp, ours("ours, one by one", gso, "--single"), bunSocket];
 const tunnelInC = c("C, super-packets passed on");
 export const oursTunnel: Contender = ours("ours", tunnelInC);
+const sealedInC = c("C, super-packets sealed in pieces");
+const wireguardGo: Contender = { ...ours("wireguard-go", sealedInC), command: ["wireguard-go"] };
+export const oursWireguard: Contender = ours("ours, libcrypto", sealedInC, "--cipher=libcrypto");
+const wireguards = [
+  sealedInC,
+  oursWireguard,
+  ours("ours, libsodium", oursWireguard, "--cipher=libsodium"),
+  wireguardGo,
+];
 
 const sizes = [64, 512, 1452] as const;
 
@@ -264,6 +275,22 @@ export const cases: readonly Case[] = [
     kind: tunnelKind,
     network: { udp: true },
     contenders: [tunnelInC, oursTunnel],
+    slow: true,
+  },
+  {
+    name: "wireguard-1",
+    title: "The WireGuard protocol over veth, one TCP connection",
+    kind: wireguardKind,
+    network: {},
+    contenders: wireguards,
+    slow: true,
+  },
+  {
+    name: "wireguard-8",
+    title: "The WireGuard protocol with eight TCP connections",
+    kind: wireguardKind,
+    network: { flows: 8 },
+    contenders: wireguards,
     slow: true,
   },
   {

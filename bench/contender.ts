@@ -5,6 +5,8 @@ export interface Contender {
   readonly name: string;
   readonly program: "c" | "ours";
   readonly options: readonly string[];
+  /** A command that takes the place of that program. */
+  readonly command?: readonly string[];
   /** What differs from the network of its case. */
   readonly network?: Network;
   /** What it is held against, in the same case. */
@@ -17,6 +19,7 @@ export interface Programs {
   readonly echo: Readonly<Record<Contender["program"], readonly string[]>>;
   readonly udp: Readonly<Record<Contender["program"], readonly string[]>>;
   readonly tunnel: Readonly<Record<Contender["program"], readonly string[]>>;
+  readonly wireguard: Readonly<Record<Contender["program"], readonly string[]>>;
   /** Tools that measure. */
   readonly flood: readonly string[];
   readonly rtt: readonly string[];

@@ -15,6 +15,9 @@ const packageOf: Record<string, string> = {
   nsenter: "util-linux",
   setpriv: "util-linux",
   taskset: "util-linux",
+  wg: "wireguard-tools",
+  "wireguard-go": "wireguard-go",
+  ping: "iputils-ping",
 };
 
 /** Throws an error that says what to do if anything is missing. */
@@ -48,7 +51,7 @@ export function makeTemporaryDirectory(): string {
 export async function compile(directory: string, wanted: readonly Case[]): Promise<Programs> {
   const source = join(import.meta.dir, "programs");
   const names = wanted.some(({ kind }) => kind.needs.includes("gcc"))
-    ? ["relay", "echo", "flood", "rtt", "udp", "tunnel"]
+    ? ["relay", "echo", "flood", "rtt", "udp", "tunnel", "wireguard"]
     : [];
   const flags = ["-O2", "-std=gnu11", "-Wall", "-Wextra", "-Werror", "-pthread"];
   await Promise.all(
@@ -69,6 +72,7 @@ export async function compile(directory: string, wanted: readonly Case[]): Promi
     echo: { c: inC("echo"), ours: inTypeScript("echo") },
     udp: { c: inC("udp"), ours: inTypeScript("udp") },
     tunnel: { c: inC("tunnel"), ours: inTypeScript("tunnel") },
+    wireguard: { c: inC("wireguard"), ours: [process.execPath, join(import.meta.dir, "../apps/wireguard")] },
     flood: inC("flood"),
     rtt: inC("rtt"),
     startup: inTypeScript("startup"),

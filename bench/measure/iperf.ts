@@ -1,0 +1,85 @@
+import { cpuSecondsSince, listens, memoryMb, readCpu } from "../proc.ts";
+import { Program, run, until } from "../processes.ts";
+import type { Network } from "../rig.ts";
+import type { Kind, Sample } from "./kind.ts";
+
+const IPERF_PORT = 5201;
+
+/** The columns of {@link transfer}. */
+export const transferColumns: Kind["columns"] = [
+  { key: "gbits", label: "Gbit/s", digits: 2, compared: true },
+  { key: "cpuPerGb", label: "CPU of both ends, s/GB", digits: 2, compared: true },
+  { key: "userPerGb", label: "user", digits: 2 },
+  { key: "systemPerGb", label: "system", digits: 2 },
+  { key: "peakMb", label: "peak of both, MB", digits: 1 },
+  { key: "retransmits", label: "retransmits", digits: 0 },
+  { key: "lostPercent", label: "lost, %", digits: 1 },
+];
+
+/** Two namespaces, and the programs between them. */
+export interface TransferOptions {
+  readonly a: number;
+  readonly b: number;
+  /** The address in `b`. */
+  readonly address: string;
+  readonly seconds: number;
+  readonly network: Network;
+  /** The ends of the tunnel, whose CPU time and memory count. */
+  readonly pids: readonly number[];
+}
+
+/** Measures iperf3 from `a` to `b`, after a second in which the programs get warm. */
+export async function transfer(options: TransferOptions): Promise<Sample> {
+  const { pids, seconds } = options;
+  await sendFor(1, options);
+  const before = pids.map(readCpu);
+  const { bytes, bitsPerSecond, retransmits, lostPercent } = await sendFor(seconds, options);
+  const used = pids.map((pid, i) => cpuSecondsSince(pid, before[i] as (typeof before)[number]));
+  const perGb = (part: "total" | "user" | "system"): number =>
+    used.reduce((sum, { [part]: time }) => sum + time, 0) / (bytes / 1e9);
+  return {
+    gbits: bitsPerSecond / 1e9,
+    cpuPerGb: perGb("total"),
+    userPerGb: perGb("user"),
+    systemPerGb: perGb("system"),
+    peakMb: pids.reduce((sum, pid) => sum + memoryMb(pid).peak, 0),
+    retransmits,
+    lostPercent,
+  };
+}
+
+async function sendFor(seconds: number, { a, b, address, network }: TransferOptions): Promise<Received> {
+  const server = new Program(["iperf3", "--server", "--one-off", "--forceflush"], { netns: b });
+  await until("iperf3 listens", () => listens(b, IPERF_PORT));
+  const flows = network.udp ? ["--udp", "--bitrate", "0", "--length", "1400"] : ["--parallel", `${network.flows ?? 1}`];
+  const text = await run(
+    ["iperf3", "--client", address, "--time", `${seconds}`, "--json", ...flows],
+    { netns: a },
+    (seconds + 10) * 1000,
+  );
+  await server.output();
+  return received(text);
+}
+
+interface Received {
+  readonly bytes: number;
+  readonly bitsPerSecond: number;
+  readonly retransmits: number;
+  readonly lostPercent: number;
+}
+
+function received(text: string): Received {
+  const { end, error } = JSON.parse(text);
+  if (error !== undefined) throw new Error(`iperf3: ${error}`);
+  const sum = end.sum_received ?? end.sum;
+  const lostPercent = end.sum?.lost_percent ?? 0;
+  // Of UDP "sum" has what was sent.
+  const share = end.sum_received === undefined || end.sum_received.bytes === 0 ? 1 - lostPercent / 100 : 1;
+  const { bytes, bits_per_second } = sum.bytes === 0 ? end.sum : sum;
+  return {
+    bytes: bytes * share,
+    bitsPerSecond: bits_per_second * share,
+    retransmits: end.sum_sent?.retransmits ?? 0,
+    lostPercent,
+  };
+}
