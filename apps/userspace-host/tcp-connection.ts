@@ -195,19 +195,19 @@ export class TcpConnection {
   }
 
   #receivePayload({ sequence, payload, flags }: Segment): void {
-    const known = distance(sequence, this.#receiveNext);
-    const end = payload.length - known;
-    const hasNews = payload.length > 0 || (flags & TcpFlag.FIN) !== 0;
-    if (!hasNews || this.#peerEnded) return;
+    const overlap = distance(sequence, this.#receiveNext);
+    const end = payload.length - overlap;
+    const hasContent = payload.length > 0 || (flags & TcpFlag.FIN) !== 0;
+    if (!hasContent || this.#peerEnded) return;
     this.#owesAck = true;
-    if (known < 0) {
+    if (overlap < 0) {
       this.#options.counters.segmentsOutOfOrder++;
       return;
     }
-    const news = payload.subarray(known, known + RECEIVE_WINDOW);
-    if (news.length > 0) this.#application?.receive(news);
-    this.#receiveNext = advance(this.#receiveNext, news.length);
-    if (!(flags & TcpFlag.FIN) || end !== news.length) return;
+    const fresh = payload.subarray(overlap, overlap + RECEIVE_WINDOW);
+    if (fresh.length > 0) this.#application?.receive(fresh);
+    this.#receiveNext = advance(this.#receiveNext, fresh.length);
+    if (!(flags & TcpFlag.FIN) || end !== fresh.length) return;
     this.#receiveNext = advance(this.#receiveNext, 1);
     this.#endedFirst = this.#sender?.ended ?? false;
     this.#peerEnded = true;

@@ -1,7 +1,7 @@
 import type { TunTapError } from "../errors.ts";
 import { isUnreachable } from "../interface/client.ts";
 import type { Link } from "../interface/link.ts";
-import type { Monitor, Monitored } from "../interface/monitor.ts";
+import type { Monitor, MonitoredDevice } from "../interface/monitor.ts";
 import { withNetns } from "../interface/namespace.ts";
 import type { NetnsLike } from "../interface/types.ts";
 import { Channel } from "../io/channel.ts";
@@ -31,7 +31,7 @@ export interface AttachmentParts {
 }
 
 /** The channel of a device: its fd is attached to a TUN or TAP interface, which may be renamed, moved and deleted. */
-export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause> implements Monitored {
+export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause> implements MonitoredDevice {
   protected readonly noun = "device";
   readonly kind: "tun" | "tap";
   readonly packetInfo: boolean;
@@ -71,7 +71,7 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
       // Loaded by those who use it alone: it would be a tenth of what the first open takes to load.
       const { Monitor } = lazy((): typeof import("../interface/monitor.ts") => require("../interface/monitor.ts"));
       this.#monitor = new Monitor(this);
-      this.onWants();
+      this.updateInterest();
     }
     return this.#monitor;
   }
@@ -124,7 +124,7 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
   }
 
   protected override onWritable(): void {
-    this.#monitor?.look();
+    this.#monitor?.checkUp();
   }
 
   protected override get wantsWritable(): boolean {
@@ -153,7 +153,7 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
   causeOf(errno: number): RefusalCause {
     if (errno === -EINVAL) return "malformed";
     if (errno !== -EIO) return "other";
-    this.#monitor?.look();
+    this.#monitor?.checkUp();
     return "down";
   }
 

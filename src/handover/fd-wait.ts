@@ -36,7 +36,7 @@ export async function waitFor<T>(
         fail(error);
       }
     },
-    onDoubt: () => {},
+    onQuiet: () => {},
     onFailure: fail,
   });
   signal?.addEventListener("abort", abort);

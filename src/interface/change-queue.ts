@@ -1,3 +1,4 @@
+import { WaitQueue } from "../io/wait-queue.ts";
 import type { Listener, Monitor } from "./monitor.ts";
 import type { LinkChange } from "./types.ts";
 
@@ -42,7 +43,7 @@ class Inbox implements Listener {
   readonly #told: LinkChange[] = [];
   /** Changes that were dropped, before those that wait. */
   #lost = 0;
-  readonly #waiters: (PromiseWithResolvers<Result> & { readonly device: object })[] = [];
+  readonly #waiters = new WaitQueue<Result>();
   #ended = false;
   #failure: { readonly reason: unknown } | undefined;
 
@@ -60,13 +61,12 @@ class Inbox implements Listener {
     this.#failure = undefined;
     if (failure !== undefined) throw failure.reason;
     if (this.#ended) return done;
-    const waiter = { ...Promise.withResolvers<Result>(), device };
-    this.#waiters.push(waiter);
-    return waiter.promise;
+    return this.#waiters.wait(undefined, device);
   }
 
   change(change: LinkChange): void {
-    const waiter = this.#waiters.shift();
+    const waiter = this.#waiters.first;
+    waiter?.leave();
     if (waiter !== undefined) waiter.resolve({ done: false, value: change });
     else if (this.#told.push(change) > CAPACITY) {
       this.#told.shift();
@@ -83,7 +83,7 @@ class Inbox implements Listener {
 
   end(): void {
     this.#stop();
-    for (const { resolve } of this.#waiters.splice(0)) resolve(done);
+    this.#waiters.resolveAll(done);
   }
 
   /** Nobody will ask any more. */
@@ -104,6 +104,6 @@ class Inbox implements Listener {
     const reason = this.#signal?.reason;
     // The first to ask is told why; the iteration is over then.
     if (this.#waiters.length === 0) this.#failure = { reason };
-    for (const { reject } of this.#waiters.splice(0)) reject(reason);
+    this.#waiters.rejectAll(() => reason);
   };
 }

@@ -6,10 +6,10 @@ import { addressKey } from "./addresses.ts";
 import type { LinkChange } from "./types.ts";
 
 /**
- * The known state of an interface, which turns each notification into changes. The kernel
- * tells states, not changes, and tells some twice. Pure.
+ * Keeps the known state of an interface and turns each notification into changes: the kernel reports states, not
+ * changes, and reports some twice. Pure.
  */
-export class LinkView {
+export class ChangeTracker {
   #link: LinkInfo;
   readonly #addresses = new Map<string, Address>();
 
@@ -22,7 +22,7 @@ export class LinkView {
     return isUp(this.#link);
   }
 
-  /** The interface is as `link` says. */
+  /** Replaces the state of the link; returns the changes. */
   setLink(link: LinkInfo): LinkChange[] {
     const before = this.#link;
     this.#link = link;
@@ -37,7 +37,7 @@ export class LinkView {
     return changes.filter((change) => change !== false);
   }
 
-  /** All that is known without netlink. */
+  /** Sets whether the interface is up, which is all that is known without rtnetlink; returns the changes. */
   setUp(up: boolean): LinkChange[] {
     const flags = up ? this.#link.flags | IFF_UP : this.#link.flags & ~IFF_UP;
     return this.setLink({ ...this.#link, flags });
@@ -55,7 +55,7 @@ export class LinkView {
     return this.#addresses.delete(addressKey(address)) ? [{ type: "address-removed", address }] : [];
   }
 
-  /** News were lost, and this is how things are now. */
+  /** Replaces the whole state, after notifications were lost; returns the changes. */
   reset(link: LinkInfo, addresses: readonly Address[]): LinkChange[] {
     const kept = new Set(addresses.map(addressKey));
     const gone = [...this.#addresses].filter(([key]) => !kept.has(key)).map(([, address]) => address);

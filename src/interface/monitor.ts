@@ -8,7 +8,7 @@ import { interfaceIndexOf, type Message } from "../netlink/message.ts";
 import { Notifications } from "../netlink/notifications.ts";
 import { EPOLLIN, EPOLLOUT, IFF_UP } from "../sys/constants.ts";
 import { isInNamespaceOf, pollEvents } from "../sys/tun.ts";
-import { LinkView } from "./change-tracker.ts";
+import { ChangeTracker } from "./change-tracker.ts";
 import { isUnreachable } from "./client.ts";
 import type { Link } from "./link.ts";
 import type { LinkChange } from "./types.ts";
@@ -20,37 +20,37 @@ export interface Listener {
   end(): void;
 }
 
-/** The side of a device that its monitor sees. */
-export interface Monitored {
+/** The part of a device that its monitor uses. */
+export interface MonitoredDevice {
   readonly link: Link;
   readonly fd: number;
   readonly closed: boolean;
-  /** Looks whether the interface is still there; ends the device if not. */
+  /** Checks whether the interface is still there; ends the device if not. */
   checkAlive(): void;
   /** Ends the device. */
   onFailure(error: TunTapError): void;
-  /** Called when {@link Monitor.wantsWritable} may have changed. */
-  onWants(): void;
+  /** Waits for other events if {@link Monitor.wantsWritable} has changed. */
+  updateInterest(): void;
 }
 
-/** A drop of news while all is read again makes it worth reading once more; a namespace that never rests must not hold us for ever. */
+/** How often the state is read anew if notifications come meanwhile: a namespace that never rests must not hold the thread for ever. */
 const READ_TRIES = 16;
 
-/** Tells listeners what changes about the interface of one device, in the kernel's order. */
+/** Reports the changes of the interface of one device to listeners, in the kernel's order. */
 export class Monitor {
-  readonly #device: Monitored;
+  readonly #device: MonitoredDevice;
   readonly #listeners = new Set<Listener>();
   readonly #deliveries: { readonly listener: Listener; readonly change: LinkChange }[] = [];
-  readonly #view: LinkView;
+  readonly #tracker: ChangeTracker;
   /** Undefined while the interface is where rtnetlink cannot be asked. */
   #source: { readonly notifications: Notifications; readonly watch: Watch } | undefined;
   #index = 0;
   #ended = false;
   #unread: Message[] = [];
 
-  constructor(device: Monitored) {
+  constructor(device: MonitoredDevice) {
     this.#device = device;
-    this.#view = new LinkView({ ...unknown, flags: isWritable(device.fd) ? IFF_UP : 0 }, []);
+    this.#tracker = new ChangeTracker({ ...unknown, flags: isWritable(device.fd) ? IFF_UP : 0 }, []);
     try {
       this.#follow();
     } catch (error) {
@@ -60,7 +60,7 @@ export class Monitor {
   }
 
   add(listener: Listener): void {
-    // Changes before this moment are for those who listened then.
+    // Changes before this moment are for the listeners of that time.
     this.#read();
     if (this.#source === undefined) this.#device.checkAlive();
     if (this.#ended || this.#device.closed) listener.end();
@@ -71,19 +71,19 @@ export class Monitor {
     this.#listeners.delete(listener);
   }
 
-  /** Without rtnetlink: the kernel takes frames while the interface is up, and wakes who waits for that (tun_chr_poll()). */
+  /** Whether to wait for EPOLLOUT. Without rtnetlink it tells that the interface is up: the kernel takes frames then (tun_chr_poll()). */
   get wantsWritable(): boolean {
-    return this.#source === undefined && !this.#view.up;
+    return this.#source === undefined && !this.#tracker.up;
   }
 
-  /** Without rtnetlink: whether the interface is up can be asked of the fd, but nothing tells when it goes down. */
-  look(): void {
+  /** Without rtnetlink: asks the fd whether the interface is up. No event tells when it goes down. */
+  checkUp(): void {
     if (this.#source !== undefined || this.#device.closed) return;
-    this.#tell(this.#view.setUp(isWritable(this.#device.fd)));
-    this.#device.onWants();
+    this.#tell(this.#tracker.setUp(isWritable(this.#device.fd)));
+    this.#device.updateInterest();
   }
 
-  /** Runs `move`, which takes the interface into the namespace of the fd `netns`, and misses nothing. */
+  /** Runs `move`, which moves the interface into the namespace of the fd `netns`, without missing a change. */
   moving(netns: number, move: () => void): void {
     const there = ifReachable(() => new Notifications(netns));
     try {
@@ -101,12 +101,12 @@ export class Monitor {
     } catch (error) {
       if (this.#source?.notifications !== there) there?.close();
       // The interface has moved all the same: the listeners hear of it, or of the end.
-      this.#orEnd(() => this.#followOrEnd());
+      this.#endOnError(() => this.#followOrEnd());
       throw error;
     }
   }
 
-  /** The device has closed; `deleted` if that is because its interface has gone. */
+  /** Ends with the device; `deleted` tells whether that is because its interface has gone. */
   end(deleted: boolean): void {
     runAll(
       () => void this.#drain(),
@@ -119,7 +119,7 @@ export class Monitor {
     runAll(...listeners.map((listener) => () => listener.end()));
   }
 
-  /** Takes the constructor back, for an open that fails: nobody is told. */
+  /** Reverses the constructor, for an open that fails. Tells no listener. */
   discard(): void {
     this.#listeners.clear();
     this.#leave();
@@ -129,8 +129,8 @@ export class Monitor {
     this.#index = index;
     try {
       const watch = reactor().watch(notifications.fd, EPOLLIN, {
-        onEvents: () => this.#orEnd(() => this.#read()),
-        onDoubt: () => {},
+        onEvents: () => this.#endOnError(() => this.#read()),
+        onQuiet: () => {},
         onFailure: (error) => this.#device.onFailure(error),
       });
       // The device itself keeps the process alive, or lets it end.
@@ -150,12 +150,12 @@ export class Monitor {
   }
 
   /** Runs `step`; ends the device if it throws. */
-  #orEnd(step: () => void): void {
+  #endOnError(step: () => void): void {
     try {
       step();
     } catch (cause) {
       this.#device.onFailure(
-        new TunTapError("ERR_TUNTAP_NATIVE", "the news of the interface could not be read", {
+        new TunTapError("ERR_TUNTAP_NATIVE", "the notifications about the interface could not be read", {
           hint: "report this with your kernel's version",
           cause,
         }),
@@ -163,7 +163,7 @@ export class Monitor {
     }
   }
 
-  /** Tells all that has happened; follows the interface if it has left the namespace. */
+  /** Reports all changes so far; follows the interface if it has left the namespace. */
   #read(): void {
     if (this.#drain()) this.#followOrEnd();
   }
@@ -173,9 +173,9 @@ export class Monitor {
     if (!this.#device.closed) this.#follow();
   }
 
-  /** Tells all that has happened, and returns whether the interface has left the namespace. */
+  /** Reports all changes so far, and returns whether the interface has left the namespace. */
   #drain(): boolean {
-    // Read anew each time: whoever is told may close the device.
+    // Read anew each time: a listener may close the device.
     while (this.#source !== undefined) {
       const message = this.#unread.shift();
       if (message !== undefined) {
@@ -185,9 +185,9 @@ export class Monitor {
         this.#tell(this.#changesOf(message));
         continue;
       }
-      const news = this.#source.notifications.read();
-      if (news === null) return false;
-      if (news !== "lost") this.#unread.push(...news);
+      const messages = this.#source.notifications.read();
+      if (messages === null) return false;
+      if (messages !== "lost") this.#unread.push(...messages);
       else if (!this.#readAll(this.#source.notifications)) return true;
     }
     return false;
@@ -197,15 +197,15 @@ export class Monitor {
   #changesOf({ type, body }: Message): LinkChange[] {
     if (type === RTM_NEWLINK) {
       const link = decodeLink(body);
-      return link === null ? [] : this.#view.setLink(link);
+      return link === null ? [] : this.#tracker.setLink(link);
     }
     if (type !== RTM_NEWADDR && type !== RTM_DELADDR) return [];
     const found = decodeAddress(body);
     if (found === null) return [];
-    return type === RTM_NEWADDR ? this.#view.setAddress(found.address) : this.#view.removeAddress(found.address);
+    return type === RTM_NEWADDR ? this.#tracker.setAddress(found.address) : this.#tracker.removeAddress(found.address);
   }
 
-  /** Reads everything anew, until nothing happened meanwhile; false if the interface is not there. */
+  /** Reads the whole state anew until nothing happens meanwhile; returns false if the interface is not there. */
   #readAll(notifications: Notifications): boolean {
     const { link } = this.#device;
     for (let tries = 1; ; tries++) {
@@ -215,12 +215,12 @@ export class Monitor {
       const hasMoved = isInNamespaceOf(this.#device.fd, notifications.fd) === false;
       if (found === undefined || hasMoved || found.info.index !== this.#index) return false;
       if (tries < READ_TRIES && notifications.read() !== null) continue;
-      this.#tell(this.#view.reset(found.info, found.addresses));
+      this.#tell(this.#tracker.reset(found.info, found.addresses));
       return true;
     }
   }
 
-  /** Goes where the interface is: what happened there before we came is seen by what has come of it. */
+  /** Follows the interface into its namespace. What happened there before shows in the state that is read. */
   #follow(): void {
     this.#leave();
     const { client } = this.#device.link;
@@ -228,7 +228,7 @@ export class Monitor {
     if (there !== undefined) this.#listenTo(there.notifications, there.index);
     this.#tell([{ type: "moved", index: there?.index }]);
     if (this.#device.closed) return;
-    if (there === undefined) this.look();
+    if (there === undefined) this.checkUp();
     // It may have moved on before we listened.
     else if (!this.#readAll(there.notifications)) this.#followOrEnd();
   }
@@ -238,7 +238,7 @@ export class Monitor {
     this.#deliver();
   }
 
-  /** A listener may close the device or ask for more: whoever comes last delivers what is left, in order. */
+  /** Delivers in order. A listener may close the device or cause further changes: the innermost call delivers what is left. */
   #deliver(): void {
     for (let next = this.#deliveries.shift(); next !== undefined; next = this.#deliveries.shift()) {
       if (this.#listeners.has(next.listener)) next.listener.change(next.change);

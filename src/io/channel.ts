@@ -77,7 +77,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       onWant: () => this.#listen((this.#events & EPOLLIN) !== 0 || this.receiver.wanted),
       onThrown: (cause) => this.#watch.failed(cause),
     });
-    this.sender = new Sender(fd, writer, this, { onWant: () => this.onWants() });
+    this.sender = new Sender(fd, writer, this, { onWant: () => this.updateInterest() });
     this.#watch = reactor().watch(fd, events, this);
     if (closeFd) native().fd_own(fd);
   }
@@ -86,11 +86,11 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   protected abstract readonly noun: string;
   /** Returns why the channel ends, for the `-errno` of a read. */
   protected abstract readFailed(errno: number): TunTapError;
-  /** Finds out whether the fd is still of use, and closes the channel if not. */
+  /** Checks whether the fd is still of use, and closes the channel if not. */
   protected abstract checkAlive(): void;
-  /** The fd may be written to, or something else may have changed that writing depends on. */
+  /** Called when the fd may be written to, or when something else may have changed that writing depends on. */
   protected onWritable(): void {}
-  /** Whether to be woken by {@link onWritable} although nothing waits to be sent. */
+  /** Whether to wait for {@link onWritable} although nothing waits to be sent. */
   protected get wantsWritable(): boolean {
     return false;
   }
@@ -235,11 +235,11 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       }
     }
     if ((events & (EPOLLERR | EPOLLHUP)) !== 0 && !this.closed) this.checkAlive();
-    // Whoever was waiting is likely to wait again: EPOLLIN goes when it finds nobody.
+    // A consumer that waited is likely to wait again: EPOLLIN goes when it finds none waiting.
     this.#listen(wanted);
   }
 
-  onDoubt(): void {
+  onQuiet(): void {
     this.checkAlive();
     this.onWritable();
   }
@@ -248,8 +248,8 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     this.close(error);
   }
 
-  /** Called when {@link wantsWritable} may have changed. */
-  onWants(): void {
+  /** Waits for other events if {@link wantsWritable} has changed. */
+  updateInterest(): void {
     this.#listen((this.#events & EPOLLIN) !== 0);
   }
 
@@ -260,7 +260,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     try {
       this.#watch.setEvents(this.#events);
     } catch (error) {
-      // The opening fails then. Later the channel would wait in silence, so it ends: its fd was closed behind its back.
+      // While the channel opens, opening fails. Later the channel ends, for it would wait in silence: somebody else closed its fd.
       if (!this.#isOpen) throw error;
       this.#watch.failed(error);
     }

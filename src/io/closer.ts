@@ -23,7 +23,7 @@ class Closer implements Watcher {
     if (count > 0) this.#resolve(count);
   }
 
-  onDoubt(): void {}
+  onQuiet(): void {}
 
   /** The thread goes on closing; that nobody learns of it is no reason to wait for ever. */
   onFailure(_error: TunTapError): void {

@@ -12,20 +12,20 @@ import { chosenWaker, openWaker, type Wakening, type Waker } from "./waker.ts";
 export interface Watcher {
   /** The fd is ready for `events` (EPOLL*). */
   onEvents(events: number): void;
-  /** Something may have happened that no event tells: the watcher looks whether the fd is still alive. */
-  onDoubt(): void;
-  /** No event will come any more. */
+  /** Called when events have stopped for a moment. The watcher checks whether its fd is still alive, which no event may tell. */
+  onQuiet(): void;
+  /** Called when no event will come any more. */
   onFailure(error: TunTapError): void;
 }
 
 /** One file descriptor that is being watched. */
 export interface Watch {
   setEvents(events: number): void;
-  /** Whether the process stays alive for it. */
+  /** Sets whether the process stays alive for it. */
   setReferenced(on: boolean): void;
-  /** Ends the watcher, by its {@link Watcher.onFailure}, over something that was thrown on its behalf. */
+  /** Ends the watcher by its {@link Watcher.onFailure}; `cause` was thrown by its code outside of an event. */
   failed(cause: unknown): void;
-  /** To be called before the fd is closed. Does nothing the second time. */
+  /** Stops watching. Must be called before the fd is closed. Does nothing the second time. */
   end(): void;
 }
 
@@ -35,9 +35,10 @@ interface Watched {
 }
 
 /**
- * How long a doubt waits for an answer. The driver wakes its readers before it
- * takes the interface away (drivers/net/tun.c tun_detach_all()), so whoever
- * looks at once may find nothing new, and is not woken again.
+ * Milliseconds without events before {@link Watcher.onQuiet}. The driver wakes
+ * its readers before it takes the interface away (drivers/net/tun.c
+ * tun_detach_all()), so a check at once may find nothing new, and no second
+ * wake-up comes.
  */
 const SETTLE_MS = 100;
 
@@ -129,7 +130,7 @@ export class Reactor {
       this.#listen();
     } catch (error) {
       remove();
-      // The others learn of it if it is for good: listening again fails then.
+      // If it is for good, the others learn of it: listening again fails then.
       this.#adapt();
       // The stream duplicates the eventfd, which may be one fd too many.
       const { errno, syscall = "dup" } = error as { errno?: number; syscall?: string };
@@ -175,7 +176,7 @@ export class Reactor {
     }
   }
 
-  /** Tells who is ready. What one of them throws ends that one; the next wake-up is asked for in any case. */
+  /** Calls the watchers that are ready. One that throws ends alone; the next wake-up is asked for in any case. */
   #turn(): void {
     const ready = this.#ready;
     const count = native().ep_wait(this.#epoll, ready);
@@ -187,7 +188,7 @@ export class Reactor {
         this.#failOne(token, cause);
       }
     }
-    // While there is traffic, looking again costs less than being woken again. Not if unref'd: an immediate holds the loop.
+    // While there is traffic, another look at the set costs less than another wake-up. Not if unref'd: an immediate holds the loop.
     if (count > 0 && this.#references > 0) {
       setImmediate(this.#lookAgain);
       return;
@@ -226,7 +227,7 @@ export class Reactor {
     this.#settling = undefined;
     for (const [token, { watcher }] of [...this.#watched]) {
       try {
-        if (this.#watched.has(token)) watcher.onDoubt();
+        if (this.#watched.has(token)) watcher.onQuiet();
       } catch (cause) {
         this.#failOne(token, cause);
       }
@@ -264,7 +265,7 @@ export class Reactor {
     } catch (uncaught) {
       throwUncaught(uncaught);
     }
-    // Or its events would come again and again.
+    // Otherwise its events would come again and again.
     watched.watch.end();
   }
 }

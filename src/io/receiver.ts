@@ -1,4 +1,5 @@
 import { TunTapError } from "../errors.ts";
+import { WaitQueue } from "./wait-queue.ts";
 
 /** The party that receives; a channel has one at a time. */
 export interface Consumer {
@@ -32,14 +33,6 @@ export interface Take<R extends Reader, T> {
   framesOf(taken: T): readonly Uint8Array[];
 }
 
-interface Waiter {
-  /** Keeps the device from being collected while somebody waits for it. */
-  readonly holder: object;
-  /** Delivers, if something is waiting. */
-  deliver(): boolean;
-  end(): void;
-}
-
 /** Called by the receiver. */
 export interface ReceiverOwner {
   /** Asks for a wake-up when frames are waiting. */
@@ -62,7 +55,8 @@ export class Receiver<R extends Reader, B> {
   readonly #owner: ReceiverOwner;
   #consumer: Consumer | undefined;
   #push: ((batch: B) => void) | undefined;
-  readonly #waiters: Waiter[] = [];
+  /** The calls that wait, each with its way to take. Null ends one. */
+  readonly #waiters: WaitQueue<unknown, Take<R, unknown>> = new WaitQueue();
   /** The batch that observers are looking at, and that is delivered next. */
   #shown: B | undefined;
   /** Called with what is delivered, before it is. */
@@ -118,7 +112,7 @@ export class Receiver<R extends Reader, B> {
     if (this.#consumer !== consumer) return;
     this.#consumer = undefined;
     this.#push = undefined;
-    for (const waiter of this.#waiters.splice(0)) waiter.end();
+    this.#waiters.resolveAll(null);
   }
 
   /** Takes what is waiting, now; returns null if nothing is, or others wait for it. */
@@ -157,33 +151,22 @@ export class Receiver<R extends Reader, B> {
   }
 
   #wait<T>(take: Take<R, T>, holder: object, signal: AbortSignal | undefined): Promise<T | null> {
-    const { promise, resolve, reject } = Promise.withResolvers<T | null>();
-    const waiter: Waiter = {
-      holder,
-      deliver: () => {
-        const value = this.#takeWithinBudget(take);
-        if (value === null) return false;
-        this.#waiters.shift();
-        signal?.removeEventListener("abort", abort);
-        this.onFrames?.(take.framesOf(value));
-        resolve(value);
-        return true;
-      },
-      end: () => {
-        signal?.removeEventListener("abort", abort);
-        resolve(null);
-      },
-    };
-    const abort = (): void => {
-      this.#waiters.splice(this.#waiters.indexOf(waiter), 1);
-      this.#releaseIfIdle();
-      reject(signal?.reason);
-    };
-    signal?.addEventListener("abort", abort, { once: true });
-    this.#waiters.push(waiter);
+    const next = this.#waiters.wait(take, holder, signal, () => this.#releaseIfIdle());
     this.#owner.onWant();
     this.#comeBack();
-    return promise;
+    return next as Promise<T | null>;
+  }
+
+  /** Delivers to the call that waits first; false if none waits, or nothing is there for it. */
+  #deliverToFirst(): boolean {
+    const waiter = this.#waiters.first;
+    if (waiter === undefined) return false;
+    const value = this.#takeWithinBudget(waiter.wanted);
+    if (value === null) return false;
+    waiter.leave();
+    this.onFrames?.(waiter.wanted.framesOf(value));
+    waiter.resolve(value);
+    return true;
   }
 
   /** Frames are waiting: delivers them, as many as the budget of one wake-up allows. */
@@ -192,7 +175,7 @@ export class Receiver<R extends Reader, B> {
     if (this.#push !== undefined) {
       while (this.#pushBatch() && this.#budget > 0 && this.#reader.crowded);
     } else {
-      while (this.#budget > 0 && this.#waiters[0]?.deliver());
+      while (this.#budget > 0 && this.#deliverToFirst());
       this.#releaseIfIdle();
     }
     this.#comeBack();
@@ -241,7 +224,7 @@ export class Receiver<R extends Reader, B> {
     if (!all) return;
     for (let more = true; more && this.#reader.buffered && this.wanted; ) {
       this.#budget = this.#reader.batchMax;
-      more = this.#push !== undefined ? this.#pushBatch() : this.#waiters[0]?.deliver() === true;
+      more = this.#push !== undefined ? this.#pushBatch() : this.#deliverToFirst();
     }
   }
 
@@ -251,7 +234,7 @@ export class Receiver<R extends Reader, B> {
     this.#push = undefined;
     this.#consumer = undefined;
     this.#reader.end();
-    for (const waiter of this.#waiters.splice(0)) waiter.end();
+    this.#waiters.resolveAll(null);
   }
 
   #releaseIfIdle(): void {

@@ -2,6 +2,7 @@ import type { TunTapError } from "../errors.ts";
 import { EAGAIN, EBADF } from "../sys/constants.ts";
 import { allAsBytes, asBytes, gather, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
 import type { FrameSource } from "./types.ts";
+import { WaitQueue } from "./wait-queue.ts";
 
 /** Empties a batch into an fd. Each way to write is one of these, in a file of its own. */
 export interface BatchWriter {
@@ -68,7 +69,7 @@ export class Sender<Cause extends string> {
   readonly #writer: BatchWriter;
   readonly #policy: RefusalPolicy<Cause>;
   readonly #owner: SenderOwner;
-  readonly #waiters: PromiseWithResolvers<void>[] = [];
+  readonly #waiters = new WaitQueue<void>();
   readonly #known = new KnownViews();
   /** Called with what the kernel has taken. */
   onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
@@ -236,9 +237,7 @@ export class Sender<Cause extends string> {
   /** Resolves when the kernel takes frames again; rejects when the channel ends. */
   whenWritable(): Promise<void> {
     if (!this.#blocked) return Promise.resolve();
-    const waiter = Promise.withResolvers<void>();
-    this.#waiters.push(waiter);
-    return waiter.promise;
+    return this.#waiters.wait();
   }
 
   /** The kernel takes frames again, those that are kept first. Stays blocked if it does not take all of these. */
@@ -248,14 +247,14 @@ export class Sender<Cause extends string> {
       return;
     }
     this.#blocked = false;
-    for (const { resolve } of this.#waiters.splice(0)) resolve();
+    this.#waiters.resolveAll();
   }
 
   /** The channel has ended. */
   end(error: () => TunTapError): void {
     this.#fd = -1;
     this.#blocked = false;
-    for (const { reject } of this.#waiters.splice(0)) reject(error());
+    this.#waiters.rejectAll(error);
   }
 
   #block(): false {

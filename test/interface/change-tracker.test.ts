@@ -1,6 +1,6 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
-import { LinkView } from "../../src/interface/change-tracker.ts";
+import { ChangeTracker } from "../../src/interface/change-tracker.ts";
 import type { LinkChange } from "../../src/interface/types.ts";
 import type { LinkInfo } from "../../src/netlink/link.ts";
 import type { Address } from "../../src/netlink/types.ts";
@@ -26,7 +26,7 @@ const link: LinkInfo = {
 const v4: Address = { address: "192.0.2.1/24", family: 4, scope: "global" };
 const v6: Address = { address: "2001:db8::1/64", family: 6, scope: "global" };
 
-describe("LinkView", () => {
+describe("ChangeTracker", () => {
   test.each<{ what: string; news: Partial<LinkInfo>; told: LinkChange[] }>([
     { what: "nothing", news: {}, told: [] },
     {
@@ -46,63 +46,63 @@ describe("LinkView", () => {
     { what: "the same mac in other bytes", news: { mac: Uint8Array.of(2, 0, 0x5e, 0, 0x53, 1) }, told: [] },
     { what: "master", news: { master: 3 }, told: [{ type: "master", master: 3 }] },
   ])("setLink() tells $what once", ({ news, told }) => {
-    const view = new LinkView(link, []);
-    expect(view.setLink({ ...link, ...news })).toEqual(told);
-    expect(view.setLink({ ...link, ...news })).toEqual([]);
+    const tracker = new ChangeTracker(link, []);
+    expect(tracker.setLink({ ...link, ...news })).toEqual(told);
+    expect(tracker.setLink({ ...link, ...news })).toEqual([]);
   });
 
   test("the way back is told, too", () => {
-    const view = new LinkView({ ...link, flags: IFF_UP, master: 3 }, []);
-    expect(view.up).toBe(true);
-    expect(view.setLink(link)).toEqual([{ type: "master", master: undefined }, { type: "down" }]);
-    expect(view.up).toBe(false);
+    const tracker = new ChangeTracker({ ...link, flags: IFF_UP, master: 3 }, []);
+    expect(tracker.up).toBe(true);
+    expect(tracker.setLink(link)).toEqual([{ type: "master", master: undefined }, { type: "down" }]);
+    expect(tracker.up).toBe(false);
   });
 
   test("setUp() changes nothing but that", () => {
-    const view = new LinkView({ ...link, flags: IFF_RUNNING }, []);
-    expect(view.setUp(true)).toEqual([{ type: "up" }]);
-    expect(view.setUp(true)).toEqual([]);
-    expect(view.setLink({ ...link, flags: IFF_UP | IFF_RUNNING })).toEqual([]);
-    expect(view.setUp(false)).toEqual([{ type: "down" }]);
+    const tracker = new ChangeTracker({ ...link, flags: IFF_RUNNING }, []);
+    expect(tracker.setUp(true)).toEqual([{ type: "up" }]);
+    expect(tracker.setUp(true)).toEqual([]);
+    expect(tracker.setLink({ ...link, flags: IFF_UP | IFF_RUNNING })).toEqual([]);
+    expect(tracker.setUp(false)).toEqual([{ type: "down" }]);
   });
 
   test("an address is added, changed and removed once; lifetimes that pass are no change", () => {
-    const view = new LinkView(link, []);
+    const tracker = new ChangeTracker(link, []);
     const tentative = { ...v6, tentative: true } as const;
-    expect(view.setAddress(tentative)).toEqual([{ type: "address-added", address: tentative }]);
-    expect(view.setAddress(v6)).toEqual([{ type: "address-changed", address: v6 }]);
-    expect(view.setAddress({ ...v6, validLifetime: 9, preferredLifetime: 8 })).toEqual([]);
-    expect(view.removeAddress(v6)).toEqual([{ type: "address-removed", address: v6 }]);
-    expect(view.removeAddress(v6)).toEqual([]);
+    expect(tracker.setAddress(tentative)).toEqual([{ type: "address-added", address: tentative }]);
+    expect(tracker.setAddress(v6)).toEqual([{ type: "address-changed", address: v6 }]);
+    expect(tracker.setAddress({ ...v6, validLifetime: 9, preferredLifetime: 8 })).toEqual([]);
+    expect(tracker.removeAddress(v6)).toEqual([{ type: "address-removed", address: v6 }]);
+    expect(tracker.removeAddress(v6)).toEqual([]);
   });
 
   test("an IPv4 address is another one with another prefix length or peer", () => {
-    const view = new LinkView(link, [v4]);
+    const tracker = new ChangeTracker(link, [v4]);
     for (const address of [
       { ...v4, address: "192.0.2.1/25" },
       { ...v4, address: "192.0.2.1/32", peer: "192.0.2.2" },
       { ...v4, address: "192.0.2.1/32", peer: "192.0.2.3" },
     ]) {
-      expect(view.setAddress(address)).toEqual([{ type: "address-added", address }]);
+      expect(tracker.setAddress(address)).toEqual([{ type: "address-added", address }]);
     }
   });
 
   test("an IPv6 address keeps its identity when its peer changes (net/ipv6/addrconf.c inet6_addr_modify())", () => {
     const [one, other] = ["2001:db8::2", "2001:db8::3"].map((peer) => ({ ...v6, address: "2001:db8::1/128", peer }));
-    const view = new LinkView(link, [one as Address]);
-    expect(view.setAddress(other as Address)).toEqual([{ type: "address-changed", address: other as Address }]);
-    expect(view.removeAddress(other as Address)).toEqual([{ type: "address-removed", address: other as Address }]);
+    const tracker = new ChangeTracker(link, [one as Address]);
+    expect(tracker.setAddress(other as Address)).toEqual([{ type: "address-changed", address: other as Address }]);
+    expect(tracker.removeAddress(other as Address)).toEqual([{ type: "address-removed", address: other as Address }]);
   });
 
   test("reset() tells what was missed: what has gone, the interface, what has come", () => {
-    const view = new LinkView(link, [v4]);
-    expect(view.reset({ ...link, mtu: 1400, flags: IFF_UP }, [v6])).toEqual([
+    const tracker = new ChangeTracker(link, [v4]);
+    expect(tracker.reset({ ...link, mtu: 1400, flags: IFF_UP }, [v6])).toEqual([
       { type: "address-removed", address: v4 },
       { type: "mtu", mtu: 1400 },
       { type: "up" },
       { type: "address-added", address: v6 },
     ]);
-    expect(view.reset({ ...link, mtu: 1400, flags: IFF_UP }, [v6])).toEqual([]);
+    expect(tracker.reset({ ...link, mtu: 1400, flags: IFF_UP }, [v6])).toEqual([]);
   });
 });
 
@@ -177,56 +177,56 @@ const addresses = fc
   .map((parts): Address => Object.assign({}, ...parts));
 const addressSets = fc.uniqueArray(addresses, { selector: identity, maxLength: 4 });
 
-type Step = (view: LinkView, kernel: { link: LinkInfo; addresses: Map<string, Address> }) => LinkChange[];
+type Step = (tracker: ChangeTracker, kernel: { link: LinkInfo; addresses: Map<string, Address> }) => LinkChange[];
 
 const steps: fc.Arbitrary<Step> = fc.oneof(
   links.map(
     (next): Step =>
-      (view, kernel) => {
+      (tracker, kernel) => {
         kernel.link = next;
-        return view.setLink(next);
+        return tracker.setLink(next);
       },
   ),
   addresses.map(
     (address): Step =>
-      (view, kernel) => {
+      (tracker, kernel) => {
         kernel.addresses.set(identity(address), address);
-        return view.setAddress(address);
+        return tracker.setAddress(address);
       },
   ),
   addresses.map(
     (address): Step =>
-      (view, kernel) => {
+      (tracker, kernel) => {
         // The kernel tells an address as it was when it went.
         const gone = kernel.addresses.get(identity(address)) ?? address;
         kernel.addresses.delete(identity(address));
-        return view.removeAddress(gone);
+        return tracker.removeAddress(gone);
       },
   ),
   fc.tuple(links, addressSets).map(
     ([next, list]): Step =>
-      (view, kernel) => {
+      (tracker, kernel) => {
         kernel.link = next;
         kernel.addresses = new Map(list.map((address) => [identity(address), address]));
-        return view.reset(next, list);
+        return tracker.reset(next, list);
       },
   ),
 );
 
-test("LinkView: whoever replays the changes has the state, after each news and each reset, and none is told twice", () => {
+test("ChangeTracker: whoever replays the changes has the state, after each news and each reset, and none is told twice", () => {
   fc.assert(
     fc.property(links, addressSets, fc.array(steps, { maxLength: 30 }), (first, list, sequence) => {
       const kernel = { link: first, addresses: new Map(list.map((address) => [identity(address), address])) };
-      const view = new LinkView(first, list);
+      const tracker = new ChangeTracker(first, list);
       const told = new Told(first);
       for (const address of list) told.addresses.set(identity(address), address);
       for (const step of sequence) {
-        for (const change of step(view, kernel)) told.apply(change);
+        for (const change of step(tracker, kernel)) told.apply(change);
         expect(told.link).toEqual(new Told(kernel.link).link);
         const now = (map: Map<string, Address>) =>
           Object.fromEntries([...map].map(([key, value]) => [key, settled(value)]));
         expect(now(told.addresses)).toEqual(now(kernel.addresses));
-        expect(view.up).toBe((kernel.link.flags & IFF_UP) !== 0);
+        expect(tracker.up).toBe((kernel.link.flags & IFF_UP) !== 0);
       }
     }),
     { numRuns: 1000 },

@@ -43,7 +43,7 @@ describePrivileged("Reactor", () => {
         onEvents: (): never => {
           throw thrown;
         },
-        onDoubt: () => {},
+        onQuiet: () => {},
         onFailure: (error: TunTapError) => void reasons.push(error),
       };
       // Writable at once.
@@ -66,22 +66,22 @@ describePrivileged("Reactor", () => {
     expect([tap.closed, reasons.length]).toEqual([false, 2]);
   });
 
-  test("a watcher that throws in onDoubt ends alone, too", async () => {
+  test("a watcher that throws in onQuiet ends alone, too", async () => {
     using tap = openTap({ up: true });
     const reasons: TunTapError[] = [];
     const fd = check(native().ev_open(), "eventfd");
     reactor().watch(fd, 0, {
       onEvents: () => {},
-      onDoubt: () => {
-        throw new RangeError("doubt");
+      onQuiet: () => {
+        throw new RangeError("quiet");
       },
       onFailure: (error) => void reasons.push(error),
     });
-    // Wakes the reactor, which has a doubt when it is quiet again.
+    // Wakes the reactor, which tells its watchers when it is quiet again.
     await flood(tap.index, 1, 60, 60);
     void tap.receive();
     await until(() => reasons.length === 1, "it has ended");
-    expect(reasons[0]?.cause).toEqual(new RangeError("doubt"));
+    expect(reasons[0]?.cause).toEqual(new RangeError("quiet"));
     expect(tap.closed).toBe(false);
     closeFd(fd);
   });
