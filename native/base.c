@@ -1,4 +1,4 @@
-/* What the shim stands on: libc by name, system calls by number, file descriptors, threads. */
+/* The ground of the shim: libc by name, system calls by number, file descriptors, threads. */
 
 extern void *dlsym(void *handle, const char *name);
 extern void *memcpy(void *to, const void *from, size n);
@@ -71,11 +71,9 @@ static const struct { void *slot; const char *name; } libc[] = {
 static int result(long r) { return r < 0 ? -*errno_location() : (int)r; }
 
 /*
- * read(2), write(2), readv(2) or writev(2), by number, retried after a signal.
- * Not libc's, which are cancellation points: in a process with threads, as Bun
- * is, those cost a tenth of a small packet (glibc, SYSCALL_CANCEL in
- * sysdeps/unix/sysdep.h). Through a pointer so that tests can stand in for the
- * kernel.
+ * read(2), write(2), readv(2) or writev(2), by number, retried after a signal. The functions of libc are cancellation
+ * points: in a process with threads, as Bun is, those cost a tenth of a small packet (glibc, SYSCALL_CANCEL in
+ * sysdeps/unix/sysdep.h). Called through a pointer, so that tests can replace the kernel.
  */
 static int transfer_now(long number, int fd, const void *bytes, size n)
 {
@@ -95,14 +93,13 @@ static int (*transfer)(long number, int fd, const void *bytes, size n) = transfe
 /* Descriptors */
 
 /*
- * The fds that this JavaScript thread has to close, a bit each. The table
- * grows with the fds, because it stays in the process with the compiled code
- * when a Worker has ended, if it is part of it.
+ * The fds that this JavaScript thread has to close, one bit each. The table is allocated and grows with the fds: the
+ * compiled code, and every variable in it, stays in the process when a Worker has ended.
  */
 static u8 *owned;
 static int owned_bytes;
 
-/* Without memory the fd is left out: only the end of a terminated Worker does not close it then. */
+/* Without memory the fd is left out; then only the end of a terminated Worker does not close it. */
 static int fd_own(int fd)
 {
 	int bytes = owned_bytes ? owned_bytes : 32;
@@ -140,13 +137,15 @@ static int fd_open(const char *path, int flags)
 	return fd_own(r);
 }
 
-/* Never retried: Linux has freed the number even where close(2) says EINTR. */
+/* Never retried: Linux has freed the number even if close(2) returns EINTR. */
 static int fd_close(int fd) { return result(sys_close(fd_disown(fd))); }
 
 /* fcntl(2) with a number: F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
 static int fd_control(int fd, int command, int argument) { return result(sys_fcntl(fd, command, argument)); }
 
-/* 1 if both lead to the same file: on both architectures struct stat begins with st_dev and st_ino, 64 bits each. */
+/*
+ * Returns 1 if both are the same file: on both architectures struct stat begins with st_dev and st_ino, 64 bits each.
+ */
 static int fd_is_same(int one, int other)
 {
 	u64 a[32], b[32];

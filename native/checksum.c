@@ -10,9 +10,8 @@ static u32 get32(const u8 *p) { return get16(p) << 16 | get16(p + 2); }
 static void put16(u8 *p, u32 v) { p[0] = (u8)(v >> 8); p[1] = (u8)v; }
 
 /*
- * Unaligned loads and stores in machine order, and conversions between that
- * and network order. TinyCC inlines no function, and to it memcpy is one: what
- * runs for each packet of a super-packet uses these macros.
+ * Unaligned loads and stores in machine order, and conversions between that and network order. TinyCC inlines no
+ * function, not even memcpy, so code that runs for each packet of a super-packet uses these macros.
  */
 #if defined(__TINYC__)
 #define LOAD16(p) (*(const u16 *)(p))

@@ -9,7 +9,7 @@
 #if defined(__TINYC__) && defined(__x86_64__)
 #define BIAS(n) ((u32)(n) >> 4 << 18)
 
-/* Fewer bytes are not worth the setting up of AVX2. */
+/* For fewer bytes AVX2 is not worth its set-up. */
 enum { AVX2_MIN = 96 };
 
 /*

@@ -23,7 +23,10 @@ static void *closer_main(void *unused)
 	return unused;
 }
 
-/* The closer's two ends of `wake` and the pipe. Its own eventfd, because the number of the caller's may be another fd's by its end. */
+/*
+ * The closer's ends of the eventfd and the pipe. It has an eventfd of its own, because the caller's number may belong
+ * to another fd when the closer ends.
+ */
 static int closer_ends(int wake)
 {
 	int ends[2];
@@ -33,7 +36,7 @@ static int closer_ends(int wake)
 	closer.queue = ends[0];
 	closer.push = fd_own(ends[1]);
 	closer.done = result(sys_fcntl(wake, F_DUPFD_CLOEXEC_, 0));
-	/* A full queue is the caller's to deal with. */
+	/* The caller deals with a full queue. */
 	r = closer.done < 0 ? closer.done : result(sys_fcntl(closer.push, F_SETFL_, O_WRONLY_ | O_NONBLOCK_));
 	if (r < 0) {
 		sys_close(closer.queue);
@@ -64,7 +67,7 @@ static int closer_open(void)
 	return r;
 }
 
-/* Has `fd` closed; -EAGAIN if too many wait already. */
+/* Puts `fd` into the queue; returns -EAGAIN if too many wait already. */
 static int closer_push(int fd)
 {
 	int r;
@@ -75,7 +78,7 @@ static int closer_push(int fd)
 	return r;
 }
 
-/* How many fds have been closed since this was last asked. */
+/* Returns how many fds have been closed since the last call. */
 static int closer_count(int wake)
 {
 	u64 count = 0;

@@ -1,19 +1,28 @@
 /* Writes frames behind a virtio header, and merges runs of packets on the way out (merge.c, flows.c). */
 
 enum {
-	/* Refusals that are noted until JavaScript looks, after each push of GATHER_MAX (512) packets at most. */
+	/*
+	 * Room for refusals until JavaScript reads them, which it does after each push of GATHER_MAX (512) packets at
+	 * most.
+	 */
 	REFUSALS = WINDOW + 512
 };
 
-/* Packets that were given and wait to be written. JavaScript reads what stands before `earlier` (src/io/merge-writer.ts). */
+/*
+ * Packets that were given and wait to be written. JavaScript reads the members before `earlier`
+ * (src/io/merge-writer.ts).
+ */
 struct sending {
-	/* After EAGAIN: how many of the last packets given are the caller's to give again. */
+	/* After EAGAIN: how many of the last packets the caller must give again. */
 	int pending;
-	/* Kinds that are not merged, because this kernel refused them or nobody wants it: see kind_of(). */
+	/* Kinds that are not merged, because this kernel refused them or the user switched them off: see kind_of(). */
 	int off;
 	/* After EAGAIN: packets before `pending` that were not written either, and their bytes: to be taken by tx_keep(). */
 	int kept, kept_bytes;
-	/* Packets that the kernel refused for good since JavaScript last looked: their numbers since the last flush, and -errno. */
+	/*
+	 * Packets that the kernel refused for good since JavaScript last read them: their numbers since the last flush,
+	 * and -errno.
+	 */
 	int refused;
 	struct { int at, error; } refusals[REFUSALS];
 	/* Packets given before those in the window. */
@@ -70,7 +79,7 @@ static int write_merged(int fd, struct sending *tx, const struct run *run)
 	struct iovec *pieces = &w->pieces[run->begin], before;
 	int i, n, r, at;
 	if (run->end - run->begin != run->count - 1) {
-		/* Not side by side in the window. */
+		/* The packets are not side by side in the window. */
 		pieces = tx->pieces;
 		for (at = run->begin, i = 1; i <= run->count; i++, at = w->next[at]) {
 			pieces[i].base = w->pieces[1 + at].base;
@@ -78,7 +87,7 @@ static int write_merged(int fd, struct sending *tx, const struct run *run)
 		}
 	}
 	n = run_headers(run, w, tx->header);
-	/* This place is that of the packet before the run. */
+	/* That place belongs to the packet before the run. */
 	before.base = pieces->base;
 	before.length = pieces->length;
 	pieces->base = tx->header;
@@ -89,7 +98,7 @@ static int write_merged(int fd, struct sending *tx, const struct run *run)
 	return r;
 }
 
-/* Writes the packets of a run one by one; those that are written leave it. Returns 0 or -EAGAIN. */
+/* Writes the packets of a run one by one and removes those that are written. Returns 0 or -EAGAIN. */
 static int write_singly(int fd, struct sending *tx, struct run *run)
 {
 	int n, r;
@@ -114,7 +123,10 @@ static int write_run(int fd, struct sending *tx, struct run *run)
 	if (!is_refused_as_one(r))
 		return note(tx, run->begin, run->end, run->count, r);
 	singly = write_singly(fd, tx, run);
-	/* EINVAL: kernels of the 6.6.44 era refuse some super-packets that are in order. Memory may be there the next time. */
+	/*
+	 * EINVAL: kernels around 6.6.44 refuse some valid super-packets. ENOBUFS and ENOMEM: there may be memory the next
+	 * time.
+	 */
 	if (r == -EINVAL_ && !singly && tx->refused == refused)
 		tx->off |= kind_of(&run->p);
 	return singly;
@@ -145,7 +157,7 @@ static int close_runs(int fd, struct sending *tx, const u8 *frame, const struct 
 	return 0;
 }
 
-/* Begins the window again once nothing in it waits. */
+/* Starts the window anew once nothing in it waits. */
 static void reset_window(struct sending *tx)
 {
 	tx->earlier += tx->window.count;
@@ -153,9 +165,8 @@ static void reset_window(struct sending *tx)
 }
 
 /*
- * Called when the kernel takes no more. What was written is in the order of the
- * runs, and what the caller is told is how many of the first packets are dealt
- * with: those of them that were not written are kept (tx_keep()).
+ * Called when the kernel takes no more. Packets are written in the order of the runs, but the caller learns how many
+ * of the first packets are dealt with: those among them that were not written are kept (tx_keep()).
  */
 static int stop(struct sending *tx)
 {
@@ -167,7 +178,7 @@ static int stop(struct sending *tx)
 		struct run *run = flows_at(&tx->flows, k);
 		for (i = run->count, at = run->begin; i > 0; i--, at = next) {
 			next = w->next[at];
-			/* No number: the length of its headers, which tells it from those that were written. */
+			/* Holds the length of its headers in place of a number, which marks it as not written. */
 			w->next[at] = -run->p.payload;
 			if (at < tx->dealt) {
 				tx->kept++;
@@ -209,7 +220,10 @@ static int close_window(int fd, struct sending *tx)
 	return r;
 }
 
-/* Writes what waits, at the end of a call. Returns 0, or -EAGAIN: then `pending` packets are the caller's again. */
+/*
+ * Writes the packets that wait, at the end of a call. Returns 0, or -EAGAIN: then the caller has `pending` packets
+ * again.
+ */
 static int vnet_flush(int fd, u8 *state)
 {
 	struct sending *tx = (struct sending *)state;

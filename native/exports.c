@@ -1,9 +1,8 @@
-/* What TypeScript binds. */
+/* The functions that TypeScript binds. */
 
 /*
- * The end of this JavaScript thread, called as the deallocator of an
- * ArrayBuffer (src/sys/load.ts): a Worker that is terminated runs no
- * JavaScript any more, and what it had open would stay open in the process.
+ * The end of this JavaScript thread, called as the deallocator of an ArrayBuffer (src/sys/load.ts): a Worker that is
+ * terminated runs no JavaScript any more, and its fds would stay open in the process.
  */
 static void thread_end(void *bytes, void *context)
 {
@@ -18,7 +17,7 @@ static void thread_end(void *bytes, void *context)
 	libc_free(owned);
 	owned = 0;
 	owned_bytes = 0;
-	/* Last: it takes some 40 ms. */
+	/* Last, because it takes some 40 ms. */
 	if (aio_context)
 		sys_syscall(NR_io_destroy, aio_context);
 }
@@ -118,7 +117,7 @@ static const struct { const char *name, *parameters; void *address; } exports[] 
 	EXPORT(closer_count, "i32"),
 };
 
-/* Null, or the name of the function that this libc lacks. */
+/* Returns null, or the name of a function that this libc lacks. */
 static const char *libc_link(void)
 {
 	size i;
@@ -132,8 +131,8 @@ static const char *libc_link(void)
 }
 
 /*
- * The one function that `cc` binds, once: for each of them it leaves a mapping
- * of its own in the process. Its result is four pointers wide.
+ * The only function that `cc` binds, because it leaves one memory mapping in the process for each. Its result is four
+ * pointers wide.
  */
 const void *tuntap_shim(void)
 {

@@ -1,9 +1,8 @@
 /*
- * The runs that are open: packets of several flows come interleaved, and each
- * flow has a run of its own. Pure.
+ * The open runs: packets of several flows come interleaved, and each flow has a run of its own. Pure.
  *
- * Order is kept within a flow, which is addresses, ports and protocol. A packet
- * that is no candidate closes the runs whose packets it must not overtake.
+ * Order is kept within a flow, which is addresses, ports and protocol. A packet that is no candidate closes the runs
+ * whose packets it must not overtake.
  */
 
 enum { RUNS = 64 };
@@ -19,7 +18,7 @@ struct flows {
 	struct run runs[RUNS];
 };
 
-/* What a packet tells of its flow. */
+/* The flow of a packet, as far as its headers show it. */
 enum { FLOW_UNKNOWN, FLOW_OF_ADDRESSES, FLOW_OF_PORTS };
 
 /* Whether an IP header has options or extension headers, a source route perhaps: the addresses are not the connection's then. */
@@ -28,7 +27,7 @@ static int has_options(const u8 *ip)
 	return ip[0] >> 4 == 4 ? (ip[0] & 15) != 5 : is_extension(ip[6]);
 }
 
-/* Finds out how much of the flow can be known: ports only in TCP and UDP that is no fragment. */
+/* Finds out the flow of a packet: only TCP and UDP that is no fragment has ports. */
 static int flow_of(const u8 *f, int n, int link, struct parts *p)
 {
 	if (!find_ip(f, n, link, p) || has_options(f + p->ip))
@@ -65,7 +64,7 @@ static int same_flow(const struct run *r, const u8 *f, const struct parts *p)
 /* Returns the run that is the `i`-th oldest. */
 static struct run *flows_at(struct flows *s, int i) { return &s->runs[s->places[i]]; }
 
-/* Returns which run the packet's flow has, or -1. */
+/* Returns the run of the packet's flow, or -1. */
 static int flows_find(struct flows *s, u32 key, const u8 *f, const struct parts *p)
 {
 	int i;
@@ -102,7 +101,7 @@ static int flows_extend(struct flows *s, struct window *w, const u8 *base, const
 	return taken;
 }
 
-/* Gives back the place of the `i`-th oldest run. */
+/* Frees the place of the `i`-th oldest run. */
 static void flows_remove(struct flows *s, int i)
 {
 	u8 place = s->places[i];

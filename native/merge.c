@@ -20,7 +20,7 @@ struct window {
 	int next[WINDOW];
 };
 
-/* Packets of one flow that go as one frame. */
+/* A run: packets of one flow that are sent as one frame. */
 struct run {
 	struct parts p;
 	/* Packets, and how many there may be. */
@@ -65,9 +65,8 @@ static int is_candidate(const u8 *f, int n, const struct parts *p)
 }
 
 /*
- * Marks the bits in which the packets of a run must be alike: all of their
- * headers but lengths, sums, sequence number and PSH. Without DF the
- * identification counts up, with it it has no meaning (RFC 6864 section 4.1).
+ * Marks the bits in which the packets of a run must be equal: all of their headers except lengths, checksums,
+ * sequence number and PSH. Without DF the identification counts up, with it it has no meaning (RFC 6864 section 4.1).
  */
 static void run_mask(struct run *r)
 {
@@ -89,7 +88,7 @@ static void run_mask(struct run *r)
 		STORE32(t + 4, 0);
 }
 
-/* Whether a packet's headers are those of the run where the mask has bits. It has the length of these headers at least. */
+/* Whether a packet has the headers of the run, in the bits of the mask. It is at least as long as these headers. */
 static int same_headers(const struct run *r, const u8 *f, int n)
 {
 	const u8 *g = r->first, *mask = r->mask;
@@ -148,7 +147,9 @@ static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p)
 	r->pseudo_sum = pseudo(f, p, 0);
 }
 
-/* Whether what differs from packet to packet is right for the next one of a run, whose segment has `segment` bytes. */
+/*
+ * Whether the fields that differ from packet to packet fit the next packet of a run. Its segment has `segment` bytes.
+ */
 static int continues(const struct run *r, const u8 *f, int segment)
 {
 	const u8 *ip = f + r->p.ip, *t = f + r->p.transport;
@@ -174,9 +175,8 @@ static int continues(const struct run *r, const u8 *f, int segment)
 }
 
 /*
- * Takes in packets for as long as each is a candidate that goes on where the
- * run ends, and the window has room. Returns how many. Their headers are
- * compared with those of the first one, so they need not be parsed again.
+ * Adds packets as long as each is a candidate that continues the run, and the window has room. Returns how many.
+ * Their headers are compared with those of the first one, so they need not be parsed again.
  */
 static int run_extend(struct run *r, struct window *w, const u8 *base, const int *offsets, const int *lengths, int count)
 {

@@ -13,11 +13,10 @@ static void *opening_main(void *argument)
 }
 
 /*
- * Opens `path`, or an rtnetlink socket if it is null, in the network
- * namespace of `netns`, or in a new one if that is -1. A thread goes there
- * and ends: the caller never leaves its own namespace, into which it might
- * not get back (setns(2) asks for CAP_SYS_ADMIN over the one that is entered).
- * `entered` tells what failed: -1 the thread, 0 setns(2) or unshare(2).
+ * Opens `path`, or an rtnetlink socket if it is null, in the network namespace of `netns`, or in a new one if that is
+ * -1. A thread goes there and ends: the caller never leaves its own namespace, into which it might not get back
+ * (setns(2) asks for CAP_SYS_ADMIN over the one that is entered). `entered` tells which step failed: -1 the thread, 0
+ * setns(2) or unshare(2).
  */
 static int netns_open(int netns, const char *path, int flags, int *entered)
 {
@@ -35,7 +34,7 @@ static int netns_open(int netns, const char *path, int flags, int *entered)
 	return r < 0 ? r : o.result;
 }
 
-/* Whether this process may make a user namespace: a child does, and ends. */
+/* Whether this process may make a user namespace: a child tries it, and ends. */
 static int userns_try(void)
 {
 	int status = 0, waited;

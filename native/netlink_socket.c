@@ -1,8 +1,8 @@
-/* Sockets: rtnetlink, and Unix sockets that carry fds. */
+/* Sockets for rtnetlink, and Unix sockets that carry fds. */
 
 static int nl_open(void) { return fd_own(result(sys_socket(AF_NETLINK_, SOCK_RAW_ | SOCK_CLOEXEC_, NETLINK_ROUTE_))); }
 
-/* Subscribes to `groups`, a bit each; without an address of its own a socket gets no notification. */
+/* Subscribes to `groups`, one bit each. A socket gets notifications only once it is bound to an address. */
 static int nl_bind(int fd, u32 groups)
 {
 	struct sockaddr_nl address;
@@ -82,7 +82,7 @@ static int un_accept(int fd)
 	return fd_own(r);
 }
 
-/* Who connected, as it was then: `peer` gets pid, uid, gid. */
+/* Fills `peer` with pid, uid and gid of the process that connected, as they were then. */
 static int un_get_peer(int fd, u32 *peer)
 {
 	struct ucred who;
@@ -134,9 +134,9 @@ static int has_fd(const struct one_fd *control)
 }
 
 /*
- * Returns 0 at the end of the connection, 1 for a byte, 2 for a byte with more
- * fds than were let in, the others being closed (MSG_CTRUNC): there is room
- * for one, and in a process at its limit for none. `passed` gets the fd, or -1.
+ * Returns 0 at the end of the connection, 1 for a byte, 2 for a byte with more fds than there is room for, which the
+ * kernel closes (MSG_CTRUNC): there is room for one, and in a process at its limit for none. `passed` gets the fd, or
+ * -1.
  */
 static int un_receive_fd(int fd, int *passed)
 {
@@ -146,7 +146,7 @@ static int un_receive_fd(int fd, int *passed)
 	u8 byte;
 	int r;
 	un_message(&m, &v, &byte, &control);
-	/* Not `pad`: a second fd would be put there. */
+	/* Without `pad`, into which a second fd would be put. */
 	m.control_length = ONE_FD_LENGTH;
 	do
 		r = result(sys_recvmsg(fd, &m, MSG_CMSG_CLOEXEC_));

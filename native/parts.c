@@ -1,7 +1,4 @@
-/*
- * Where the parts of a frame are. Every header field is checked against the
- * bytes in hand.
- */
+/* Finds the parts of a frame. Every header field is checked against the length of the frame. */
 
 enum {
 	/* Length of the virtio header that both directions use. */
@@ -9,7 +6,7 @@ enum {
 	ETH_IPV4 = 0x0800, ETH_IPV6 = 0x86dd, ETH_VLAN = 0x8100, ETH_SERVICE_VLAN = 0x88a8,
 	IP_HOP_OPTIONS = 0, IP_ROUTING = 43, IP_DESTINATION_OPTIONS = 60,
 	IP_TCP = 6, IP_UDP = 17,
-	/* Where the checksum is in the transport header. */
+	/* Offset of the checksum in the transport header. */
 	TCP_CHECK = 16, UDP_CHECK = 6,
 	TH_FIN = 0x01, TH_PSH = 0x08, TH_ACK = 0x10, TH_CWR = 0x80
 };
@@ -51,7 +48,7 @@ static int ip_of_ethernet(const u8 *f, int n)
 	return at;
 }
 
-/* Finds the IP header, which has to be there whole but for its options. `link` is 1 for an Ethernet frame. */
+/* Finds the IP header, which must be complete except for its options. `link` is 1 for an Ethernet frame. */
 static int find_ip(const u8 *f, int n, int link, struct parts *p)
 {
 	p->ip = link ? ip_of_ethernet(f, n) : 0;
@@ -61,7 +58,7 @@ static int find_ip(const u8 *f, int n, int link, struct parts *p)
 	return p->version == 4 || (p->version == 6 && p->ip + 40 <= n);
 }
 
-/* Whether what follows is an extension header that may stand before TCP and UDP (RFC 8200 section 4). */
+/* Whether the next header is an extension header that may stand before TCP and UDP (RFC 8200 section 4). */
 static int is_extension(int next)
 {
 	return next == IP_HOP_OPTIONS || next == IP_ROUTING || next == IP_DESTINATION_OPTIONS;
@@ -81,7 +78,7 @@ static int skip_extensions(const u8 *f, int n, struct parts *p)
 	return next;
 }
 
-/* Finds transport header and payload of a TCP or UDP packet whose IP header was found, all headers being whole. */
+/* Finds transport header and payload of a TCP or UDP packet whose IP header was found; all headers must be complete. */
 static int find_transport(const u8 *f, int n, struct parts *p)
 {
 	int next, at;

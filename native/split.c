@@ -3,7 +3,7 @@
 struct split {
 	const u8 *frame;
 	struct parts p;
-	/* The whole length, and where the payload of the next packet begins. */
+	/* The whole length, and the offset of the next packet's payload. */
 	int length, at, gso_size, index;
 	/* Offset of the transport checksum. */
 	int check;
@@ -14,7 +14,7 @@ struct split {
 	u8 flags;
 };
 
-/* Flags that only the last packet keeps, and that only the first one keeps (RFC 3168 section 6.1.2). */
+/* Flags that only the last packet keeps, and a flag that only the first one keeps (RFC 3168 section 6.1.2). */
 enum { LAST_FLAGS = TH_FIN | TH_PSH, FIRST_FLAGS = TH_CWR };
 
 /* Completes the checksum of a frame that is no super-packet. Returns 0 if the header does not fit the bytes. */
@@ -27,7 +27,7 @@ static int finish_checksum(u8 *f, int n, const struct virtio_net_hdr *h)
 	return 1;
 }
 
-/* Whether the packet is what `gso_type` says. */
+/* Whether the packet is of the kind that `gso_type` names. */
 static int is_of_type(const struct parts *p, int type)
 {
 	if (p->protocol == IP_UDP)
@@ -35,7 +35,10 @@ static int is_of_type(const struct parts *p, int type)
 	return type == (p->version == 4 ? VIRTIO_NET_HDR_GSO_TCPV4_ : VIRTIO_NET_HDR_GSO_TCPV6_);
 }
 
-/* Begins to split `f`, which has to stay; returns the number of packets in it, or 0 if header and bytes do not agree. */
+/*
+ * Begins to split `f`, whose memory must stay. Returns the number of packets in it, or 0 if header and bytes do not
+ * agree.
+ */
 static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_net_hdr *h, int link)
 {
 	const u8 *ip, *t;
@@ -50,7 +53,10 @@ static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_
 	t = f + s->p.transport;
 	s->ip_sum = s->p.version == 4 ? add(0, ip, s->p.transport - s->p.ip) + MINUS(LOAD16(ip + 2)) + MINUS(LOAD16(ip + 4)) + MINUS(LOAD16(ip + 10)) : 0;
 	s->id = get16(ip + 4);
-	/* The kernel's own pseudo-header, where it gives it: with a source route, that of the last destination (RFC 8200 section 8.1). */
+	/*
+	 * Uses the kernel's pseudo-header if there is one: with a source route it has the last destination (RFC 8200
+	 * section 8.1).
+	 */
 	if (h->flags & VIRTIO_NET_HDR_F_NEEDS_CSUM_)
 		s->head_sum = (u32)LOAD16(f + s->check) + MINUS(SWAP16(n - s->p.transport));
 	else
@@ -121,7 +127,7 @@ static void split_next(struct split *s, u8 *out)
 		STORE16(t + 4, v);
 		sum += v;
 	}
-	/* What store_sum() does. */
+	/* Does the same as store_sum(). */
 	v = ~FOLD(sum) & 0xffff;
 	if (!v && s->p.protocol == IP_UDP)
 		v = 0xffff;

@@ -1,4 +1,4 @@
-/* TUN/TAP control and frames, drivers/net/tun.c. */
+/* Control of TUN and TAP interfaces, and their frames: drivers/net/tun.c. */
 
 /* `name` is 16 bytes, in and out: the kernel fills in the number of a pattern. */
 static int tun_set_iff(int fd, char *name, int flags)

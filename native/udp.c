@@ -1,9 +1,8 @@
 /*
- * UDP sockets: several datagrams a system call, both ways.
+ * UDP sockets: sends and receives several datagrams in one system call.
  *
- * A run is datagrams of one size, of which the last may be shorter. It goes
- * as one message with UDP_SEGMENT, and comes as one with UDP_GRO
- * (net/ipv4/udp_offload.c). Messages are batched by sendmmsg(2), too.
+ * A run is datagrams of one size, of which the last may be shorter. It is sent as one message with UDP_SEGMENT, and
+ * received as one with UDP_GRO (net/ipv4/udp_offload.c). Messages are batched by sendmmsg(2), too.
  */
 
 enum {
@@ -14,7 +13,7 @@ enum {
 	UDP_MESSAGE_ROOM = 65536,
 	UDP_MESSAGES = 64,
 	UDP_PIECES = 512,
-	/* Messages that one recvmmsg(2) takes, and of how many bytes they are moved together. */
+	/* The most messages of one recvmmsg(2), and the size up to which they are moved together. */
 	UDP_TOGETHER = 16,
 	UDP_MOVED_MAX = 4096,
 	UDP_PEERS = 4096,
@@ -25,14 +24,14 @@ enum {
 union endpoint { struct sockaddr_in v4; struct sockaddr_in6 v6; };
 
 /*
- * Two ends of a path. Addresses are IPv6 ones; ::ffff:a.b.c.d is IPv4's, and
- * a `local` of zeros lets the kernel choose. TypeScript reads and writes these.
+ * The two ends of a path. Addresses have the form of IPv6, with ::ffff:a.b.c.d for IPv4; with a `local` of zeros the
+ * kernel chooses. TypeScript reads and writes these.
  */
 struct peer { u8 address[16], local[16]; u32 scope; u16 port, pad; };
 
-/* Where datagrams go, in the form that sendmsg(2) takes. */
+/* The destination of datagrams, in the form of sendmsg(2). */
 struct destination {
-	/* The longest datagram that may be one of a segmented run: 0 where the path has refused segmentation. */
+	/* The longest datagram of a segmented run: 0 if the path has refused segmentation. */
 	int segment_max;
 	u32 name_length, control_length, pad;
 	union endpoint name;
@@ -52,7 +51,7 @@ struct udp {
 	u32 lost;
 	/* Messages that were longer than 65,536 bytes, and so were cut. */
 	u32 cut;
-	/* Errors that an earlier datagram had met: ICMP. */
+	/* ICMP errors about earlier datagrams. */
 	u32 icmp;
 	/* Times that a path refused segmentation. */
 	u32 refusals;
@@ -68,7 +67,7 @@ struct udp {
 	int last;
 	/* Whether the last message was of one datagram. */
 	int single;
-	/* Makes it unknown to strangers which peers share a bucket. */
+	/* A secret, so that strangers cannot know which peers share a bucket. */
 	u32 seed;
 	int peers, hand;
 	/* Counts the calls that may meet new peers. */
@@ -95,7 +94,7 @@ static int is_ipv4(const u8 *address)
 	return 1;
 }
 
-/* Whether it is no address, of either family. */
+/* Whether it is the unspecified address of either family. */
 static int is_unspecified(const u8 *address)
 {
 	int i;
@@ -105,7 +104,7 @@ static int is_unspecified(const u8 *address)
 	return 1;
 }
 
-/* Nobody can send from it: a group, or the broadcast address. */
+/* Whether no datagram can be sent from it: a group, or the broadcast address. */
 static int is_group(const u8 *address)
 {
 	if (!is_ipv4(address))
@@ -179,9 +178,9 @@ static void forget_peer(struct udp *u, int id)
 }
 
 /*
- * A number that is free, or that of a peer that has not been seen again since
- * the hand came by: a flood of strangers costs none that is served. Those that
- * came with this call stay, because TypeScript has not looked at them yet.
+ * Returns a free number, or that of a peer that has not been seen since the clock hand last passed: a flood of
+ * strangers displaces no peer that is being served. Peers of this call stay, because TypeScript has not read them
+ * yet.
  */
 static int free_peer(struct udp *u)
 {
@@ -212,7 +211,7 @@ static int intern_peer(struct udp *u, const struct peer *p)
 	memcpy(&u->peer[id], p, sizeof *p);
 	u->seen[id] = 0;
 	u->born[id] = u->now;
-	/* Not before: forgetting a peer may have changed the list. */
+	/* Only now, because forgetting a peer may have changed the list. */
 	u->next[id] = *first;
 	*first = (u16)(id + 1);
 	return ~id;
@@ -228,7 +227,7 @@ static int udp_intern(u8 *state, const u8 *peer)
 	return id < 0 ? ~id | 1 << 16 : id;
 }
 
-/* Control messages; each begins at a multiple of 8. */
+/* Control messages. Each begins at a multiple of 8. */
 
 static u8 *put_cmsg(u8 *at, int level, int type, const void *data, int n)
 {
@@ -277,7 +276,7 @@ static int udp_destination(const u8 *state, const u8 *peer, int connected, int s
 	return 0;
 }
 
-/* sendmmsg(2) or recvmmsg(2); never blocks. Through a pointer, as transfer(). */
+/* sendmmsg(2) or recvmmsg(2), without blocking. Called through a pointer, as transfer() is. */
 static int transfer_many_now(long number, int fd, struct mmsghdr *messages, size n)
 {
 	long r;

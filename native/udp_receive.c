@@ -1,6 +1,6 @@
-/* Receiving datagrams: merged by the kernel with UDP_GRO, or several a call. */
+/* Receives datagrams: merged by the kernel with UDP_GRO, or several in one call. */
 
-/* What the control messages of one message say. */
+/* The contents of the control messages of one message. */
 struct arrival { int segment; const u8 *ipv4, *ipv6; };
 
 static void read_control(struct udp *u, const struct msghdr *m, struct arrival *a)
@@ -17,7 +17,7 @@ static void read_control(struct udp *u, const struct msghdr *m, struct arrival *
 		if (h.level == SOL_UDP_ && h.type == UDP_GRO_)
 			memcpy(&a->segment, data, sizeof a->segment);
 		else if (h.level == SOL_IP_ && h.type == IP_PKTINFO_)
-			/* Where to answer from, also if it was sent to a group. */
+			/* The address to answer from, also if the datagram was sent to a group. */
 			a->ipv4 = ((const struct in_pktinfo *)data)->source;
 		else if (h.level == SOL_IPV6_ && h.type == IPV6_PKTINFO_)
 			a->ipv6 = data;
@@ -60,7 +60,7 @@ static void expect_message(struct msghdr *m, struct inbox *in, u8 *bytes)
 	m->control_length = sizeof in->control;
 }
 
-/* Puts down a message of `n` bytes that lies at `offset`: offset, length, segment, peer. Returns how many datagrams it is. */
+/* Records a message of `n` bytes at `offset`: offset, length, segment, peer. Returns how many datagrams it contains. */
 static int record_message(struct udp *u, const struct msghdr *m, const struct inbox *in, int offset, int n, int *record)
 {
 	struct arrival a;
@@ -74,7 +74,7 @@ static int record_message(struct udp *u, const struct msghdr *m, const struct in
 	return n ? (n + record[2] - 1) / record[2] : 1;
 }
 
-/* Errors of recvmsg(2) that say nothing about the socket are counted, `errors` of them at most. */
+/* Counts errors of recvmsg(2) that do not concern the socket, at most `errors` of them. */
 static int is_passing(struct udp *u, int r, int *errors)
 {
 	if (r == -EAGAIN_ || is_gone(r) || ++*errors > UDP_RUN)
@@ -83,7 +83,7 @@ static int is_passing(struct udp *u, int r, int *errors)
 	return 1;
 }
 
-/* One message a call, of up to 64 datagrams: they stay where they are. */
+/* Receives one message in one call, of up to 64 datagrams, which are not moved. */
 static int read_one(int fd, struct udp *u, u8 *slab, int *offset, int *records, int *datagrams)
 {
 	static struct inbox in;
@@ -100,8 +100,8 @@ static int read_one(int fd, struct udp *u, u8 *slab, int *offset, int *records, 
 }
 
 /*
- * Several messages a call, for senders whose datagrams do not come merged.
- * Each gets room for the longest, and short ones are moved together then.
+ * Receives several messages in one call, for senders whose datagrams do not come merged. Each gets room for the
+ * longest; short ones are moved together afterwards.
  */
 static int read_many(int fd, struct udp *u, u8 *slab, int *offset, int many, int *records, int *datagrams)
 {

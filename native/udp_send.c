@@ -1,13 +1,11 @@
-/* Sending datagrams: runs of one size with UDP_SEGMENT, several runs a call. */
+/* Sends datagrams: runs of one size with UDP_SEGMENT, several runs in one call. */
 
-/* EIO, EINVAL and EMSGSIZE of a run may be about segmentation; ENOBUFS and ENOMEM about its length. */
+/* For a run, EIO, EINVAL and EMSGSIZE may be about segmentation, ENOBUFS and ENOMEM about its length. */
 static int may_go_singly(int r) { return r == -EIO_ || r == -EINVAL_ || r == -EMSGSIZE_ || r == -ENOBUFS_ || r == -ENOMEM_; }
 
 /*
- * Sends one message. An error may be about an earlier datagram, whatever it
- * is (net/ipv4/icmp.c icmp_err_convert[], and EMSGSIZE by path MTU
- * discovery): it is taken by the call that tells it, so the second call tells
- * the truth.
+ * Sends one message. Any error may be about an earlier datagram (net/ipv4/icmp.c icmp_err_convert[], and EMSGSIZE by
+ * path MTU discovery). The call that reports it clears it, so the result of the second call is about this message.
  */
 static int send_message(int fd, struct udp *u, struct msghdr *m)
 {
@@ -68,7 +66,7 @@ static int send_singly(int fd, struct udp *u, struct destination *d, const struc
 	return 0;
 }
 
-/* Sends a run alone, and finds out what it is that the kernel does not like. */
+/* Sends a run alone, and finds out why the kernel refuses it. */
 static int send_run(int fd, struct udp *u, struct destination *d, struct udp_run *run, struct iovec *pieces, int *sent)
 {
 	struct msghdr m;
@@ -82,7 +80,7 @@ static int send_run(int fd, struct udp *u, struct destination *d, struct udp_run
 		*sent += run->count;
 	if (r >= 0 || run->count == 1 || !may_go_singly(r))
 		return r;
-	/* The kernel has no memory for a run now: that is not about the path. */
+	/* The kernel has no memory for a run now, which is not about the path. */
 	if (r == -ENOBUFS_ || r == -ENOMEM_)
 		return send_singly(fd, u, d, run, pieces, sent);
 	/* A datagram longer than the path's MTU is never segmented (udp_send_skb()), a shorter one may be. */
@@ -110,8 +108,8 @@ static int send_runs(int fd, struct udp *u, struct destination *d, int i, int n,
 }
 
 /*
- * Sends what is pending, in order. If that fails, `pending` datagrams are not
- * sent, and forgotten; the first of these is the one that failed.
+ * Sends the pending datagrams, in order. If that fails, `pending` datagrams are not sent, and forgotten; the first of
+ * these is the one that failed.
  */
 static int udp_flush(int fd, u8 *state, u8 *destination)
 {
@@ -121,7 +119,7 @@ static int udp_flush(int fd, u8 *state, u8 *destination)
 	int i = 0, r = 0, many = 1;
 	while (i < u->runs && r >= 0) {
 		int left = u->runs - i, sent = 0, done = 1, k;
-		/* sendmmsg(2) does not tell why it stopped: the run at which it did goes alone. */
+		/* sendmmsg(2) does not tell why it stopped, so the run at which it stopped is sent alone. */
 		if (many && left > 1) {
 			r = send_runs(fd, u, d, i, left, pieces);
 			done = r > 0 ? r : 0;
@@ -173,7 +171,7 @@ static int udp_push_one(int fd, u8 *state, u8 *destination, const u8 *datagram, 
 	const struct destination *d = (const struct destination *)destination;
 	struct udp_run *run = u->runs ? &u->run[u->runs - 1] : 0;
 	int r;
-	/* Not those of a failure that has been told. */
+	/* Without those of a failure that has been reported. */
 	if (!run)
 		u->pending = 0;
 	if (!run || !continues_run(run, length)) {
@@ -197,10 +195,8 @@ static int udp_push_one(int fd, u8 *state, u8 *destination, const u8 *datagram, 
 }
 
 /*
- * How many datagrams from number `i` on continue the run of the one before,
- * and lie one behind the other in memory: they make its last piece longer.
- * Written without calls, which TinyCC does not inline: most datagrams of a
- * tunnel end here.
+ * Counts the datagrams from number `i` on that continue the last run and lie one behind the other in memory: they
+ * make its last piece longer. Makes no calls, which TinyCC does not inline: most datagrams of a tunnel end here.
  */
 static int extend_run(struct udp *u, const u8 *base, const int *offsets, const int *lengths, int i, int count)
 {

@@ -1,4 +1,4 @@
-/* UDP sockets: opened, bound and asked. */
+/* Opens and binds UDP sockets, and reads and sets their options. */
 
 struct udp_opening { int netns, family, entered, result; };
 
@@ -14,7 +14,7 @@ static void *udp_opening_main(void *argument)
 	return 0;
 }
 
-/* As netns_open() does it: in the network namespace `netns`, or, if that is -1, in the caller's. */
+/* Opens a socket in the network namespace `netns`, or in the caller's if that is -1, as netns_open() does. */
 static int udp_open(int netns, int family, int *entered)
 {
 	struct udp_opening o;
@@ -56,7 +56,7 @@ static int udp_connect(int fd, int family, const u8 *peer)
 	return result(sys_connect(fd, &a, n));
 }
 
-/* Where the socket is bound: `address`, `scope` and `port` of the peer. */
+/* Fills `address`, `scope` and `port` of the peer with those to which the socket is bound. */
 static int udp_get_name(int fd, u8 *peer)
 {
 	union endpoint a;
@@ -72,7 +72,7 @@ static int udp_bind_device(int fd, const u8 *name, int length)
 	return result(sys_setsockopt(fd, SOL_SOCKET_, SO_BINDTODEVICE_, name, (u32)length));
 }
 
-/* The value of an option that is an int of 0 or more. */
+/* Returns the value of an option that is an int of 0 or more. */
 static int sock_get_option(int fd, int level, int option)
 {
 	int value = 0, r;
@@ -81,7 +81,7 @@ static int sock_get_option(int fd, int level, int option)
 	return r < 0 ? r : value;
 }
 
-/* Interface index of a name (16 bytes), in the network namespace of the socket. */
+/* Returns the index of the interface with that name (16 bytes), in the network namespace of the socket. */
 static int sock_get_interface_index(int fd, const u8 *name)
 {
 	struct ifreq ifr;
@@ -92,7 +92,7 @@ static int sock_get_interface_index(int fd, const u8 *name)
 	return r < 0 ? r : ifr.u.index;
 }
 
-/* The other way round. */
+/* Fills `name` (16 bytes) with the name of the interface with that index, in the network namespace of the socket. */
 static int sock_get_interface_name(int fd, int index, u8 *name)
 {
 	struct ifreq ifr;
@@ -105,7 +105,7 @@ static int sock_get_interface_name(int fd, int index, u8 *name)
 	return r;
 }
 
-/* Takes the error that an earlier datagram met, or epoll would tell of it for ever. */
+/* Takes the error that an earlier datagram met: epoll would report it for ever. */
 static int udp_take_error(int fd, u8 *state)
 {
 	int error = sock_get_option(fd, SOL_SOCKET_, SO_ERROR_);

@@ -1,12 +1,12 @@
-/* Reads frames behind a virtio header, and splits super-packets on the way in (split.c). */
+/* Reads frames with a virtio header and splits super-packets (split.c). */
 
 enum { FRAME_MAX = 65536 + 64 };
 
 /* The rest of the last frame that was read. */
 struct receiving {
-	/* Whether `frame` holds packets that found no room. JavaScript reads this one and the next. */
+	/* Whether `frame` holds packets that found no room. JavaScript reads this member and the next one. */
 	int held;
-	/* Frames that were lost, because header and bytes did not agree. */
+	/* Frames that were dropped, because header and bytes did not agree. */
 	int malformed;
 	/* Length of a frame that is no super-packet; 0 if `split` is at work. */
 	int single;
@@ -41,8 +41,8 @@ static int rx_read(int fd, struct receiving *rx, int link)
 }
 
 /*
- * Does what tun_read() does for an fd with virtio headers: super-packets become
- * packets. Those that do not fit stay in `rx`, and `held` is set.
+ * Works like tun_read(), for an fd with virtio headers: splits super-packets into packets. Packets that do not fit
+ * stay in `rx`, and `held` is set.
  */
 static int vnet_read(int fd, u8 *slab, int offset, int end, u8 *state, int link, int *lengths, int count)
 {

@@ -13,7 +13,7 @@ static int ep_control(int ep, int operation, int fd, u32 events, u32 token)
 	return result(sys_epoll_ctl(ep, operation, fd, &e));
 }
 
-/* Fills `ready` with pairs of token and events, 64 at most; never blocks. */
+/* Fills `ready` with at most 64 pairs of token and events, without blocking. */
 static int ep_wait(int ep, u32 *ready)
 {
 	struct epoll_event e[64];
@@ -28,7 +28,7 @@ static int ep_wait(int ep, u32 *ready)
 	return n;
 }
 
-/* The events that `fd` is ready for, of those asked for. */
+/* Returns those of the given events for which `fd` is ready. */
 static int fd_poll(int fd, int events)
 {
 	struct pollfd p = { 0, 0, 0 };
@@ -65,7 +65,10 @@ static int aio_is_pending(void)
 	return r < 0 ? r : r == 0;
 }
 
-/* One-shot: `wake` becomes readable once `ep` is, which may be at once. Nothing is to be done while a poll is pending. */
+/*
+ * Arms a poll that fires once: `wake` becomes readable once `ep` is, which may be at once. Does nothing while a poll
+ * is pending.
+ */
 static int aio_arm(int ep, int wake)
 {
 	struct iocb cb, *list = &cb;
@@ -84,9 +87,8 @@ static int aio_arm(int ep, int wake)
 }
 
 /*
- * The same job for kernels without AIO poll (gVisor, qemu-user): a thread. It
- * is told all through the eventfd `arm`, because TinyCC has no atomics: each
- * arming adds 1, and the end STOP.
+ * A thread that does this for kernels without AIO poll (gVisor, qemu-user). It is controlled only through the eventfd
+ * `arm`, because TinyCC has no atomics: each arming adds 1, and the end adds STOP.
  */
 static struct { int ep, wake, arm, running; } waiter;
 
@@ -115,7 +117,7 @@ static int thread_tell(u64 what) { return transfer(NR_write, waiter.arm, &what, 
 
 static int thread_arm(void) { return thread_tell(1); }
 
-/* `ep` and `wake` are the thread's to close, if it starts. */
+/* The thread closes `ep` and `wake`, if it starts. */
 static int thread_open(int ep, int wake)
 {
 	size id;

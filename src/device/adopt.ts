@@ -13,18 +13,16 @@ import { checkAdoptOptions } from "./options.ts";
 import type { Tap, Tun } from "./types.ts";
 
 /**
- * Makes a device of an fd that is attached to a TUN or TAP interface already:
- * inherited, or received from a privileged helper. Kind, name and flags are
- * read back from it. It becomes non-blocking and close-on-exec, and belongs to
- * the device from then on (unless `closeFd` is false). If this throws, it is
- * the caller's as before.
+ * Makes a device of an fd that is already attached to a TUN or TAP interface: inherited, or received from a
+ * privileged helper. Reads kind, name and flags from it, makes it non-blocking and close-on-exec, and owns it from
+ * then on (unless `closeFd` is false). If this throws, the fd stays the caller's.
  *
- * The interface may be in a network namespace that this process cannot enter:
- * frames pass, and calls that ask or change the interface throw `ENODEV`.
+ * The interface may be in a network namespace that this process cannot enter: frames pass, and calls that ask or
+ * change the interface throw `ENODEV`.
  *
- * @throws {TunTapError} `EBADF`, `EBADFD` (not attached), `ENOTTY` (no TUN fd),
- * `EEXIST` (adopted already), `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers
- * and no `offload` is asked for, or the other way round, or packet information beside them)
+ * @throws {TunTapError} `EBADF`, `EBADFD` (not attached), `ENOTTY` (no TUN fd), `EEXIST` (adopted already),
+ * `ERR_TUNTAP_UNSUPPORTED` (it carries virtio headers and no `offload` is asked for, or the other way round, or
+ * packet information beside them)
  */
 export function adopt(fd: number, options: AdoptOptions<Tun | Tap> = {}): Tun | Tap {
   checkFd(fd);

@@ -1,4 +1,4 @@
-/** A device of an fd that is attached to an interface: the same for an opened fd and an adopted one. */
+/** Makes a device of an fd that is attached to an interface, in the same way for an opened and an adopted fd. */
 
 import { TunTapError } from "../errors.ts";
 import type { Kind } from "../interface/checks.ts";
@@ -26,7 +26,7 @@ export interface Attached {
   readonly client: InterfaceClient;
   /** The requested offload; undefined if the fd carries no virtio headers. */
   readonly wanted: Required<OffloadOptions> | undefined;
-  /** Whether the interface may have settings left of users before, which are to go. */
+  /** Whether the interface may have settings left from earlier users, which are to be reset. */
   readonly hadUsers: boolean;
 }
 
@@ -38,9 +38,8 @@ export function openSocket(undo: Undo, netns?: number): RouteSocket {
 }
 
 /**
- * Makes a device of `attached`. First the fd is watched, which fails if a
- * device has it already; then come the settings that can be put back, then
- * those that cannot, and last of all what lets the interface persist.
+ * Makes a device of `attached`. First watches the fd, which fails if a device has it already; then applies the
+ * settings that can be undone, then those that cannot, and last of all persistence.
  */
 export function deviceOf(attached: Attached, given: OpenOptions<never>, undo: Undo): TunTapDevice {
   const { fd, client } = attached;
@@ -62,7 +61,8 @@ export function deviceOf(attached: Attached, given: OpenOptions<never>, undo: Un
 /** Watches the fd, with room for the longest frame that it will carry. */
 function attach(attached: Attached, link: Link, found: LinkInfo | undefined, options: OpenOptions<never>): Attachment {
   const { kind, fd, closeFd, name, wanted } = attached;
-  // Asked of netlink: in TUNGETIFF's answer IFF_NOFILTER has the bit of IFF_NO_PI (drivers/net/tun.c tun_get_iff()).
+  // Read over rtnetlink: in the answer of TUNGETIFF, IFF_NOFILTER has the bit of IFF_NO_PI (drivers/net/tun.c
+  // tun_get_iff()).
   const packetInfo = found?.tun?.packetInfo ?? false;
   if (packetInfo && wanted !== undefined) throw twoHeaders();
   const headers = (kind === "tap" ? ETH_HLEN + 2 * VLAN_HLEN : 0) + (packetInfo ? TUN_PI_LEN : 0);
@@ -81,9 +81,9 @@ function twoHeaders(): TunTapError {
 }
 
 /**
- * Switches on the requested offload, and off what users before have left: a
- * persistent interface keeps their offloads, the header that those have, and
- * the filters of a TAP. Offloads and filters cannot be read, so not put back.
+ * Switches on the requested offload, and off the settings of earlier users: a persistent interface keeps their
+ * offloads, the size of their header, and the filters of a TAP. Offloads and filters cannot be read, so they cannot
+ * be restored.
  */
 function prepareFrames({ kind, fd, wanted, hadUsers }: Attached, attachment: Attachment, undo: Undo): void {
   if (wanted !== undefined || hadUsers) {
@@ -98,12 +98,12 @@ function prepareFrames({ kind, fd, wanted, hadUsers }: Attached, attachment: Att
   tun.detachFilter(fd);
 }
 
-/** Loads what moves frames, at the first open: it would be half of what importing this library costs. */
+/** Loads the modules that move frames, at the first open: they would be half of what importing this library costs. */
 function engine(): typeof import("./device.ts") & typeof import("./attachment.ts") {
   return lazy(() => ({ ...require("./device.ts"), ...require("./attachment.ts") }));
 }
 
-/** Undefined for an adopted fd whose interface is where rtnetlink cannot be asked. */
+/** Undefined for an adopted fd whose interface is out of reach of rtnetlink. */
 function findIfReachable(link: Link): LinkInfo | undefined {
   try {
     return link.info();

@@ -40,7 +40,7 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
   #offload: Required<OffloadOptions> | undefined;
   readonly #merging: MergingWriter | undefined;
   #monitor: Monitor | undefined;
-  /** The last name that the kernel told. */
+  /** The last name that the kernel reported. */
   name: string;
 
   constructor({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers, offload }: AttachmentParts) {
@@ -48,7 +48,8 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
     const reader = new FrameReader({ fd, frameMax, reuseBuffers, split: splits ? kind : undefined });
     const merging = splits ? new MergingWriter(kind === "tap", offload.udp) : undefined;
     const writer = merging ?? plainWriter;
-    // EPOLLPRI is never ready on a TUN fd, but wakes when the interface is deleted, as every wake-up of the driver's readers carries it.
+    // EPOLLPRI is never ready on a TUN fd, but asking for it gives a wake-up when the interface is deleted: every
+    // wake-up of the driver's readers carries it.
     super({ fd, closeFd, reader, batch: frameBatch, writer, events: EPOLLPRI }, ["malformed", "down", "other"]);
     this.kind = kind;
     this.packetInfo = packetInfo;
@@ -65,10 +66,10 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
     return offload && { ...offload, disabled: this.#merging?.disabled ?? [] };
   }
 
-  /** The monitor of the interface, which starts to listen when it is first asked for. */
+  /** The monitor of the interface. It starts to listen when it is first used. */
   get monitor(): Monitor {
     if (this.#monitor === undefined) {
-      // Loaded by those who use it alone: it would be a tenth of what the first open takes to load.
+      // Loaded on first use: it would be a tenth of what the first open loads.
       const { Monitor } = lazy((): typeof import("../interface/monitor.ts") => require("../interface/monitor.ts"));
       this.#monitor = new Monitor(this);
       this.updateInterest();
@@ -76,7 +77,10 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
     return this.#monitor;
   }
 
-  /** Returns IFF_UP; where rtnetlink cannot be asked, whether the kernel takes frames, which it does while the interface is up. */
+  /**
+   * Returns IFF_UP. Out of reach of rtnetlink, returns whether the kernel takes frames, which it does while the
+   * interface is up.
+   */
   isUp(): boolean {
     try {
       return (this.link.info().flags & IFF_UP) !== 0;
@@ -86,7 +90,7 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
     }
   }
 
-  /** Takes note of what the kernel has switched on of the requested offload. */
+  /** Records the part of the requested offload that the kernel has switched on. */
   setOffload(offload: Required<OffloadOptions>): void {
     this.#offload = offload;
     if (!offload.udp) this.#merging?.refuseUdp();

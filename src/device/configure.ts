@@ -31,7 +31,7 @@ type Options = DeviceOptions<never>;
 export interface Target {
   readonly link: Link;
   readonly fd: number;
-  /** How it was found; undefined if it is out of reach of rtnetlink. */
+  /** Its state before the first change; undefined if it is out of reach of rtnetlink. */
   readonly found: LinkInfo | undefined;
   readonly ownerless: boolean | undefined;
 }
@@ -41,7 +41,7 @@ type Reached = Target & { readonly found: LinkInfo };
 /** One option: how its value is checked, and applied to an interface. */
 interface Setting<T> {
   readonly check: Check;
-  /** Applies `value`, and leaves in `undo` how it is taken back. */
+  /** Applies `value`, and adds to `undo` how it is undone. */
   apply(target: Reached, value: T, undo: Undo, option: string): void;
 }
 
@@ -49,8 +49,8 @@ interface Setting<T> {
 type Table<K extends keyof Options> = { readonly [L in K]: Setting<Exclude<Options[L], undefined>> };
 
 /**
- * A setting with one value. `before` reads how it was; undefined means that
- * the kernel knows no way back. `set` applies a value, and puts that one back.
+ * Makes a setting with one value. `before` reads the previous value; undefined means that the kernel cannot restore
+ * it. `set` applies a value, and restores the previous one.
  */
 function single<T, B = T>(
   check: Check,
@@ -62,7 +62,7 @@ function single<T, B = T>(
     apply(target, value, undo, option) {
       named(option, () => {
         const previous = before(target);
-        // First: what fails half-way is put back, too.
+        // Added first: a call that fails half-way is undone, too.
         if (previous !== undefined) undo.push(() => set(target, previous));
         set(target, value);
       });
@@ -70,7 +70,7 @@ function single<T, B = T>(
   };
 }
 
-/** A setting of several values, each of which is added, and removed again. */
+/** Makes a setting with several values. Each is added, and removed to undo it. */
 function list<T>(
   what: string,
   parse: (value: T) => unknown,
@@ -106,7 +106,7 @@ const checkMac: Check = (value, option, kind) => {
   parseMac(value as string);
 };
 
-/** Settings that the kernel can put back. */
+/** Settings that can be undone. */
 export const settings: Table<
   | "ipv6"
   | "mac"
@@ -121,7 +121,7 @@ export const settings: Table<
   | "addresses"
   | "routes"
 > = {
-  // Before `up`, with which IPv6 begins to speak. keepNetwork() puts it back.
+  // Before `up`, which makes IPv6 send. keepNetwork() restores it.
   ipv6: single<boolean>(
     boolean,
     () => undefined,
@@ -180,7 +180,10 @@ export const settings: Table<
   ),
 };
 
-/** Settings that cannot be put back where there was none: TUNSETOWNER and TUNSETGROUP refuse -1. So they come after the others. */
+/**
+ * Settings that cannot be undone if there was no owner or group: TUNSETOWNER and TUNSETGROUP refuse -1. So they come
+ * after the others.
+ */
 export const ownership: Table<"owner" | "group"> = {
   owner: single(
     (value, option) => checkId(value as number, option),
@@ -194,7 +197,7 @@ export const ownership: Table<"owner" | "group"> = {
   ),
 };
 
-/** The last of all, after `owner` and `group`: a process that is killed before leaves nothing behind. */
+/** Persistence comes last of all, after `owner` and `group`: a process that is killed before leaves nothing behind. */
 export const persistence: Table<"persist"> = {
   persist: single(
     boolean,
@@ -207,8 +210,8 @@ export const persistence: Table<"persist"> = {
 };
 
 /**
- * Applies those of `options` that are in `table`, in its order, and leaves in
- * `undo` how each is taken back. An error names the option.
+ * Applies the `options` that are in `table`, in its order, and adds to `undo` how each is undone. An error names the
+ * option.
  */
 export function apply(table: Table<never>, target: Target, options: Options, undo: Undo): void {
   const rows = Object.entries<Setting<unknown>>(table).flatMap(([option, setting]) => {
@@ -221,7 +224,7 @@ export function apply(table: Table<never>, target: Target, options: Options, und
   for (const { option, setting, value } of rows) setting.apply(reached, value, undo, option);
 }
 
-/** `options` with `up` as it follows from the others: an interface that is given addresses or routes comes up. */
+/** Returns `options` with the default of `up`: an interface that is given addresses or routes comes up. */
 export function withDefaults<T extends Options>(options: T): T {
   const { addresses = [], routes = [], up } = options;
   return up === undefined && addresses.length + routes.length > 0 ? { ...options, up: true } : options;
@@ -255,15 +258,14 @@ function named<T>(option: string, apply: () => T): T {
 }
 
 /**
- * Leaves in `undo` how addresses, routes and the way in which IPv6 makes
- * addresses come back, after all settings. An interface that goes down loses
- * its routes and its IPv6 addresses, and one whose MTU becomes too small for
- * IPv6 all of that; coming back it makes a link-local address.
+ * Adds to `undo` how addresses, routes and the mode of IPv6 address generation are restored, after all settings. An
+ * interface that goes down loses its routes and its IPv6 addresses; one whose MTU becomes too small for IPv6 loses
+ * the mode, too, and makes a link-local address when IPv6 comes back.
  */
 function keepNetwork({ link, found }: Reached, { mtu, up }: Options, undo: Undo): void {
   if (mtu !== undefined || (up !== undefined && up !== isUp(found))) keepAddresses(link, undo);
   const { addressMode } = found;
-  // Coming up chooses one for a TUN, too (net/ipv6/addrconf.c addrconf_dev_config()).
+  // The kernel chooses a mode when a TUN comes up, too (net/ipv6/addrconf.c addrconf_dev_config()).
   if (addressMode !== undefined) undo.push(() => link.setAddressMode(addressMode));
 }
 

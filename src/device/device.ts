@@ -22,7 +22,7 @@ const dropped = new FinalizationRegistry<Attachment>((attachment) => attachment.
 export class TunTapDevice extends InterfaceCalls implements Device {
   readonly #attachment: Attachment;
   readonly #calls: HandlerCalls<TunTapDevice>;
-  /** One frame that stays as it is: several calls may wait at once. */
+  /** Takes one frame that is never overwritten, because several calls may wait at once. */
   readonly #single: Take<FrameReader, Uint8Array>;
   #readable: ReadableStream<Uint8Array> | undefined;
   #writable: WritableStream<FrameSource> | undefined;
@@ -46,7 +46,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
       });
     }
     if (data !== undefined) {
-      // Written out: this is the one that is called for every batch.
+      // Not through `calls.call()`: this handler is called for every batch.
       attachment.receiver.pushTo(dataHandler, (frames) => {
         try {
           data.call(handlers, this, frames);
@@ -55,7 +55,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
         }
       });
     }
-    // Last: an opening that fails leaves no listener behind.
+    // Added last, so that an opening that fails leaves no listener behind.
     showChannel(this, attachment);
     dropped.register(this, attachment, attachment);
     closeOnAbort(attachment, signal);
@@ -173,7 +173,10 @@ export class TunTapDevice extends InterfaceCalls implements Device {
   }
 }
 
-/** Not in the constructor: a closure made there would keep the device alive through the signal and the attachment. */
+/**
+ * Closes the device when the signal is aborted. A closure made in the constructor would keep the device alive through
+ * the signal and the attachment.
+ */
 function closeOnAbort(attachment: Attachment, signal: AbortSignal | undefined): void {
   const abort = (): void => attachment.close(abortedError(signal?.reason), true);
   signal?.addEventListener("abort", abort, { once: true });

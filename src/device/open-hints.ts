@@ -1,4 +1,4 @@
-/** Why an interface could not be opened, and the one line that cures it. */
+/** Hints for interfaces that could not be opened: the cause, and what to do. */
 
 import { TunTapError, withDetails } from "../errors.ts";
 import { hasNetAdmin } from "../hints.ts";
@@ -19,9 +19,9 @@ export interface OpenRequest {
   readonly exclusive: boolean;
 }
 
-/** The facts that a hint depends on, beside the error itself. */
+/** The facts on which a hint depends, beside the error itself. */
 export interface Surroundings {
-  /** The interface that has the name already. */
+  /** The interface that has the name already; undefined if there is none. */
   readonly existing: LinkInfo | undefined;
   readonly container: "docker" | "podman" | undefined;
   /** CAP_NET_ADMIN, effective. */
@@ -40,7 +40,7 @@ export function withOpenHint(error: unknown, request: OpenRequest, socket: Route
   return withDetails(error, { hint, detail });
 }
 
-/** The hint for an error of `open` or `ioctl(TUNSETIFF)`. Pure. */
+/** Returns the hint for an error of `open` or `ioctl(TUNSETIFF)`. Pure. */
 export function openHint(
   code: string,
   syscall: string,
@@ -134,7 +134,7 @@ function capabilityHint({ container, netAdmin }: Surroundings): string {
   return "this needs CAP_NET_ADMIN: run with sudo, or `sudo setcap cap_net_admin+ep $(command -v bun)`, or attach to a persistent interface made for you (`sudo ip tuntap add … user $USER`)";
 }
 
-/** A pattern for names such as `name`, which leaves three digits room. */
+/** Returns a pattern for names such as `name`, with room for three digits. */
 function pattern(name: string): string {
   const stem = name.replace(/\d*$/, "");
   return new TextEncoder().encode(stem).length > IFNAMSIZ - 4 ? "net%d" : `${stem}%d`;
@@ -150,7 +150,7 @@ function surroundings({ name, path }: OpenRequest, socket: RouteSocket | undefin
   };
 }
 
-/** The program that made the container around us, as far as {@link openHint} knows what to tell it. */
+/** Returns the program that made the container of this process, if {@link openHint} has advice for it. */
 export function container(): Surroundings["container"] {
   const { existsSync } = process.getBuiltinModule("node:fs");
   return existsSync("/.dockerenv") ? "docker" : existsSync("/run/.containerenv") ? "podman" : undefined;

@@ -21,13 +21,12 @@ import type { Tap, Tun } from "./types.ts";
 /**
  * Opens a TUN interface, which carries IP packets.
  *
- * Creates it, or attaches to a persistent one of that name. A call that fails
- * leaves nothing behind: no fd, no interface, no setting.
+ * Creates it, or attaches to a persistent one of that name. A call that fails leaves nothing behind: no fd, no
+ * interface, no setting.
  *
- * @throws {TunTapError} with `code`, `syscall` and a `hint`: `ENOENT`, `EACCES`
- * or `EPERM` (device node or privilege), `EBUSY`, `EINVAL` (name or type),
- * `ERR_TUNTAP_UNSUPPORTED`, `ERR_TUNTAP_NATIVE`
- * @throws {TypeError | RangeError} for options that cannot be meant
+ * @throws {TunTapError} with `code`, `syscall` and a `hint`: `ENOENT`, `EACCES` or `EPERM` (device node or
+ * privilege), `EBUSY`, `EINVAL` (name or type), `ERR_TUNTAP_UNSUPPORTED`, `ERR_TUNTAP_NATIVE`
+ * @throws {TypeError | RangeError} for wrong options
  * @example
  * ```ts
  * import { openTun } from "bun-tuntap";
@@ -40,10 +39,7 @@ export function openTun(options: OpenOptions<Tun> = {}): Tun {
   return open("tun", options as OpenOptions<never>) as TunTapDevice & Tun;
 }
 
-/**
- * Opens a TAP interface, which carries Ethernet frames. Everything else is as
- * {@link openTun} has it.
- */
+/** Opens a TAP interface, which carries Ethernet frames. Otherwise does the same as {@link openTun}. */
 export function openTap(options: OpenOptions<Tap> = {}): Tap {
   return open("tap", options as OpenOptions<never>) as TunTapDevice & Tap;
 }
@@ -63,7 +59,8 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         socket = openSocket(undo, netns);
         const before = findLink(socket, wanted);
         const isShared = (before?.tun?.queues ?? 0) > 0;
-        // Attaching rewrites these flags of a persistent interface; they come back with an fd that is attached as before.
+        // Attaching rewrites these flags of a persistent interface; attaching an fd with the previous ones restores
+        // them.
         if (before?.tun?.kind === kind && !isShared) undo.unshift(() => restoreFlags(path, before, options.netns));
         const vnetHeader = offload !== undefined;
         const flags = tun.attachFlags({ kind, packetInfo, vnetHeader, multiQueue });
@@ -82,7 +79,10 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
   });
 }
 
-/** Attaching one more queue gives all of them its flags (drivers/net/tun.c tun_set_iff()): others would find headers that they do not expect. */
+/**
+ * Refuses flags that differ: attaching one more queue gives all queues its flags (drivers/net/tun.c tun_set_iff()),
+ * and their users would find headers that they do not expect.
+ */
 function assertSameFrames({ name, tun: before }: LinkInfo, flags: number): void {
   if (before === undefined || !before.multiQueue || tun.attachFlags(before) === flags) return;
   throw new TunTapError("EBUSY", `"${name}" is in use with other headers on its frames, or with a single queue`, {
@@ -90,7 +90,7 @@ function assertSameFrames({ name, tun: before }: LinkInfo, flags: number): void 
   });
 }
 
-/** TUNSETIFF ignores bits that it does not know, so what the kernel lacks is found out before. */
+/** Checks what the kernel has before, because TUNSETIFF ignores bits that it does not know. */
 function assertFeatures(fd: number, flags: number): void {
   const missing = flags & ~tun.getFeatures(fd);
   if (missing === 0) return;

@@ -1,4 +1,4 @@
-/** Checks of what users give, before anything is done. Pure. */
+/** Checks the options and arguments that users give, before anything is done. Pure. */
 
 import { boolean, checkOptions, handler, signal, text, wrong } from "../checks.ts";
 import { checkName, type Kind } from "../interface/checks.ts";
@@ -55,7 +55,10 @@ const callChecks: Readonly<Record<keyof OpenOptions | "untilUsable" | "broadcast
   broadcast: boolean,
 };
 
-/** @throws {TypeError | RangeError} that names the option, the value given and the value wanted */
+/**
+ * Checks the options of `openTun` and `openTap`. @throws {TypeError | RangeError} naming the option, the value given
+ * and the value wanted
+ */
 export function checkOpenOptions(options: unknown, kind: Kind): void {
   checkOptions(options, openChecks, kind);
   const { packetInfo, offload } = options as OpenOptions;

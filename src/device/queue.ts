@@ -6,8 +6,7 @@ import * as tun from "../sys/tun.ts";
 import type { Queue } from "./interface-types.ts";
 
 /**
- * One more queue of the interface, detached: until somebody reads it, no frame
- * goes there.
+ * Opens one more queue of the interface, detached: no frame goes to it until it is adopted.
  *
  * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` if the interface has a single queue, `E2BIG` for more than 256
  */

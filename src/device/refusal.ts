@@ -2,7 +2,7 @@ import { systemError, type TunTapError } from "../errors.ts";
 import { EINVAL, EIO, ETH_HLEN, TUN_PI_LEN, VNET_HDR_LEN } from "../sys/constants.ts";
 
 /**
- * Why the kernel refused a frame (drivers/net/tun.c tun_get_user()).
+ * Returns the reason why the kernel refused a frame (drivers/net/tun.c tun_get_user()).
  *
  * @param head Bytes of packet information or virtio header that stand before it
  */

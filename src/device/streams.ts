@@ -3,10 +3,10 @@
 import type { FrameSource } from "../io/types.ts";
 
 /**
- * Reads one frame for each read: a high-water mark of 0 leaves what nobody
- * asked for in the kernel's queue.
+ * Makes a stream that reads one frame for each read: a high-water mark of 0 leaves all other frames in the kernel's
+ * queue.
  *
- * @param ended Told when the stream is cancelled or fails: it is of no more use.
+ * @param ended Called when the stream is cancelled or fails: it cannot be used any more.
  */
 export function readableOf(next: () => Promise<Uint8Array | null>, ended: () => void): ReadableStream<Uint8Array> {
   return new ReadableStream<Uint8Array>(
@@ -23,10 +23,9 @@ export function readableOf(next: () => Promise<Uint8Array | null>, ended: () => 
 }
 
 /**
- * Writes each chunk before it takes the next, and waits while the kernel takes
- * none.
+ * Makes a stream that writes each chunk before it takes the next, and waits while the kernel takes none.
  *
- * @param ended Told when the stream is closed, aborted or fails.
+ * @param ended Called when the stream is closed or aborted, or fails.
  */
 export function writableOf(
   send: (frame: FrameSource) => boolean,

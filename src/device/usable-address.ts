@@ -18,7 +18,7 @@ export async function untilUsable(
   signal: AbortSignal | undefined,
 ): Promise<Address> {
   const wanted = addressKey(formatAddress(parseAddress(like)));
-  // Before it is added, so that nothing is missed.
+  // Listens before the address is added, so that no change is missed.
   const changes = device.changes(signal && { signal });
   try {
     device.addAddress(like);
@@ -30,7 +30,8 @@ export async function untilUsable(
       if (type === "address-removed") {
         // Throws if the interface has gone, and the address with it.
         device.info();
-        // One with a lifetime is removed by the kernel where another host has it (net/ipv6/addrconf.c addrconf_dad_stop()).
+        // If another host has the address, the kernel removes one with a lifetime (net/ipv6/addrconf.c
+        // addrconf_dad_stop()).
         if (address.tentative && address.validLifetime !== undefined) throw failure(EADDRINUSE, address, inUse);
         throw failure(EADDRNOTAVAIL, address, "somebody has removed it: add it again");
       }

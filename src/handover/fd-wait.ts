@@ -1,9 +1,8 @@
 import { reactor } from "../io/reactor.ts";
 
 /**
- * Resolves to what `look` finds once `fd` is ready for `events` (EPOLL*); undefined means
- * nothing yet. Keeps the process alive. The fd can be closed when this has
- * settled.
+ * Waits until `fd` is ready for `events` (EPOLL*) and `look` returns a value, and resolves to that. Undefined means
+ * that it waits on. Keeps the process alive. The fd can be closed once this has settled.
  *
  * @throws what `look` throws, `signal.reason`, {@link TunTapError} if wake-ups end
  */
@@ -15,7 +14,8 @@ export async function waitFor<T>(
 ): Promise<T> {
   signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<T>();
-  // At once, and not when somebody has heard of it: nobody would take what another look found.
+  // Stops at once, not when the promise is handled: a second call of `look` would take something that nobody
+  // receives.
   const end = (): void => {
     watch.end();
     signal?.removeEventListener("abort", abort);

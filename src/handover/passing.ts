@@ -1,4 +1,4 @@
-/** A device goes from one process to another: its fd travels over a Unix socket (unix(7), SCM_RIGHTS). */
+/** Both ends of a hand-over: an fd travels over a Unix socket (unix(7), SCM_RIGHTS). */
 
 import { type Check, checkOptions, handler, integer, signal, wrong } from "../checks.ts";
 import { adopt } from "../device/adopt.ts";
@@ -43,7 +43,7 @@ export async function takeOver(path: string, options: AdoptOptions<Tun | Tap> = 
   const fd = await receive(path, options.signal);
   try {
     const device = adopt(fd, options);
-    // The caller's to close then, and not the end of this thread's.
+    // The caller closes it then, and not the end of this thread.
     if (options.closeFd === false) native().fd_disown(fd);
     return device;
   } catch (error) {
@@ -79,7 +79,7 @@ function fdOf(received: Received, path: string): number | undefined {
   }
 }
 
-/** A signal that is aborted when `signal` is, or when the device has closed, which its observers are told. */
+/** Makes a signal that is aborted with `signal`, or when the device closes, of which its observers learn. */
 function endOf(device: Device, signal: AbortSignal | undefined): { readonly signal: AbortSignal } & Disposable {
   const closed = new AbortController();
   const close = (): void => closed.abort(closedError(device.closeReason));
@@ -103,7 +103,7 @@ const checks: { readonly [K in keyof Required<HandOverOptions>]: Check } = {
   signal,
 };
 
-/** Checks for what {@link handOver} needs: anything without an fd would become fd 0 on its way to the kernel. */
+/** Checks that `device` is one: a value without an fd would become fd 0 on its way to the kernel. */
 function checkDevice(device: Device): void {
   const isDevice = typeof device === "object" && device !== null && Number.isInteger(device.fd);
   if (isDevice && typeof device.observe === "function") return;

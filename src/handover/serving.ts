@@ -1,4 +1,4 @@
-/** The side that gives: peers that connect are served side by side, and one at a time is given the device. */
+/** The giving side of a hand-over: peers that connect are served side by side, and the device goes to one at a time. */
 
 import { wrong } from "../checks.ts";
 import type { Device } from "../device/types.ts";
@@ -8,10 +8,10 @@ import { waitFor } from "./fd-wait.ts";
 import type { HandOverOptions, Peer } from "./types.ts";
 import { accept, type Socket } from "./unix-socket.ts";
 
-/** How long a peer may take to receive the fd, unless the user says so. */
+/** Milliseconds that a peer may take to receive the fd, by default. */
 const PEER_TIMEOUT_MS = 5000;
 
-/** Connections of allowed peers that are held at once; others wait in the kernel's queue. */
+/** The most connections of allowed peers that are held at once; others wait in the kernel's queue. */
 const CANDIDATES_MAX = 16;
 
 /** A connection of a peer that may have the device. */
@@ -74,7 +74,7 @@ async function acceptAll(
 
 function isAllowed(options: HandOverOptions, peer: Peer): boolean {
   const answer: unknown = options.allow === undefined ? true : options.allow(peer);
-  // A promise would be taken for a yes.
+  // A promise would count as true.
   if (typeof answer !== "boolean") throw wrong("allow", "a function that returns true or false", answer);
   return answer;
 }
@@ -89,7 +89,7 @@ class Candidates implements Disposable {
     this.#wake();
   }
 
-  /** Resolves to the first one, which is the caller's to close. @throws `signal.reason` */
+  /** Resolves to the first one, which the caller closes. @throws `signal.reason` */
   async next(signal: AbortSignal): Promise<Candidate> {
     for (;;) {
       signal.throwIfAborted();
@@ -128,18 +128,17 @@ class Candidates implements Disposable {
 }
 
 /**
- * Sends the fd, and waits until it is received: false if the other end has gone
- * away without it, or has not received it in time. If `signal` is aborted when
- * the fd is on its way, it counts as received.
+ * Sends the fd and waits until it is received. Resolves to false if the other end has gone away without it, or has
+ * not received it in time. If `signal` is aborted while the fd is on its way, it counts as received.
  */
 async function give(device: Device, connection: Socket, signal: AbortSignal, timeoutMs: number): Promise<boolean> {
   let sent = false;
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(), timeoutMs);
   try {
-    // Edge-triggered: the socket is writable at first, and again when what was sent has been received.
+    // Edge-triggered: the socket is writable at first, and again when the byte has been received.
     return await waitFor(connection.fd, EPOLLOUT | EPOLLET, AbortSignal.any([signal, late.signal]), (events) => {
-      // ECONNRESET: it was thrown away unread (net/unix/af_unix.c unix_release_sock()).
+      // ECONNRESET: the other end closed without reading it (net/unix/af_unix.c unix_release_sock()).
       if (sent) return (events & EPOLLERR) === 0;
       sent = sendFd(connection.fd, device.fd);
       return sent ? undefined : false;

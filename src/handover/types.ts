@@ -9,19 +9,17 @@ export interface Peer {
 /** Options of `handOver`. */
 export interface HandOverOptions {
   /**
-   * The path of the socket, at most 107 bytes; there must be nothing yet.
-   * `"@name"` is a name without a file, which every process of the network
-   * namespace may connect to (unix(7), abstract): `allow` must be given then.
+   * The path of the socket, at most 107 bytes; nothing may exist there yet. `"@name"` is a name without a file, which
+   * every process of the network namespace may connect to (unix(7), abstract): `allow` must be given then.
    */
   path: string;
   /** The mode of the socket's file, 0 to 0o777, whatever the umask. Connecting takes the right to write. Default `0o600`. */
   mode?: number;
-  /** Whether that process may have the device. Default: each that can connect. */
+  /** Returns whether that process may have the device. Default: every process that can connect. */
   allow?(peer: Peer): boolean;
   /**
-   * Milliseconds that a process may take to receive the fd, 1 to 2147483647;
-   * then the next one that waits is served. Default 5000. One that receives it
-   * later all the same has the fd, too: allow only processes that you trust.
+   * Milliseconds that a process may take to receive the fd, 1 to 2147483647; then the next one that waits is served.
+   * Default 5000. A process that receives it later has the fd, too: allow only processes that you trust.
    */
   peerTimeoutMs?: number;
   /** Ends the waiting. */

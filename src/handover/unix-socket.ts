@@ -1,4 +1,4 @@
-/** Unix sockets by their paths, with hints for what goes wrong. */
+/** Unix sockets by their paths, with hints for their errors. */
 
 import { type TunTapError, withDetails } from "../errors.ts";
 import { removeFile, type SocketFile, setMode, socketFileAt } from "../sys/socket-file.ts";
@@ -8,15 +8,15 @@ import * as unix from "../sys/unix.ts";
 /** `sun_path` of struct sockaddr_un (include/uapi/linux/un.h) has 108 bytes, the last of them a NUL. */
 const PATH_MAX_BYTES = 107;
 
-/** Connections that wait to be accepted. */
+/** The most connections that wait to be accepted. */
 const BACKLOG = 16;
 
-/** An fd that is closed with this. */
+/** An fd that is closed by `using`. */
 export interface Socket extends Disposable {
   readonly fd: number;
 }
 
-/** Whether the path is a name without a file. */
+/** Returns whether the path is an abstract name, without a file. */
 export function isAbstract(path: string): boolean {
   return path.startsWith("@");
 }
@@ -34,8 +34,8 @@ export function checkPath(path: unknown, what: string): void {
 }
 
 /**
- * Listens on `path`; its file has `mode` before anybody can connect, and goes
- * with the socket. Never takes the place of a file that is there.
+ * Listens on `path`. The file has `mode` before anybody can connect, and is removed with the socket. Never replaces
+ * an existing file.
  *
  * @throws {TunTapError}
  */
@@ -49,7 +49,7 @@ export function listen(path: string, mode: number): Socket {
   try {
     unix.bindUnix(fd, addressOf(path));
     if (!isAbstract(path)) {
-      // Whole, so that it is found again from another working directory.
+      // An absolute path, so that it is found again from another working directory.
       file = socketFileAt(process.getBuiltinModule("node:path").resolve(path));
       setMode(file, mode);
     }

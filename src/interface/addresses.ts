@@ -34,7 +34,8 @@ export class Addresses {
 
   replace(like: AddressLike): void {
     this.#change("RTM_NEWADDR", RTM_NEWADDR, NLM_F_CREATE | NLM_F_REPLACE, like);
-    // Some things the kernel leaves as they are, without a word (net/ipv4/devinet.c inet_rtm_newaddr(), net/ipv6/addrconf.c inet6_addr_modify()).
+    // The kernel leaves some settings of an existing address unchanged, without an error (net/ipv4/devinet.c
+    // inet_rtm_newaddr(), net/ipv6/addrconf.c inet6_addr_modify()).
     const kept = keptOf(like, this.list());
     if (kept === undefined) return;
     throw new TunTapError(
@@ -54,14 +55,14 @@ export class Addresses {
     return this.dump().map(({ address }) => address);
   }
 
-  /** Lists the addresses with the messages that reported them, which put them back just as they were. */
+  /** Lists the addresses with the messages that reported them, which can restore them unchanged. */
   dump(): { address: Address; message: Message }[] {
     const { index } = this.#client;
     return (
       this.#client
         .dump("RTM_GETADDR", RTM_GETADDR, addressDumpBody, () => [])
         .map((message) => ({ ...decodeAddress(message.body), message }))
-        // Kernels before 4.20 know no filter and list every interface.
+        // Kernels before 4.20 know no filter, and list the addresses of every interface.
         .filter((found): found is { index: number; address: Address; message: Message } => found.index === index)
     );
   }
@@ -93,7 +94,7 @@ function textOf(like: AddressLike): string {
   return typeof like === "string" ? like : like.address;
 }
 
-/** Returns the setting of `like` that none of the addresses has, although it was set. */
+/** Returns a setting of `like` that none of the addresses has although it was set. */
 function keptOf(like: AddressLike, addresses: readonly Address[]): string | undefined {
   const parsed = parseAddress(like);
   const { address, peer } = formatAddress(parsed);
@@ -105,7 +106,10 @@ function keptOf(like: AddressLike, addresses: readonly Address[]): string | unde
   return noPrefixRoute === undefined || noPrefixRoute === (now.noPrefixRoute ?? false) ? undefined : "noPrefixRoute";
 }
 
-/** Returns the text that tells the addresses of an interface apart; one of IPv6 may be given another peer (net/ipv6/addrconf.c inet6_addr_modify()). */
+/**
+ * Returns the key that identifies an address of an interface. It leaves out the peer of an IPv6 address, which may
+ * change (net/ipv6/addrconf.c inet6_addr_modify()).
+ */
 export function addressKey({ address, peer = "" }: Pick<Address, "address" | "peer">): string {
   return address.includes(":") ? address : `${address} ${peer}`;
 }

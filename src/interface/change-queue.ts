@@ -4,15 +4,17 @@ import type { LinkChange } from "./types.ts";
 
 type Result = IteratorResult<LinkChange>;
 
-/** How many changes wait at most for one iteration. The kernel's own queue holds fewer, so a reader that keeps up loses none. */
+/**
+ * The most changes that wait for one iteration. The kernel's own queue holds fewer, so a reader that keeps up loses
+ * none.
+ */
 const CAPACITY = 16_384;
 
 const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
 
 /**
- * Iterates over the changes that a monitor tells from now on, which are kept
- * until they are asked for. Of more than {@link CAPACITY} the oldest are
- * dropped, and a change of the type `lost` stands for them.
+ * Iterates over the changes that a monitor reports from now on, and keeps them until they are taken. Beyond {@link
+ * CAPACITY} the oldest are dropped, and a change of the type `lost` stands for them.
  *
  * @param device is kept alive while somebody waits for the next one
  * @throws `signal.reason`, once what came before it has been taken
@@ -41,7 +43,7 @@ class Inbox implements Listener {
   readonly #monitor: Monitor;
   readonly #signal: AbortSignal | undefined;
   readonly #told: LinkChange[] = [];
-  /** Changes that were dropped, before those that wait. */
+  /** The number of dropped changes, which were older than those that wait. */
   #lost = 0;
   readonly #waiters = new WaitQueue<Result>();
   #ended = false;
@@ -86,7 +88,7 @@ class Inbox implements Listener {
     this.#waiters.resolveAll(done);
   }
 
-  /** Nobody will ask any more. */
+  /** Ends the iteration and drops the changes that wait: nobody will take them. */
   leave(): void {
     this.#told.length = 0;
     this.#lost = 0;
@@ -102,7 +104,7 @@ class Inbox implements Listener {
   readonly #abort = (): void => {
     this.#stop();
     const reason = this.#signal?.reason;
-    // The first to ask is told why; the iteration is over then.
+    // The next call throws the reason, and the iteration is over then.
     if (this.#waiters.length === 0) this.#failure = { reason };
     this.#waiters.rejectAll(() => reason);
   };

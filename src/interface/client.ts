@@ -8,19 +8,19 @@ import { tryOrUndefined } from "../rollback.ts";
 import { ENODEV, IFF_TAP } from "../sys/constants.ts";
 import { closeFd, getDevNetns, getHwaddr, getIff, isInNamespaceOf } from "../sys/tun.ts";
 
-/** A program that moves an interface without rest must not hold this one for ever. */
+/** How often an interface is looked for: a program that moves it without rest must not hold this one for ever. */
 const MOVE_TRIES = 8;
 
 /**
- * The way to one interface over rtnetlink: a socket in the namespace that it
- * is in, and its index there. An index survives a rename, where a name would
- * mean another interface. Both follow the interface into another namespace.
+ * Sends rtnetlink requests about one interface: holds a socket in the namespace of the interface, and its index
+ * there. The index survives a rename, after which the name may mean another interface. Both follow the interface into
+ * another namespace.
  */
 export class InterfaceClient {
-  /** Attached to the interface: the one thing that stays with it wherever it goes. */
+  /** The fd that is attached to the interface, and stays with it in every namespace. */
   readonly fd: number;
   #socket: RouteSocket;
-  /** 0 before anybody has asked. */
+  /** The index; 0 before it is first asked for. */
   #index = 0;
 
   /** @param socket in the namespace where the interface should be */
@@ -60,25 +60,25 @@ export class InterfaceClient {
     return this.#asking((socket) => socket.dump(call, type, body(this.#index), attributes(this.#index)));
   }
 
-  /** The index of another interface of the same namespace. @throws {TunTapError} `ENODEV` */
+  /** Returns the index of another interface of the same namespace. @throws {TunTapError} `ENODEV` */
   indexOf(name: string): number {
     return linkByName(this.#here(), name).index;
   }
 
-  /** Opens the notifications of the namespace that the interface is in. */
+  /** Subscribes to the notifications of the namespace that the interface is in. */
   notifications(): Notifications {
     return this.openThere((netns) => new Notifications(netns));
   }
 
   /**
-   * Opens something in the namespace that the interface is in. If that is this
-   * thread's, none has to be entered, which would take CAP_SYS_ADMIN.
+   * Opens something in the namespace that the interface is in. If that is this thread's namespace, none is entered,
+   * which would take CAP_SYS_ADMIN.
    *
-   * @param open Given an fd of the namespace, or undefined for this thread's.
+   * @param open Receives an fd of the namespace, or undefined for this thread's.
    */
   openThere<T extends { readonly fd: number; close(): void }>(open: (netns?: number) => T): T {
     let opened = open();
-    // Looked at afterwards: whatever has been opened there is told if the interface leaves.
+    // Checked after opening: from then on the opened socket reports if the interface leaves.
     for (let tries = 1; tries < MOVE_TRIES && isInNamespaceOf(this.fd, opened.fd) === false; tries++) {
       opened.close();
       const netns = getDevNetns(this.fd);
@@ -92,7 +92,7 @@ export class InterfaceClient {
   }
 
   /**
-   * Goes where the interface is now.
+   * Follows the interface into its namespace.
    *
    * @param socket in its namespace
    * @throws {TunTapError} `ENODEV`, or `EPERM`, if that is out of reach (see {@link isUnreachable})
@@ -112,7 +112,10 @@ export class InterfaceClient {
     this.#socket.close();
   }
 
-  /** Asks again if there is no such interface: somebody may have moved it meanwhile, or there and back, where it has another index. */
+  /**
+   * Asks again if there is no such interface: it may have been moved meanwhile, or moved and back, where it has
+   * another index.
+   */
   #asking<T>(ask: (socket: RouteSocket) => T): T {
     for (let tries = 1; ; tries++) {
       try {
@@ -132,7 +135,7 @@ export class InterfaceClient {
   #here(): RouteSocket {
     const isHere = isInNamespaceOf(this.fd, this.#socket.fd);
     if (isHere === false) this.follow();
-    // Where that cannot be asked, the interface of that index may be another one by now.
+    // Without an answer the interface of that index may be another one by now.
     else if (isHere === undefined || this.#index === 0) this.#locate();
     return this.#socket;
   }
@@ -140,7 +143,10 @@ export class InterfaceClient {
 
 const enteringCalls: ReadonlySet<string | undefined> = new Set(["setns(CLONE_NEWNET)", "ioctl(TUNGETDEVNETNS)"]);
 
-/** Whether the error says that the interface is in a namespace that this process cannot enter, or does not see, or has gone. */
+/**
+ * Returns whether the error means that the interface is in a namespace that this process cannot enter or see, or that
+ * it has gone.
+ */
 export function isUnreachable(error: unknown): boolean {
   if (!(error instanceof TunTapError)) return false;
   if (error.code === "ENODEV" || error.code === "EBADFD") return true;
@@ -148,8 +154,8 @@ export function isUnreachable(error: unknown): boolean {
 }
 
 /**
- * The interface of `fd` by its name. Where the namespaces cannot be compared,
- * another one may have it there: what else the fd tells has to agree.
+ * Finds the interface of `fd` by its name. If the namespaces cannot be compared, another interface may have the name,
+ * so everything else that the fd reports must agree.
  */
 function locate(socket: RouteSocket, fd: number): LinkInfo {
   const { name, flags } = getIff(fd);

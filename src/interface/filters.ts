@@ -11,17 +11,16 @@ const BPF_MAXINSNS = 4096;
 
 /** Frames that a TAP's transmit filter lets through beside those to the addresses given. */
 export interface TxFilterOptions {
-  /** Every multicast address. Default false. */
+  /** Lets every multicast frame through. Default false. */
   readonly allMulticast?: boolean;
-  /** The broadcast address, without which ARP finds nobody. Default true. */
+  /** Lets broadcast frames through, which ARP needs. Default true. */
   readonly broadcast?: boolean;
 }
 
 /**
- * `struct tun_filter`. The kernel matches the first eight addresses exactly
- * and the others by a hash, which it does for multicast alone: with a ninth
- * unicast address it switches the filter off and reports success
- * (drivers/net/tun.c update_filter()).
+ * Encodes `struct tun_filter`. The kernel matches the first eight addresses exactly, and further multicast addresses
+ * by a hash. With a ninth unicast address it switches the filter off and reports success (drivers/net/tun.c
+ * update_filter()).
  *
  * @throws {RangeError} for a ninth unicast address
  */
@@ -40,7 +39,7 @@ export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions
     );
   }
   const all = [...unicast, ...multicast];
-  // Without any address the kernel would let everything through; nobody has this one.
+  // Without any address the kernel would let everything through; no station has this one.
   if (all.length === 0) all.push(new Uint8Array(ETH_ALEN));
   const bytes = new Uint8Array(4 + ETH_ALEN * all.length);
   const view = new DataView(bytes.buffer);
@@ -51,9 +50,9 @@ export function encodeTxFilter(macs: readonly string[], options: TxFilterOptions
 }
 
 /**
- * Structs sock_filter, of 8 bytes each (include/uapi/linux/filter.h).
+ * Encodes structs sock_filter, of 8 bytes each (include/uapi/linux/filter.h).
  *
- * @throws {TypeError | RangeError} that names the instruction
+ * @throws {TypeError | RangeError} naming the instruction
  */
 export function encodeBpf(program: readonly (readonly number[])[]): Uint8Array {
   if (!Array.isArray(program) || program.length === 0 || program.length > BPF_MAXINSNS) {

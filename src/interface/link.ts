@@ -20,12 +20,15 @@ import { Addresses } from "./addresses.ts";
 import { findLink, type InterfaceClient } from "./client.ts";
 import { Routes } from "./routes.ts";
 
-/** The control plane of one interface. */
+/** Asks and changes one interface over rtnetlink. */
 export class Link {
   readonly client: InterfaceClient;
   readonly addresses: Addresses;
   readonly routes: Routes;
-  /** Whether IPv6 is to be silent, while the kernel does not keep that: an MTU below 1280 takes IPv6 away with its settings. */
+  /**
+   * Whether IPv6 shall be silent. Kept here because an MTU below 1280 removes IPv6 and its settings from the
+   * interface.
+   */
   #silent = false;
 
   constructor(client: InterfaceClient) {
@@ -48,21 +51,23 @@ export class Link {
   }
 
   /**
-   * Sets the MTU. IPv6 leaves an interface whose MTU falls below 1280 and
-   * comes back with the kernel's default settings (net/ipv6/addrconf.c
-   * addrconf_notify(), NETDEV_CHANGEMTU), so one that was silent is told again.
+   * Sets the MTU. IPv6 leaves an interface whose MTU falls below 1280 and comes back with the kernel's default
+   * settings (net/ipv6/addrconf.c addrconf_notify(), NETDEV_CHANGEMTU), so it is made silent again.
    */
   setMtu(bytes: number): void {
     const info = this.info();
     if (info.addressMode !== undefined) this.#silent = info.addressMode === IN6_ADDR_GEN_MODE_NONE;
     const set = (): void => this.#set(`MTU ${bytes}`, linkMtu(bytes));
-    // A kernel without IPv6 has none that returns.
+    // A kernel without IPv6 brings none back.
     const returns = info.addressMode === undefined && info.mtu < IPV6_MIN_MTU && bytes >= IPV6_MIN_MTU;
     if (returns && this.#silent) this.#silently(info, set);
     else set();
   }
 
-  /** Runs `change`, with which IPv6 comes to the interface, while that is down: on one that is up IPv6 speaks at once. */
+  /**
+   * Runs `change`, which brings IPv6 to the interface, while the interface is down: on one that is up IPv6 sends at
+   * once.
+   */
   #silently({ flags }: LinkInfo, change: () => void): void {
     const isUp = (flags & IFF_UP) !== 0;
     const before = isUp ? this.routes.dump() : [];
@@ -98,10 +103,13 @@ export class Link {
     }
   }
 
-  /** Without addresses of its own making, IPv6 solicits no router and reports no group (net/ipv6/addrconf.c addrconf_dev_config()). */
+  /**
+   * Sets whether IPv6 generates addresses. Without them it solicits no router and reports no group
+   * (net/ipv6/addrconf.c addrconf_dev_config()).
+   */
   setIPv6(on: boolean, { addressMode }: LinkInfo = this.info()): void {
     this.#silent = !on;
-    // A kernel without IPv6 says nothing anyway.
+    // A kernel without IPv6 sends nothing anyway.
     if (addressMode === undefined || (addressMode !== IN6_ADDR_GEN_MODE_NONE) === on) return;
     this.setAddressMode(on ? IN6_ADDR_GEN_MODE_EUI64 : IN6_ADDR_GEN_MODE_NONE);
   }
@@ -112,14 +120,13 @@ export class Link {
   }
 
   /**
-   * Moves the interface into the namespace of the fd `netns`. IPv6 begins anew
-   * there, so one that was silent is told again.
+   * Moves the interface into the namespace of the fd `netns`. IPv6 begins anew there, so it is made silent again.
    *
    * @throws {TunTapError} `EEXIST` if its name is taken there
    */
   move(netns: number): void {
     const { addressMode, name } = this.info();
-    // First: what cannot be followed does not move.
+    // Opened first: an interface that cannot be followed does not move.
     const there = new RouteSocket(netns);
     try {
       this.#set("netns", linkNetns(netns));
@@ -159,12 +166,18 @@ export class Link {
   }
 }
 
-/** Whether the kernel may mean a taken name: up to 6.1 it says EINVAL, later EEXIST (net/core/dev.c __dev_change_net_namespace()). */
+/**
+ * Returns whether the kernel may mean a taken name: up to 6.1 it answers EINVAL, later EEXIST (net/core/dev.c
+ * __dev_change_net_namespace()).
+ */
 function isRefusedName(error: unknown): boolean {
   return error instanceof TunTapError && error.errno === -EINVAL;
 }
 
-/** The kernel gives no words to these (net/core/rtnetlink.c do_set_master(), net/bridge/br_if.c br_add_if()). */
+/**
+ * Hints for errors without a message of the kernel (net/core/rtnetlink.c do_set_master(), net/bridge/br_if.c
+ * br_add_if()).
+ */
 const masterHints: Readonly<Record<string, string>> = {
   EINVAL: "a bridge takes a TAP, and no TUN; an index must be that of an interface of the same network namespace",
   EOPNOTSUPP: "that interface takes no others: give a bridge, such as of `ip link add br0 type bridge`",

@@ -9,8 +9,8 @@ import { netnsOf, withRouteSocket } from "./route-socket.ts";
 import type { NetnsLike } from "./types.ts";
 
 /**
- * Every TUN and TAP interface of a network namespace, whoever made it and
- * whether or not somebody is attached. Needs no privilege in one's own.
+ * Lists every TUN and TAP interface of a network namespace, whoever made it and whether or not an fd is attached.
+ * Needs no privilege for the namespace of this thread.
  *
  * @throws {TunTapError} `ENOENT`, `EPERM` if the namespace cannot be entered
  */

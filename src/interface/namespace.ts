@@ -4,7 +4,7 @@ import { openNetns } from "../sys/netns.ts";
 import { closeFd } from "../sys/tun.ts";
 import type { NetnsLike } from "./types.ts";
 
-/** @throws {TypeError | RangeError} if it can be no network namespace */
+/** Checks the form of a network namespace. @throws {TypeError | RangeError} */
 export function checkNetns(netns: unknown, option = "netns"): void {
   if (typeof netns === "number") {
     if (Number.isInteger(netns) && netns > 0 && netns <= 0x7fff_ffff) return;
@@ -18,8 +18,8 @@ export function checkNetns(netns: unknown, option = "netns"): void {
 }
 
 /**
- * Runs `use` with an fd of the namespace, or with undefined where none is
- * named, which means the one that this thread is in.
+ * Runs `use` with an fd of the namespace, or with undefined if none is given, which means the namespace of this
+ * thread.
  *
  * @throws {TunTapError} `ENOENT`, `EACCES` if it cannot be opened
  */
@@ -43,7 +43,7 @@ function open(netns: NetnsLike): number {
   }
 }
 
-/** Where iproute2 keeps its names: ip-netns(8). */
+/** The folder in which iproute2 keeps its names: ip-netns(8). */
 function pathOf(netns: NetnsLike): string {
   if (typeof netns === "number") return `/proc/${netns}/ns/net`;
   return netns.includes("/") ? netns : `/run/netns/${netns}`;

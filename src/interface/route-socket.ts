@@ -4,7 +4,7 @@ import { RouteSocket } from "../netlink/socket.ts";
 import { checkNetns, withNetns } from "./namespace.ts";
 import type { NetnsLike } from "./types.ts";
 
-/** Returns the `netns` of options that have no other member. */
+/** Checks options that have no member but `netns`, and returns that. */
 export function netnsOf(options: { netns?: NetnsLike }): NetnsLike | undefined {
   checkOptions(options, { netns: checkNetns }, undefined);
   return options.netns;

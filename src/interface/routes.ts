@@ -59,7 +59,7 @@ export class Routes {
     return this.dump().map(({ route }) => route);
   }
 
-  /** Lists the routes with the messages that reported them, which put them back just as they were. */
+  /** Lists the routes with the messages that reported them, which can restore them unchanged. */
   dump(): { route: Route; message: Message }[] {
     const { index } = this.#client;
     return [AF_INET, AF_INET6].flatMap((family) =>
@@ -68,13 +68,13 @@ export class Routes {
         .map((message) => ({ ...decodeRoute(message.body), message }))
         .filter(
           (found): found is { index: number; route: Route; message: Message } =>
-            // Where there is no IPv6 the kernel answers with the routes of all families.
+            // A kernel without IPv6 answers with the routes of all families.
             found.index === index && found.message.body[0] === family,
         ),
     );
   }
 
-  /** Puts back those of an earlier {@link dump} that have gone, as far as the kernel takes them. */
+  /** Restores routes of an earlier {@link dump} that have gone, as far as the kernel takes them. */
   restoreMissing(before: readonly { route: Route; message: Message }[]): void {
     if (before.length === 0) return;
     const left = this.list();

@@ -1,4 +1,4 @@
-/** The requests behind ./rules.ts, where their contract is. */
+/** The requests behind ./rules.ts, which documents them. */
 
 import { checkOptions } from "../checks.ts";
 import { NLM_F_CREATE, NLM_F_EXCL, RTM_DELRULE, RTM_GETRULE, RTM_NEWRULE } from "../netlink/constants.ts";
@@ -46,7 +46,7 @@ export function listRules(options: { family?: 4 | 6; netns?: NetnsLike }): Rule[
   );
 }
 
-/** One line for errors: "from 192.0.2.0/24, table 5". */
+/** Describes a rule in errors: "from 192.0.2.0/24, table 5". */
 function textOf(rule: object): string {
   return Object.entries(rule)
     .map((member) => member.join(" "))

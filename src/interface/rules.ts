@@ -29,9 +29,8 @@ export function addRule(rule: RuleSettings, options: { netns?: NetnsLike } = {})
 }
 
 /**
- * Removes the first policy rule that has all that is given; `not` is not
- * compared. One of {@link listRules} finds itself, if it has a priority of its
- * own. The kernel's own rules can be removed, too: without the one with the
+ * Removes the first policy rule that has all given members; `not` is not compared. One of {@link listRules} finds
+ * itself, if it has a priority of its own. The kernel's own rules can be removed, too: without the one with the
  * priority 0 no packet reaches this host. Needs CAP_NET_ADMIN.
  *
  * @throws {TunTapError} `ENOENT` if no rule has it, `EPERM`
@@ -42,8 +41,8 @@ export function removeRule(rule: RuleSettings | Rule, options: { netns?: NetnsLi
 }
 
 /**
- * Lists the policy rules of a network namespace, of IPv4 before IPv6, in the
- * order in which the kernel asks them. Needs no privilege in one's own.
+ * Lists the policy rules of a network namespace, of IPv4 before IPv6, in the order in which the kernel applies them.
+ * Needs no privilege in one's own.
  *
  * @param options.family lists the rules of one family
  * @throws {TunTapError} `ENOENT`, `EPERM` if the namespace cannot be entered
@@ -52,5 +51,5 @@ export function listRules(options: { family?: 4 | 6; netns?: NetnsLike } = {}): 
   return requests().listRules(options);
 }
 
-// Few programs set rules: loaded by those that do.
+// Loaded on first use: few programs set rules.
 const requests = (): typeof import("./rule-requests.ts") => lazy(() => require("./rule-requests.ts"));

@@ -1,4 +1,4 @@
-/** How an interface changes, and where it is. */
+/** Changes of an interface, and network namespaces. */
 
 import type { Address } from "../netlink/types.ts";
 
@@ -15,12 +15,14 @@ export type LinkChange =
   | { readonly type: "master"; readonly master: number | undefined }
   | { readonly type: "address-added" | "address-changed" | "address-removed"; readonly address: Address }
   /**
-   * From `changes()` alone: nobody took so many changes that the oldest `count`
-   * of those that waited were dropped, and the newest follow. `info()` and
-   * `addresses()` tell how things are.
+   * Only from `changes()`: too many changes waited, so the oldest `count` were dropped, and the newest follow.
+   * `info()` and `addresses()` return the current state.
    */
   | { readonly type: "lost"; readonly count: number }
-  /** It is in another network namespace now, where it may have another index. It came down on the way and lost its addresses and routes. */
+  /**
+   * The interface is in another network namespace now, and may have another index. It came down on the way and lost
+   * its addresses and routes.
+   */
   | { readonly type: "moved"; readonly index: number | undefined }
   /** The last change of all. */
   | { readonly type: "deleted" };

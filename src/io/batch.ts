@@ -1,25 +1,24 @@
-/** Frames as users give them, taken apart for a call of C. */
+/** The frames of a call of `send` or `sendMany` as arguments for C: one buffer, with offsets and lengths. */
 
 import type { FrameSource } from "./types.ts";
 
-/** Frames that go into one call of a writer at most. */
+/** The most frames in one call of a writer. */
 const GATHER_MAX = 512;
 /** Where the frames of one call begin, from the first byte of the first one. */
 export const offsets: Int32Array = new Int32Array(GATHER_MAX);
-/** How long they are; a call that fails leaves `-errno` here. */
+/** The lengths of the frames; a call that fails leaves `-errno` here. */
 export const lengths: Int32Array = new Int32Array(GATHER_MAX);
 
 /**
- * The views that one sender was given last, where they are the same again and
- * again, as those of a reader that reuses its buffers: to ask a view for its
- * buffer costs more than all else that is done for it here.
+ * The last views that a sender was given. A reader that reuses its buffers gives the same views again and again, and
+ * asking a view for its buffer costs more than everything else that is done for a frame here.
  */
 export class KnownViews {
   #buffer: ArrayBufferLike | undefined;
   #first: Uint8Array | undefined;
   readonly #views: Uint8Array[] = [];
 
-  /** Prepares for frames that begin with `first`. Nothing is remembered of what comes once. */
+  /** Prepares for frames that begin with `first`. Views are remembered only once they come again. */
   begin(first: Uint8Array, buffer: ArrayBufferLike): boolean {
     if (buffer !== this.#buffer) {
       this.#views.length = 0;
@@ -31,7 +30,7 @@ export class KnownViews {
     return isAgain;
   }
 
-  /** Whether number `i` was this view of the same buffer the last time. */
+  /** Returns whether number `i` was this view of the same buffer the last time. */
   has(i: number, view: Uint8Array): boolean {
     return this.#views[i] === view;
   }
@@ -54,7 +53,7 @@ export function gather(frames: readonly Uint8Array[], from: number, known: Known
   const base = ask(byteOffsetOf, first);
   offsets[0] = 0;
   lengths[0] = lengthOf(first);
-  // A small array has no buffer, and would get one by being asked for it, which is slow.
+  // A small array has no buffer of its own yet. Asking for it creates one, which is slow.
   if (base === 0 || lengths[0] === 0) return 1;
   const buffer = ask(bufferOf, first);
   const room = buffer.byteLength - base;
@@ -86,7 +85,7 @@ const byteLengthOf = getter<number>("byteLength");
 const byteOffsetOf = getter<number>("byteOffset");
 const bufferOf = getter<ArrayBufferLike>("buffer");
 
-/** Asks the engine, which no property or Proxy of the user stands before. */
+/** Asks the engine itself: a property or Proxy of the user cannot intervene. */
 function ask<T>(question: (this: Uint8Array) => T, frame: Uint8Array): T {
   try {
     return question.call(frame);
@@ -118,7 +117,7 @@ export function allAsBytes(frames: readonly FrameSource[]): readonly Uint8Array[
   return frames as readonly Uint8Array[];
 }
 
-/** Returns the bytes of a frame, where they lie. */
+/** Returns the bytes of a frame without copying them. */
 export function asBytes(frame: FrameSource): Uint8Array {
   if (frame instanceof Uint8Array) return frame;
   if (ArrayBuffer.isView(frame)) return new Uint8Array(frame.buffer, frame.byteOffset, frame.byteLength);

@@ -18,7 +18,7 @@ export interface ChannelParts<R extends Reader, B> {
   /** The way to take what is pushed to a handler. */
   readonly batch: Take<R, B>;
   readonly writer: BatchWriter;
-  /** EPOLL* to ask for at all times, beside EPOLLERR and EPOLLHUP. */
+  /** The EPOLL* events to wait for at all times, beside EPOLLERR and EPOLLHUP. */
   readonly events?: number;
 }
 
@@ -38,13 +38,11 @@ export function channelOf(value: object): Channel<Reader, unknown, string> | und
 }
 
 /**
- * An open fd that frames pass through, in both directions: its place in the
- * event loop, its receiver, sender and observers, and its one end. It does not
- * refer to the object that users hold, except through handlers and waiters, so
- * that a forgotten one can be collected, and its channel be closed then.
+ * An open fd that frames pass through, in both directions: its place in the event loop, its receiver, sender and
+ * observers, and its one end. It refers to the object that users hold only through handlers and waiting calls: an
+ * object that was dropped can be collected, and its channel is closed then.
  *
- * A device and a UDP socket are one each, with what is special about them in
- * the protected methods. None of these is called from this constructor.
+ * Devices and UDP sockets each extend it by the protected methods. This constructor calls none of them.
  */
 export abstract class Channel<R extends Reader, B, Cause extends string> implements Watcher, RefusalPolicy<Cause> {
   readonly receiver: Receiver<R, B>;
@@ -82,7 +80,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     if (closeFd) native().fd_own(fd);
   }
 
-  /** "device" or "socket": the word that errors have for it. */
+  /** The word for it in errors: "device" or "socket". */
   protected abstract readonly noun: string;
   /** Returns why the channel ends, for the `-errno` of a read. */
   protected abstract readFailed(errno: number): TunTapError;
@@ -94,9 +92,9 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   protected get wantsWritable(): boolean {
     return false;
   }
-  /** The channel is about to end: its fd is open, and all calls work. */
+  /** Called before the channel ends: its fd is open, and all calls work. */
   protected onEnding(_reason: TunTapError | undefined): void {}
-  /** The fd is closed. */
+  /** Called when the fd is closed. */
   protected onEnded(): void {}
 
   readonly causes: readonly Cause[];
@@ -118,7 +116,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     return this.#fd < 0;
   }
 
-  /** Why it ended, or is ending, if that was not by the user's `close()`. */
+  /** The reason why it ended, or is ending; undefined after the user's `close()`. */
   get reason(): TunTapError | undefined {
     return this.#reason;
   }
@@ -133,7 +131,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     return closedError(this.#reason, this.noun);
   }
 
-  /** The observers that are shown what passes. */
+  /** The observers of the frames that pass. */
   get observers(): FrameObservers {
     if (this.#observers === undefined) {
       const { FrameObservers } = lazy((): typeof import("./observers.ts") => require("./observers.ts"));
@@ -146,23 +144,23 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
     return this.#observers;
   }
 
-  /** Called when the opening is complete: failures end the channel from now on, and are not thrown. */
+  /** Called when opening is complete: from then on failures end the channel, and are not thrown. */
   opened(): void {
     this.#isOpen = true;
   }
 
-  /** Whether the process stays alive for it. */
+  /** Sets whether the process stays alive for it. */
   setReferenced(on: boolean): void {
     if (!this.closed) this.#watch.setReferenced(on);
   }
 
-  /** Calls `listener` once, when all of the channel has ended; it must not throw. Returns what takes it back. */
+  /** Calls `listener` once, when the whole channel has ended; it must not throw. Returns a function that removes it. */
   onClose(listener: (reason: TunTapError | undefined) => void): () => void {
     this.#closeListeners.add(listener);
     return () => this.#closeListeners.delete(listener);
   }
 
-  /** Takes the constructor back, for an open that fails: the fd stays with the caller. Nobody is told. */
+  /** Reverses the constructor, for an open that fails. The fd stays with the caller, and no handler is called. */
   discard(): void {
     if (this.closed) return;
     native().fd_disown(this.#fd);
@@ -173,9 +171,8 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   }
 
   /**
-   * Ends everything, once; what the kernel still queues is lost with the fd.
-   * Each step runs whatever the others do. First, while all calls still work,
-   * what was read before the end is delivered.
+   * Ends everything, once. Frames that were read are delivered first, while all calls still work; frames in the
+   * kernel's queue are lost with the fd. Each step runs even if another one throws.
    *
    * @param reason undefined if the user asks for it
    */
@@ -196,9 +193,8 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   }
 
   /**
-   * Ends everything as close() by the user does, but leaves the fd to a thread.
-   * Resolves once that has closed it, or at once if the channel has ended
-   * otherwise.
+   * Ends everything as the user's close() does, but lets a thread close the fd. Resolves once it is closed, or at
+   * once if the channel has ended otherwise.
    */
   closeInThread(): Promise<void> {
     const { closeInThread } = lazy((): typeof import("./closer.ts") => require("./closer.ts"));
@@ -211,12 +207,12 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
 
   #closeNow(): void {
     const fd = this.#fd;
-    // From here on nobody reaches the number, which the next open(2) may return.
+    // From here on nothing uses the number: the next open(2) may return it.
     this.#fd = -1;
     runAll(
       () => this.#watch.end(),
       () => {
-        // Closed already if somebody else did that behind our back.
+        // It fails if somebody else closed the fd already.
         if (this.#closeFd) this.#release(fd);
       },
     );

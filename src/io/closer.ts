@@ -4,15 +4,15 @@ import { native } from "../sys/native.ts";
 import { closeFd } from "../sys/tun.ts";
 import { reactor, type Watch, type Watcher } from "./reactor.ts";
 
-/** The thread of the shim that closes fds (native/closer.c), and who waits for it. */
+/** The thread of the shim that closes fds (native/closer.c), and the promises that wait for it. */
 class Closer implements Watcher {
   readonly #wake = check(native().closer_open(), "pthread_create");
-  /** In the order of the queue, which is the order in which the thread closes. */
+  /** The promises in the order of the queue, in which the thread closes. */
   #waiting: (() => void)[] = [];
   #watch: Watch | undefined;
 
   close(fd: number): Promise<void> {
-    // Holds the event loop until the fd is closed, and not longer.
+    // Keeps the event loop alive until the fd is closed, and not longer.
     this.#watch ??= reactor().watch(this.#wake, EPOLLIN, this);
     check(native().closer_push(fd), "write");
     return new Promise((resolve) => this.#waiting.push(resolve));
@@ -25,7 +25,7 @@ class Closer implements Watcher {
 
   onQuiet(): void {}
 
-  /** The thread goes on closing; that nobody learns of it is no reason to wait for ever. */
+  /** The thread goes on closing, but no event tells of it any more: resolving is better than waiting for ever. */
   onFailure(_error: TunTapError): void {
     this.#resolve(this.#waiting.length);
   }

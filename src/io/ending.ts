@@ -1,11 +1,10 @@
-/** How things end: each step, whatever the others do. */
+/** Ends things step by step: each step runs even if another one throws. */
 
 import { TunTapError } from "../errors.ts";
 
 /**
- * Runs all `steps` in order. A system call that fails on the way out is
- * nothing that anybody could act on; what else is thrown is a defect, and
- * becomes an uncaught exception once all have run.
+ * Runs all `steps` in order. A failing system call is ignored, for nobody could act on it. Any other exception is a
+ * defect, and becomes an uncaught exception once all steps have run.
  */
 export function runAll(...steps: readonly (() => void)[]): void {
   for (const step of steps) {
@@ -17,7 +16,7 @@ export function runAll(...steps: readonly (() => void)[]): void {
   }
 }
 
-/** Makes `error` an uncaught exception, but not in the middle of what is going on. The user sees the line that threw it. */
+/** Makes `error` an uncaught exception once the current work is done. The user sees the line that threw it. */
 export function throwUncaught(error: unknown): void {
   queueMicrotask(() => reportError(error));
 }

@@ -3,17 +3,17 @@
 import { systemError, TunTapError } from "../errors.ts";
 import { EBADF, EBADFD, EFAULT } from "../sys/constants.ts";
 
-/** Whether a negative errno says that the fd has no interface any more. */
+/** Returns whether a negative errno means that the fd has no interface any more. */
 export function isGone(errno: number): boolean {
   return errno === -EBADFD || errno === -EBADF;
 }
 
-/** Whether a device ended because its interface did, and not because its fd was closed behind its back. */
+/** Returns whether a device ended because its interface was deleted, and not because somebody else closed its fd. */
 export function wasDeleted(reason: TunTapError | undefined): boolean {
   return reason?.code === "EBADFD" || reason?.code === "EFAULT";
 }
 
-/** Why a device ends whose interface is gone. */
+/** Makes the error of a device whose interface is gone. */
 export function goneError(errno: number, syscall: string): TunTapError {
   if (errno === -EBADF) {
     return systemError(errno, syscall, {
@@ -30,7 +30,7 @@ export function goneError(errno: number, syscall: string): TunTapError {
   return systemError(errno, syscall);
 }
 
-/** The error of calls on a closed device or socket. */
+/** Makes the error of calls on a closed device or socket. */
 export function closedError(reason: TunTapError | undefined, noun = "device"): TunTapError {
   return new TunTapError("ERR_TUNTAP_CLOSED", `the ${noun} is closed`, {
     hint: reason === undefined ? "open a new one, or check `closed` first" : `it ended because of ${reason.message}`,
@@ -38,12 +38,12 @@ export function closedError(reason: TunTapError | undefined, noun = "device"): T
   });
 }
 
-/** Why a device or socket ends whose signal was aborted. */
+/** Makes the error of a device or socket whose signal was aborted. */
 export function abortedError(cause: unknown, noun = "device"): TunTapError {
   return new TunTapError("ERR_TUNTAP_ABORTED", `the ${noun}'s signal was aborted`, { cause });
 }
 
-/** The error that the `error` handler is told when another handler throws. */
+/** Makes the error that the `error` handler receives when another handler throws. */
 export function handlerError(name: string, cause: unknown): TunTapError {
   const what = cause instanceof Error ? `${cause.name}: ${cause.message}` : Bun.inspect(cause);
   return new TunTapError("ERR_TUNTAP_HANDLER", `the ${name} handler threw ${what}`, { cause });

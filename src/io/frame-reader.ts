@@ -13,7 +13,7 @@ export interface FrameReaderOptions {
   /** The longest frame to expect, in bytes. A longer one arrives whole all the same. */
   readonly frameMax: number;
   readonly reuseBuffers: boolean;
-  /** The fd has virtio headers: take them away, and split super-packets. */
+  /** Whether the fd carries virtio headers: they are removed, and super-packets split. */
   readonly split?: "tun" | "tap" | undefined;
 }
 
@@ -23,7 +23,7 @@ export class FrameReader implements Reader {
   readonly #filler: PlainFiller | SplitFiller;
   readonly #slab: Slab;
   readonly #reuse: boolean;
-  /** With reuse, the list that frames are handed out in. */
+  /** The list of frames that is returned each time, with reused buffers. */
   readonly #list: Uint8Array[] = [];
   onFailed: (errno: number) => void = () => {};
 
@@ -31,7 +31,8 @@ export class FrameReader implements Reader {
     this.#filler = split === undefined ? new PlainFiller(fd) : new SplitFiller(fd, split === "tap");
     this.batchMax = this.#filler.batchMax;
     this.#reuse = reuseBuffers;
-    // Reused, a small one stays in the processor's cache; big is for what is split, of which a read takes more, and for big frames that are kept.
+    // A small slab that is reused stays in the processor's cache. Split super-packets need a big one, for one read
+    // gives more bytes, and so do big frames that are kept.
     const isBig = reuseBuffers ? split !== undefined : split === undefined && frameMax > BIG_FRAME;
     this.#slab = new Slab(this.#filler, {
       bytes: isBig ? BIG_SLAB_BYTES : SLAB_BYTES,
@@ -60,7 +61,7 @@ export class FrameReader implements Reader {
     return count === 1 ? this.#slab.take(0) : this.#none(count);
   }
 
-  /** Returns all frames that are waiting, `limit` (at most {@link batchMax}) of them; null if none is. */
+  /** Returns the frames that are waiting, at most `limit` (up to {@link batchMax}) of them; null if none is. */
   readBatch(limit: number): Uint8Array[] | null {
     const slab = this.#slab;
     let count = slab.fill(limit);
@@ -72,7 +73,7 @@ export class FrameReader implements Reader {
       // A fill ends early when the slab is full or none is waiting; with reuse, a second one would overwrite the first.
       if (frames.length >= limit || this.#reuse || (slab.hasRoom && !this.buffered)) return frames;
       count = slab.fill(limit - frames.length);
-      // If that failed, so will the next one: what was read is delivered first.
+      // A failed read fails again the next time, so the frames before it are delivered first.
       if (count <= 0) return frames;
     }
   }
@@ -87,21 +88,21 @@ export class FrameReader implements Reader {
   }
 }
 
-/** One frame at a time. */
+/** Takes one frame at a time. */
 export const oneFrame: Take<FrameReader, Uint8Array> = {
   take: (reader) => reader.readFrame(),
   countOf: () => 1,
   framesOf: (frame) => [frame],
 };
 
-/** One frame, copied out of a buffer that is used again. */
+/** Takes a copy of one frame, because its buffer is used again. */
 export const frameCopy: Take<FrameReader, Uint8Array> = {
   take: (reader) => reader.readFrame()?.slice() ?? null,
   countOf: oneFrame.countOf,
   framesOf: oneFrame.framesOf,
 };
 
-/** All frames that are waiting. */
+/** Takes all frames that are waiting. */
 export const frameBatch: Take<FrameReader, Uint8Array[]> = {
   take: (reader, budget) => reader.readBatch(budget),
   countOf: (frames) => frames.length,

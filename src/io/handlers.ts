@@ -1,10 +1,13 @@
-/** The handlers that users give: how they are called, and what becomes of what they throw. */
+/** Calls the handlers that users give, and deals with their exceptions. */
 
 import type { TunTapError } from "../errors.ts";
 import { throwUncaught } from "./ending.ts";
 import { handlerError } from "./failures.ts";
 
-/** Calls the handlers of one device or socket. What one throws goes to `error`, or else is an uncaught exception, as on Bun's own sockets. */
+/**
+ * Calls the handlers of one device or socket. An exception goes to the `error` handler; without one it is an uncaught
+ * exception, as on Bun's own sockets.
+ */
 export class HandlerCalls<O> {
   readonly #owner: O;
   readonly #error: ((owner: O, error: TunTapError) => void) | undefined;
@@ -22,7 +25,7 @@ export class HandlerCalls<O> {
     return tell && ((error) => this.call("error", () => tell(this.#owner, error)));
   }
 
-  /** Calls the handler of that name, and deals with what it throws. */
+  /** Calls the handler of that name, and deals with its exception. */
   call(name: string, handler: () => void): void {
     try {
       handler();
@@ -31,7 +34,7 @@ export class HandlerCalls<O> {
     }
   }
 
-  /** Deals with what the handler of that name threw. */
+  /** Deals with an exception of the handler of that name. */
   threw(name: string, cause: unknown): void {
     if (this.#error === undefined || name === "error") throwUncaught(cause);
     else {

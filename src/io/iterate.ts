@@ -2,11 +2,11 @@ import { TunTapError } from "../errors.ts";
 import type { Consumer, Reader, Receiver, Take } from "./receiver.ts";
 
 /**
- * Iterates over what a channel receives, until it ends.
+ * Iterates over the frames or batches that a channel receives, until it ends.
  *
  * @param holder is kept alive while somebody waits for the next one
- * @param oneAtATime Refuses a second `next()` while one is pending: with
- * reused buffers both would have the bytes of the last.
+ * @param oneAtATime Refuses a second `next()` while one is pending: with reused buffers both would get the bytes of
+ * the later one.
  */
 export function iterate<R extends Reader, B, T>(
   receiver: Receiver<R, B>,

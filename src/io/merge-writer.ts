@@ -17,12 +17,11 @@ const REFUSALS = 5;
 const REFUSALS_MAX = 2048 + 512;
 
 /**
- * Merges packets into super-packets, flow by flow (native/coalesce.c). Single
- * packets get a virtio header that asks for nothing.
+ * Merges packets into super-packets, flow by flow (native/coalesce.c). Single packets get a virtio header that asks
+ * for nothing.
  *
- * Flows are written one after the other. If the kernel stops taking frames in
- * between, some of the first frames are unwritten although later ones of other
- * flows are not. These are copied, and written before anything else.
+ * Flows are written one after the other. If the kernel stops taking frames in between, some of the first frames are
+ * not written although later ones of other flows are. Those are copied, and written before anything else.
  */
 export class MergingWriter implements BatchWriter {
   readonly #state = new Uint8Array(native().tx_size());
@@ -39,7 +38,7 @@ export class MergingWriter implements BatchWriter {
     this.#shared[OFF] = this.#unwanted;
   }
 
-  /** The kinds of super-packets that the kernel has refused, and that are sent packet by packet since. */
+  /** The kinds of super-packets that the kernel has refused; they are sent packet by packet since. */
   get disabled(): readonly SuperPacketKind[] {
     const off = (this.#shared[OFF] as number) & ~this.#unwanted;
     return kinds.filter((_, bit) => (off & (1 << bit)) !== 0);
@@ -116,7 +115,7 @@ export class MergingWriter implements BatchWriter {
     shared[REFUSED] = 0;
   }
 
-  /** Copies what the kernel did not take of the first frames: their memory is the caller's again. */
+  /** Copies the first frames that the kernel did not take, because their memory is the caller's again. */
   #keep(): void {
     const count = this.#shared[KEPT] as number;
     if (count === 0) return;

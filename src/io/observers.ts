@@ -1,6 +1,6 @@
 import type { Direction, FrameObserver } from "./types.ts";
 
-/** The observers of one device or socket. The first one switches the showing on, the last one off. */
+/** The observers of one device or socket. The first one switches observation on, the last one off. */
 export class FrameObservers {
   #observers: readonly FrameObserver[] = [];
   readonly #switch: (on: boolean) => void;
@@ -10,7 +10,7 @@ export class FrameObservers {
   }
 
   add(observer: FrameObserver): Disposable {
-    // A new list each time: one that is being told may remove itself.
+    // The list is copied each time, because an observer may remove itself while it is called.
     this.#observers = [...this.#observers, observer];
     if (this.#observers.length === 1) this.#switch(true);
     return { [Symbol.dispose]: () => this.#remove(observer) };
@@ -26,7 +26,7 @@ export class FrameObservers {
     for (const observer of this.#observers) observer.frames(frames, direction);
   }
 
-  /** The device has closed. */
+  /** Ends all observers: the device has closed. */
   end(): void {
     const observers = this.#observers;
     this.#observers = [];

@@ -1,31 +1,31 @@
 import { TunTapError } from "../errors.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
-/** The party that receives; a channel has one at a time. */
+/** The consumer of a channel, which has one at a time. */
 export interface Consumer {
-  /** The words in which the error of a second consumer names it: "the data handler". */
+  /** Its name in the error of a second consumer, such as "the data handler". */
   readonly description: string;
-  /** Receives while a call is waiting only, not until it is released. */
+  /** Whether it is the consumer only while a call waits, not until it is released. */
   readonly perCall?: boolean;
 }
 
-/** Reads what an fd has, in batches. The receiver above it knows nothing of what is in them. */
+/** Reads batches from an fd. The receiver above it does not know what they contain. */
 export interface Reader {
-  /** Frames that one batch has at most, and the budget of one wake-up. */
+  /** The most frames in one batch, and the budget of one wake-up. */
   readonly batchMax: number;
-  /** Whether something has been read from the kernel and not been taken: the kernel wakes nobody for this. */
+  /** Whether frames have been read and not been taken. The kernel sends no wake-up for them. */
   readonly buffered: boolean;
   /** Whether the last read may have ended for lack of room, with more waiting in the kernel. */
   readonly crowded: boolean;
   /** Called with the negative errno of a read that failed for good and had nothing to return. */
   onFailed: (errno: number) => void;
-  /** Called once the fd is closed: reads no more from it, but may still give what is buffered. */
+  /** Called once the fd is closed. It reads no more, but buffered frames can still be taken. */
   end(): void;
 }
 
-/** A way to take something from a reader: a frame, a batch, a run of datagrams of one sender. */
+/** A way to take from a reader: one frame, a batch, or a run of datagrams of one sender. */
 export interface Take<R extends Reader, T> {
-  /** Takes what is waiting, at most `budget` frames of it, or returns null if nothing is. */
+  /** Takes at most `budget` frames; returns null if none is waiting. */
   take(reader: R, budget: number): T | null;
   /** Counts the frames in it, for the budget. */
   countOf(taken: T): number;
@@ -37,17 +37,16 @@ export interface Take<R extends Reader, T> {
 export interface ReceiverOwner {
   /** Asks for a wake-up when frames are waiting. */
   onWant(): void;
-  /** Something threw outside of a wake-up. */
+  /** Called with an exception outside of a wake-up. */
   onThrown(cause: unknown): void;
 }
 
 /**
- * The one receive loop of a channel. It reads only what a consumer asked for,
- * so the kernel's queue is the buffer, and what overflows is counted there.
+ * The one receive loop of a channel. It reads only for a consumer that asks, so the kernel's queue is the buffer, and
+ * the kernel counts what overflows.
  *
- * Observers run between reading and delivering, and may do anything: close,
- * abort, receive. So a waiter leaves the queue before they run, and a batch
- * that they see is delivered even if they end the channel.
+ * Observers run between reading and delivering, and may do anything: close, abort, receive. So a waiting call leaves
+ * the queue before they run, and a batch that they see is delivered even if they end the channel.
  */
 export class Receiver<R extends Reader, B> {
   readonly #reader: R;
@@ -57,14 +56,14 @@ export class Receiver<R extends Reader, B> {
   #push: ((batch: B) => void) | undefined;
   /** The calls that wait, each with its way to take. Null ends one. */
   readonly #waiters: WaitQueue<unknown, Take<R, unknown>> = new WaitQueue();
-  /** The batch that observers are looking at, and that is delivered next. */
+  /** The batch that observers are being shown, and that is delivered next. */
   #shown: B | undefined;
-  /** Called with what is delivered, before it is. */
+  /** Called with frames before they are delivered. */
   onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
   /** Frames that may still be taken before the event loop gets its turn. */
   #budget: number;
   #ended = false;
-  /** Whether what was read before the end can still be taken. */
+  /** Whether frames that were read before the end can still be taken. */
   #givesLeftOver = false;
   #returning = false;
 
@@ -89,7 +88,7 @@ export class Receiver<R extends Reader, B> {
     this.#comeBack();
   }
 
-  /** Delivers nothing to the consumer before it calls {@link pushTo} again; it stays the only one. */
+  /** Pauses delivery until the consumer calls {@link pushTo} again; it stays the only consumer. */
   pause(consumer: Consumer): void {
     if (this.#consumer === consumer) this.#push = undefined;
   }
@@ -107,7 +106,7 @@ export class Receiver<R extends Reader, B> {
     this.#consumer = consumer;
   }
 
-  /** Ends what the consumer is waiting for, and lets another one receive. */
+  /** Ends the waits of the consumer, and lets another one receive. */
   release(consumer: Consumer): void {
     if (this.#consumer !== consumer) return;
     this.#consumer = undefined;
@@ -115,7 +114,7 @@ export class Receiver<R extends Reader, B> {
     this.#waiters.resolveAll(null);
   }
 
-  /** Takes what is waiting, now; returns null if nothing is, or others wait for it. */
+  /** Takes at once; returns null if nothing is waiting, or earlier calls wait. */
   takeNow<T>(consumer: Consumer, take: Take<R, T>): T | null {
     if (this.#ended) return this.#takeLeftOver(take);
     this.claim(consumer);
@@ -126,13 +125,12 @@ export class Receiver<R extends Reader, B> {
   }
 
   /**
-   * Resolves to what comes next, in the order of the calls; to null once the
-   * channel has ended and what it had read is taken, or the consumer was
-   * released.
+   * Waits for the next frame or batch, in the order of the calls. Resolves to null once the channel has ended and its
+   * buffered frames are taken, or the consumer was released.
    *
    * @param holder is kept alive meanwhile
    * @throws {TunTapError} `ERR_TUNTAP_BUSY`
-   * @throws `signal.reason`; what would have been delivered stays in the kernel
+   * @throws `signal.reason`; frames stay in the kernel then
    */
   next<T>(consumer: Consumer, take: Take<R, T>, holder: object, signal?: AbortSignal): Promise<T | null> {
     if (signal?.aborted) return Promise.reject(signal.reason);
@@ -169,7 +167,7 @@ export class Receiver<R extends Reader, B> {
     return true;
   }
 
-  /** Frames are waiting: delivers them, as many as the budget of one wake-up allows. */
+  /** Called when frames are waiting: delivers as many as the budget of one wake-up allows. */
   onReadable(): void {
     this.#budget = this.#reader.batchMax;
     if (this.#push !== undefined) {
@@ -189,7 +187,7 @@ export class Receiver<R extends Reader, B> {
     if (this.onFrames !== undefined) {
       this.#shown = batch;
       this.onFrames(this.#batch.framesOf(batch));
-      // An observer that ended the channel has had it delivered.
+      // If an observer ended the channel, its end has delivered the batch.
       if (this.#shown === undefined) return false;
       this.#shown = undefined;
     }
@@ -197,7 +195,7 @@ export class Receiver<R extends Reader, B> {
     return true;
   }
 
-  /** Comes back for what has been read and is not delivered, for which the kernel wakes nobody. */
+  /** Comes back for frames that were read and not delivered: the kernel sends no wake-up for them. */
   #comeBack(): void {
     if (!this.#reader.buffered || this.#returning || !this.wanted) return;
     this.#returning = true;
@@ -212,9 +210,9 @@ export class Receiver<R extends Reader, B> {
   }
 
   /**
-   * Delivers what has been read, before the channel ends.
+   * Delivers the frames that have been read, before the channel ends.
    *
-   * @param all Whether to deliver what the reader still holds, too: not if the user closes.
+   * @param all Whether to deliver the frames that the reader still holds, too: not if the user closes.
    */
   finish(all: boolean): void {
     this.#givesLeftOver = all;
@@ -228,7 +226,7 @@ export class Receiver<R extends Reader, B> {
     }
   }
 
-  /** The channel has ended: every wait ends. */
+  /** Called when the channel has ended: ends every wait. */
   end(): void {
     this.#ended = true;
     this.#push = undefined;
@@ -247,7 +245,7 @@ export class Receiver<R extends Reader, B> {
     return value;
   }
 
-  /** Takes what was read before the end. */
+  /** Takes frames that were read before the end. */
   #takeLeftOver<T>(take: Take<R, T>): T | null {
     if (!this.#givesLeftOver || !this.#reader.buffered) return null;
     const value = take.take(this.#reader, this.#reader.batchMax);

@@ -3,7 +3,7 @@ import { EINVAL, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, 
 import * as tun from "../sys/tun.ts";
 import type { OffloadOptions } from "./types.ts";
 
-/** `offload` as users give it, taken apart; undefined for none. */
+/** Parses the `offload` option; returns undefined for none. */
 export function wantedOffload(offload: boolean | OffloadOptions | undefined): Required<OffloadOptions> | undefined {
   if (offload === undefined || offload === false) return undefined;
   const { raw = false, udp = !hasBrokenUdp() } = offload === true ? {} : offload;
@@ -15,10 +15,10 @@ function hasBrokenUdp(): boolean {
   return /^7\.0\b/.test(process.getBuiltinModule("node:os").release());
 }
 
-/** Switches on what this kernel has of what is wanted, on an fd that was attached with IFF_VNET_HDR. */
+/** Switches on the wanted offloads that this kernel has, on an fd that was attached with IFF_VNET_HDR. */
 export function enableOffload(fd: number, { raw, udp }: Required<OffloadOptions>): Required<OffloadOptions> {
   const tcp = TUN_F_CSUM | TUN_F_TSO4 | TUN_F_TSO6 | TUN_F_TSO_ECN;
-  // UDP since Linux 6.2, and both families together alone.
+  // UDP needs Linux 6.2, and the driver takes both families only together.
   const both = udp && isTaken(fd, tcp | TUN_F_USO4 | TUN_F_USO6);
   if (!both) tun.setOffload(fd, tcp);
   return { raw, udp: both };

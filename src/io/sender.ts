@@ -9,21 +9,26 @@ export interface BatchWriter {
   /** Writes one frame alone. Returns the bytes written, or `-errno`. */
   write(fd: number, frame: Uint8Array, length: number): number;
   /**
-   * Takes frames, and writes them now or together with those behind them; they
-   * have to stay until {@link flush}. `offsets` count from the first byte of
-   * `base`, which is the first frame. Returns how many it took. If one was not
-   * taken, its place in `lengths` has `-errno`, and `pending` frames before it
-   * were not written either; it is this one that failed if that is 0.
+   * Takes frames and writes them at once or together with later ones; their memory must stay until {@link flush}.
+   * `offsets` count from the first byte of `base`, which is the first frame. Returns how many it took. If one was not
+   * taken, its place in `lengths` has `-errno`, and `pending` frames before it were not written either. If `pending`
+   * is 0, it is this frame that failed.
    */
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number;
   /** Writes what is pending, and returns 0; or `-errno`, and `pending` frames were not written. */
   flush(fd: number): number;
   readonly pending: number;
-  /** Frames that count as taken, and that {@link resume} has to write before any other. For writers that change the order. */
+  /**
+   * The number of frames that count as taken and that {@link resume} must write before any other, for writers that
+   * change the order.
+   */
   readonly kept?: number;
   /** Writes the kept frames. Returns 0, or `-EAGAIN` if some are left. */
   resume?(fd: number): number;
-  /** Returns the frames that count as taken and were refused for good, in order. For writers that go on then. */
+  /**
+   * Returns the frames that count as taken and were refused for good, in order, for writers that go on after a
+   * refusal.
+   */
   takeRefusals?(): readonly Refusal[];
 }
 
@@ -35,15 +40,15 @@ export interface Refusal {
   readonly bytes: number;
 }
 
-/** The meaning of refusals on one kind of fd: the sender above it knows nothing of interfaces. */
+/** Knows what refusals mean on one kind of fd. The sender above it does not know about interfaces. */
 export interface RefusalPolicy<Cause extends string> {
-  /** The causes that refused frames are counted by. */
+  /** The causes by which refused frames are counted. */
   readonly causes: readonly Cause[];
-  /** Returns why nothing can be sent any more, if `errno` says so, and ends the channel then. */
+  /** Ends the channel if `errno` means that nothing can be sent any more, and returns the error then. */
   endedBy(errno: number): TunTapError | undefined;
-  /** Returns why one frame was refused. Called once for each errno other than EAGAIN. */
+  /** Returns the cause of the refusal of one frame. Called once for each errno other than EAGAIN. */
   causeOf(errno: number): Cause;
-  /** Whether every other frame would be refused, too: a batch does not try them. */
+  /** Returns whether every other frame would be refused, too: the rest of the batch is not tried then. */
   isForAll(cause: Cause): boolean;
   /** Makes the error for a frame that was refused; `frameIndex` is its place in its batch. */
   errorOf(errno: number, frame: Uint8Array, frameIndex?: number): TunTapError;
@@ -71,9 +76,9 @@ export class Sender<Cause extends string> {
   readonly #owner: SenderOwner;
   readonly #waiters = new WaitQueue<void>();
   readonly #known = new KnownViews();
-  /** Called with what the kernel has taken. */
+  /** Called with the frames that the kernel has taken. */
   onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
-  /** Called once for a batch of which frames were refused, with the first one's error. */
+  /** Called once for each batch with refused frames, with the error of the first one. */
   onRefused: ((error: TunTapError) => void) | undefined;
   #blocked = false;
   #frames = 0;
@@ -93,7 +98,7 @@ export class Sender<Cause extends string> {
     return { framesSent: this.#frames, bytesSent: this.#bytes, refused, refusedBy: { ...this.#refused } };
   }
 
-  /** Whether a frame was not taken, and nobody has been told since that the kernel takes frames again. */
+  /** Whether the kernel took no more frames, and has not been seen to take them again. */
   get blocked(): boolean {
     return this.#blocked;
   }
@@ -123,16 +128,17 @@ export class Sender<Cause extends string> {
   }
 
   /**
-   * Sends frames until the kernel takes no more for now. What it refuses for
-   * good is counted, and costs no other frame.
+   * Sends frames until the kernel takes no more for now. A frame that it refuses for good is counted, and costs no
+   * other one.
    *
    * @returns how many of the first ones have been dealt with
    * @throws {TunTapError} if the channel has ended
    */
   sendMany(frames: readonly FrameSource[]): number {
-    // All of them first: nothing may throw while the writer refers to bytes of frames, and none may be collected.
+    // All frames are converted first: nothing may throw while the writer refers to their bytes, and none may be
+    // collected.
     const batch = new Batch(allAsBytes(frames));
-    // A batch of none would not meet the fd.
+    // An empty batch makes no system call, so it would not find out that the fd is closed.
     const closed = this.#fd < 0 ? this.#policy.endedBy(-EBADF) : undefined;
     if (closed !== undefined) throw closed;
     let result = this.#resume() || this.#write(batch);
@@ -152,7 +158,7 @@ export class Sender<Cause extends string> {
     return batch.done;
   }
 
-  /** Writes what is left of a batch. Returns 0, or the `-errno` of the frame at `done`. */
+  /** Writes the rest of a batch. Returns 0, or the `-errno` of the frame at `done`. */
   #write(batch: Batch): number {
     const { given } = batch;
     const fd = this.#fd;
@@ -170,7 +176,7 @@ export class Sender<Cause extends string> {
     return Math.min(result, 0);
   }
 
-  /** Gathers; if that throws, over a view that is none, the writer must not go on referring to those before it. */
+  /** Gathers frames. If that throws, because a view is none, the writer must not keep referring to those before it. */
   #gather(given: readonly Uint8Array[], from: number): number {
     try {
       return gather(given, from, this.#known);
@@ -188,7 +194,7 @@ export class Sender<Cause extends string> {
     for (let i = 0; i < count; i++) batch.refused.push(batch.done++);
   }
 
-  /** Counts what the writer tells to have been refused. Returns why the channel has ended, if it has. */
+  /** Counts the frames that the writer reports as refused. Returns the error if the channel has ended. */
   #takeRefusals(batch?: Batch): TunTapError | undefined {
     const { takeRefusals } = this.#writer;
     let known: { errno: number; cause: Cause } | undefined;
@@ -200,7 +206,7 @@ export class Sender<Cause extends string> {
       }
       this.#refused[known.cause]++;
       if (batch === undefined) {
-        // Counted as sent when they were kept.
+        // They were counted as sent when they were kept.
         this.#frames--;
         this.#bytes -= bytes;
       } else {
@@ -220,7 +226,7 @@ export class Sender<Cause extends string> {
     return result;
   }
 
-  /** Counts and shows what was taken of a batch, and tells that some was not. */
+  /** Counts the taken frames of a batch and shows them to observers; blocks the sender if some were not taken. */
   #account({ given, done, refused, firstErrno }: Batch): void {
     const isAll = refused.length === 0 && done === given.length;
     const taken = isAll ? given : given.slice(0, done).filter(isNotIn(refused));
@@ -240,7 +246,10 @@ export class Sender<Cause extends string> {
     return this.#waiters.wait();
   }
 
-  /** The kernel takes frames again, those that are kept first. Stays blocked if it does not take all of these. */
+  /**
+   * Called when the kernel takes frames again. Writes the kept frames first, and stays blocked if it does not take
+   * all of these.
+   */
   onWritable(): void {
     if (this.#resume() < 0) {
       this.#block();
@@ -250,7 +259,7 @@ export class Sender<Cause extends string> {
     this.#waiters.resolveAll();
   }
 
-  /** The channel has ended. */
+  /** Called when the channel has ended. */
   end(error: () => TunTapError): void {
     this.#fd = -1;
     this.#blocked = false;
@@ -264,12 +273,12 @@ export class Sender<Cause extends string> {
   }
 }
 
-/** The frames of one call, and how far it is. */
+/** The frames of one call, and the progress with them. */
 class Batch {
   readonly given: readonly Uint8Array[];
-  /** How many of the first ones have been taken, or refused for good. */
+  /** The number of first frames that have been taken or refused for good. */
   done = 0;
-  /** The places of those that were refused, in order. */
+  /** The places of the refused frames, in order. */
   readonly refused: number[] = [];
   firstErrno: number | undefined;
 

@@ -1,21 +1,21 @@
-/** Slabs: the memory that received frames are read into, and handed out of as views. */
+/** Slabs: memory into which frames are read, and of which they are views. */
 
-/** A view that begins inside its buffer is known to have one (see `gather` in batch.ts). */
+/** The place of the first frame. A view that does not begin at 0 certainly has a buffer (see `gather` in batch.ts). */
 const SLAB_START = 8;
 /** Slab size for plain frames. */
 export const SLAB_BYTES: number = 256 * 1024;
 /** Slab size for super-packets: holds several frames of up to 64 KiB, or the packets that they are split into. */
 export const BIG_SLAB_BYTES: number = 1024 * 1024;
 
-/** Fills a slab with what an fd has. Each way to read is one of these, in a file of its own. */
+/** Fills a slab from an fd. Each way to read is one of these, in a file of its own. */
 export interface Filler {
-  /** Frames that one batch has at most: the budget that keeps timers on time under a flood. */
+  /** The most frames in one batch: the budget that keeps timers on time under a flood. */
   readonly batchMax: number;
-  /** Each frame begins at the next multiple of this behind the one before: a power of two. */
+  /** The alignment of frames in the slab, a power of two. */
   readonly alignment: number;
-  /** Whether something was read from the kernel that found no room in the slab. The next {@link fill} begins with it. */
+  /** Whether frames were read from the kernel that found no room in the slab. The next {@link fill} begins with it. */
   readonly held: boolean;
-  /** Takes the part of a frame that is longer than the room that is left, where the way to read allows for that. */
+  /** Memory for the end of a frame that is longer than the room in the slab, for ways to read that allow for it. */
   readonly spill?: Uint8Array;
   /**
    * Reads up to `limit` frames into `slab`, from `offset` to `end`, and their
@@ -36,15 +36,18 @@ export interface SlabOptions {
    * meanwhile) arrives whole all the same if there is a spill, and raises this.
    */
   readonly frameMax: number;
-  /** One slab for ever, which each fill begins at its start; else a byte is written once, and a frame can be kept. */
+  /**
+   * Whether to use one slab for ever, from its start at each fill. Otherwise each byte is written once, and a frame
+   * can be kept.
+   */
   readonly reuse: boolean;
 }
 
-/** The lengths of the frames of one fill. They are taken before the next one, so all slabs of a thread share them. */
+/** The lengths of the frames of one fill. They are taken before the next fill, so all slabs of a thread share them. */
 let lengths: Int32Array | undefined;
 const LENGTHS_MAX = 4096;
 
-/** The slab that frames are read into next, and the views of what was read. */
+/** The slab into which frames are read next, and the views of the frames that were read. */
 export class Slab {
   readonly #filler: Filler;
   readonly #spill: Uint8Array | undefined;
@@ -79,7 +82,7 @@ export class Slab {
     return this.#bytesTaken;
   }
 
-  /** Frames that were longer than any frame can be: the kernel has cut them. */
+  /** Frames that were longer than any frame can be, so that the kernel has cut them. */
   get truncated(): number {
     return this.#truncated;
   }
@@ -104,15 +107,15 @@ export class Slab {
     lengths ??= new Int32Array(LENGTHS_MAX);
     this.#lengths = lengths;
     if (this.#reuse) this.#offset = SLAB_START;
-    // byteLength is 0 if somebody transferred the buffer of a frame away.
+    // byteLength is 0 if the user transferred the buffer of a frame.
     if (!this.hasRoom || this.#memory.byteLength === 0) this.#renew();
     let count = this.#fillFrom(lengths, limit);
     if (count === 0) {
-      // What is held is longer than what was left of the slab.
+      // The held frame is longer than the rest of the slab.
       this.#renew();
       count = this.#fillFrom(lengths, limit);
     }
-    // What is held although there was room for more frames found no room in this slab.
+    // Frames are held although the limit allows more: they found no room in this slab.
     this.#full = this.#filler.held && count < limit;
     return count;
   }
@@ -129,7 +132,7 @@ export class Slab {
     this.#views.length = 0;
   }
 
-  /** Passes over `bytes` that belong to no frame, such as the gap before the next message of one system call. */
+  /** Skips `bytes` that belong to no frame, such as the gap before the next message of one system call. */
   skip(bytes: number): void {
     this.#offset += bytes;
   }
@@ -150,7 +153,7 @@ export class Slab {
   /** Returns a frame that runs on into the spill. */
   #join(start: number, room: number, length: number): Uint8Array {
     const spill = this.#spill as Uint8Array;
-    // No frame is as long as that: the kernel has cut it.
+    // No frame is that long: the kernel has cut it.
     if (length >= room + spill.byteLength) this.#truncated++;
     const whole = new Uint8Array(length);
     whole.set(this.#memory.subarray(start));

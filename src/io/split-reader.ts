@@ -1,9 +1,15 @@
 import { native } from "../sys/native.ts";
 import type { Filler } from "./slab.ts";
 
-/** Reads frames behind a virtio header, and splits super-packets; holds what is left of the last one (native/vnet.c). */
+/**
+ * Reads frames with a virtio header and splits super-packets. Holds the packets of the last one that found no room
+ * (native/vnet.c).
+ */
 export class SplitFiller implements Filler {
-  /** More than of plain frames, as each costs a third, and what is cut off can be merged with nothing. */
+  /**
+   * A larger batch than of plain frames: a packet costs a third, and a super-packet that is cut in two can no longer
+   * be merged as one.
+   */
   readonly batchMax = 2048;
   readonly alignment = 8;
   readonly #state = new Uint8Array(native().rx_size());
@@ -20,7 +26,7 @@ export class SplitFiller implements Filler {
     return this.#shared[0] !== 0;
   }
 
-  /** Frames that were lost, as their virtio headers did not agree with their bytes. */
+  /** Frames that were dropped because their virtio headers did not agree with their bytes. */
   get malformed(): number {
     return this.#shared[1] as number;
   }

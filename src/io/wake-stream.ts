@@ -1,7 +1,7 @@
-/** The two ways of reading the eventfd that wakes Bun's event loop: holding the loop, or not. */
+/** The two ways to read the eventfd that wakes Bun's event loop: keeping the process alive, or not. */
 
 type Stop = () => void;
-/** Reads the stream, and calls `turn` for each wake-up. Neither function may throw. */
+/** Reads the stream and calls `turn` for each wake-up. Neither function may throw. */
 export type Way = (stream: ReadableStream<Uint8Array>, turn: () => void, fail: (cause: unknown) => void) => Stop;
 /** A stream that is being read. */
 export interface Listening {
@@ -26,7 +26,7 @@ export const held: Way = (stream, turn, fail) => {
   });
   return () => {
     stopped = true;
-    // Rejects if the stream has failed, which has been told.
+    // It rejects if the stream has failed, which has been reported.
     reader.cancel().catch(() => {});
   };
 };

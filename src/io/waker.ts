@@ -4,7 +4,7 @@ import { native } from "../sys/native.ts";
 /** The mechanism that makes the eventfd readable once the epoll set is. */
 export type Waker = "aio" | "thread";
 
-/** The better one that works here, unless BUN_TUNTAP_WAKER names one (so that tests can try both). */
+/** Returns the better waker that works here, unless BUN_TUNTAP_WAKER names one (so that tests can try both). */
 export function chosenWaker(): Waker | undefined {
   const named = process.env["BUN_TUNTAP_WAKER"];
   if (named === undefined || named === "aio" || named === "thread") return named;
@@ -20,7 +20,7 @@ export interface Wakening {
   readonly syscall: string;
 }
 
-/** @throws {TunTapError} if none of them works, or the one that `waker` names does not */
+/** @throws {TunTapError} if no waker works, or the one that `waker` names does not */
 export function openWaker(waker: Waker | undefined, epoll: number, eventfd: number): Wakening {
   const n = native();
   if (waker !== "thread") {
@@ -34,7 +34,7 @@ export function openWaker(waker: Waker | undefined, epoll: number, eventfd: numb
 
 let aioOpen = false;
 
-/** Arms the first poll in the one AIO context of this JavaScript thread, which then stays. */
+/** Arms the first poll in the AIO context of this JavaScript thread, which has one for its life. */
 export function armAio(epoll: number, eventfd: number): { result: number; syscall: string } {
   const n = native();
   const opened = aioOpen ? 0 : n.aio_open();

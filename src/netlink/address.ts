@@ -67,7 +67,7 @@ export function parseAddress(like: AddressLike): ParsedAddress {
   }
   checkMembers(given, members, "An address");
   const { bytes: local, length: prefixLength } = checkPrefix(given.address);
-  // The kernel takes IPv4's and does nothing (net/ipv4/devinet.c __inet_insert_ifa()).
+  // For IPv4 the kernel takes the flag and does nothing (net/ipv4/devinet.c __inet_insert_ifa()).
   if (local.every((byte) => byte === 0)) {
     throw new RangeError(`"${given.address}" is no address of an interface: it stands for all of them, or for none`);
   }
@@ -127,7 +127,7 @@ export function addressAttributes({ local, peer, broadcast, preferred, valid, fl
   ];
 }
 
-/** `struct ifaddrmsg` as a dump filter: the addresses of one interface, of both families. */
+/** Makes a dump filter for the addresses of one interface, of both families: `struct ifaddrmsg`. */
 export function addressDumpBody(index: number): Uint8Array {
   const bytes = new Uint8Array(IFADDRMSG_LEN);
   new DataView(bytes.buffer).setUint32(4, index, true);
@@ -135,7 +135,7 @@ export function addressDumpBody(index: number): Uint8Array {
 }
 
 /**
- * The interface's index and the address, or null for another family than IP.
+ * Reads the interface's index and the address; returns null for another family than IP.
  *
  * @throws {NetlinkFormatError}
  */

@@ -10,7 +10,7 @@ export interface Prefix {
   readonly length: number;
 }
 
-/** `"192.0.2.1/24"`, or without a length all bits. */
+/** Parses `"192.0.2.1/24"`; without a length all bits count. */
 export function checkPrefix(text: string): Prefix {
   const [address = "", length, ...more] = text.split("/");
   const bytes = parseIP(address);
@@ -36,7 +36,7 @@ export function checkNetwork(text: string): Prefix {
   return { bytes, length };
 }
 
-/** An address without a prefix length, of `family` bytes if that is known; undefined stays undefined. */
+/** Parses an address without a prefix length, of `family` bytes if that is known; undefined stays undefined. */
 export function checkAddress(text: unknown, field: string, family?: number): Uint8Array | undefined {
   if (text === undefined) return undefined;
   const bytes = typeof text === "string" ? parseIP(text) : null;

@@ -43,7 +43,7 @@ import type { InterfaceInfo, LinkStats } from "./types.ts";
 
 const IFINFOMSG_LEN = 16;
 
-/** The facts that the kernel reports of a TUN or TAP interface alone. */
+/** The facts that the kernel reports only for TUN and TAP interfaces. */
 export type TunInfo = Pick<
   InterfaceInfo,
   "kind" | "packetInfo" | "vnetHeader" | "multiQueue" | "owner" | "group" | "persistent" | "queues" | "disabledQueues"
@@ -70,7 +70,10 @@ export interface LinkInfo {
   readonly tun: TunInfo | undefined;
 }
 
-/** `struct ifinfomsg` for the interface `index`; of `flags`, those in `change` are set. */
+/**
+ * Makes the fixed part of a message about an interface, `struct ifinfomsg`, which sets those `flags` that are in
+ * `change`.
+ */
 export function linkBody(index: number, flags = 0, change = 0): Uint8Array {
   const bytes = new Uint8Array(IFINFOMSG_LEN);
   const view = new DataView(bytes.buffer);
@@ -95,31 +98,31 @@ export function linkTxQueueLength(frames: number): Attribute {
   return { type: IFLA_TXQLEN, value: encodeU32(frames) };
 }
 
-/** Empty text takes the alias away. */
+/** Makes the attribute of an alias; empty text removes it. */
 export function linkAlias(text: string): Attribute {
   // Not NUL-terminated: the kernel counts every byte (net/core/rtnetlink.c).
   return { type: IFLA_IFALIAS, value: new TextEncoder().encode(text) };
 }
 
-/** Index 0 is no master. */
+/** Makes the attribute of a master; index 0 is none. */
 export function linkMaster(index: number): Attribute {
   return { type: IFLA_MASTER, value: encodeU32(index) };
 }
 
-/** `fd` of a network namespace, into which the interface is moved. */
+/** Makes the attribute that moves the interface into the network namespace of `fd`. */
 export function linkNetns(fd: number): Attribute {
   return { type: IFLA_NET_NS_FD, value: encodeU32(fd) };
 }
 
-/** How IPv6 makes addresses of its own: IN6_ADDR_GEN_MODE_*. */
+/** Makes the attribute of how IPv6 generates addresses: IN6_ADDR_GEN_MODE_*. */
 export function linkAddressMode(mode: number): Attribute {
   const inet6 = encodeAttributes([{ type: IFLA_INET6_ADDR_GEN_MODE, value: Uint8Array.of(mode) }]);
   return { type: IFLA_AF_SPEC, value: encodeAttributes([{ type: AF_INET6, value: inet6 }]) };
 }
 
 /**
- * The interface, or null if the message is about one of its roles instead,
- * such as that of a bridge's port (AF_BRIDGE, net/bridge/br_netlink.c).
+ * Reads an interface; returns null for a message about one of its roles, such as a port of a bridge (AF_BRIDGE,
+ * net/bridge/br_netlink.c).
  *
  * @throws {NetlinkFormatError}
  */

@@ -9,10 +9,10 @@ import { NLA_TYPE_MASK, NLM_F_ACK_TLVS, NLM_F_CAPPED, NLMSG_ERROR, NLMSGERR_ATTR
 const NLMSG_HDRLEN = 16;
 const NLA_HDRLEN = 4;
 
-/** The bytes are no netlink message. */
+/** Thrown for bytes that are no netlink message. */
 export class NetlinkFormatError extends RangeError {
   override readonly name = "NetlinkFormatError";
-  /** Where in the bytes. */
+  /** The place in the bytes. */
   readonly offset: number;
 
   constructor(text: string, offset: number) {
@@ -37,7 +37,7 @@ export interface Attribute {
   readonly value: Uint8Array;
 }
 
-/** The kernel's answer to a request: 0, or `-errno` and perhaps its own words. */
+/** The kernel's answer to a request: 0, or `-errno` and perhaps a message. */
 export interface Acknowledgement {
   readonly errno: number;
   readonly text: string | undefined;
@@ -109,8 +109,7 @@ export function interfaceIndexOf({ body }: Pick<Message, "body">): number {
 }
 
 /**
- * The attributes from `offset` on. Of a repeated one the last counts, as in
- * the kernel's own nla_parse().
+ * Reads the attributes from `offset` on. If one is repeated, the last one counts, as in the kernel's nla_parse().
  *
  * @throws {NetlinkFormatError}
  */
@@ -139,7 +138,7 @@ export function decodeAcknowledgement(message: Message): Acknowledgement {
   }
   const errno = view(body).getInt32(0, true);
   if ((message.flags & NLM_F_ACK_TLVS) === 0) return { errno, text: undefined };
-  // The request comes back whole, unless it is capped to its header.
+  // The answer holds the whole request, or only its header if NLM_F_CAPPED is set.
   const original = (message.flags & NLM_F_CAPPED) !== 0 ? NLMSG_HDRLEN : view(body).getUint32(4, true);
   if (original > body.length) throw new NetlinkFormatError("Truncated netlink acknowledgement", 4);
   const text = decodeAttributes(body, 4 + align(original)).get(NLMSGERR_ATTR_MSG);

@@ -32,7 +32,7 @@ export class Notifications {
     return this.#fd;
   }
 
-  /** The next ones, null if there are none, or "lost" if the kernel had no room for some. */
+  /** Reads the next notifications. Returns null if there are none, "lost" if the kernel had no room for some. */
   read(): Message[] | "lost" | null {
     const buffer = new Uint8Array(RECEIVE_BYTES);
     const received = native().sock_recv(this.#fd, buffer, buffer.length);

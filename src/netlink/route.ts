@@ -120,7 +120,7 @@ function body(to: Prefix, table: number, protocol: number, scope: number, type: 
   const bytes = new Uint8Array(RTMSG_LEN);
   bytes[0] = to.bytes.length === 4 ? AF_INET : AF_INET6;
   bytes[1] = to.length;
-  // A table above 255 is in RTA_TABLE alone.
+  // The header has 8 bits for the table: larger numbers are only in RTA_TABLE.
   bytes[4] = table < 256 ? table : 0;
   bytes[5] = protocol;
   bytes[6] = scope;
@@ -155,7 +155,9 @@ function gateway(via: Uint8Array, family: number): Attribute {
     : { type: RTA_VIA, value: Uint8Array.of(AF_INET6, 0, ...via) };
 }
 
-/** The routes of one family through one interface (kernels before 4.20 know no filter and list all). */
+/**
+ * Makes a dump filter for the routes of one family, `struct rtmsg`. Kernels before 4.20 know no filter and list all.
+ */
 export function routeDumpBody(family: number): Uint8Array {
   const bytes = new Uint8Array(RTMSG_LEN);
   bytes[0] = family;
@@ -168,9 +170,8 @@ export function routeDumpAttributes(index: number): Attribute[] {
 }
 
 /**
- * The index of the route's interface and the route, or null if it is no
- * unicast route of IP through one interface: those to local, broadcast and
- * multicast addresses come and go with the addresses.
+ * Reads the index of the route's interface and the route. Returns null unless it is a unicast route of IP through one
+ * interface: routes to local, broadcast and multicast addresses come and go with the addresses.
  *
  * @throws {NetlinkFormatError}
  */
@@ -220,7 +221,10 @@ export function decodeRoute(bytes: Uint8Array): { index: number; route: Route } 
   };
 }
 
-/** Turns the body of a dumped route into one that the kernel takes back: it refuses the state of the moment (net/ipv4/fib_semantics.c fib_create_info()). */
+/**
+ * Turns the body of a dumped route into one that the kernel takes back, without the state bits, which it refuses
+ * (net/ipv4/fib_semantics.c fib_create_info()).
+ */
 export function routeRestoreBody(dumped: Uint8Array): Uint8Array {
   const bytes = dumped.slice();
   const view = new DataView(bytes.buffer);
@@ -228,7 +232,10 @@ export function routeRestoreBody(dumped: Uint8Array): Uint8Array {
   return bytes;
 }
 
-/** Returns the rest of a temporary route's time. The kernel reports it in one attribute, and is given it in another. */
+/**
+ * Returns the remaining lifetime of a temporary route as an attribute. The kernel reports it in another attribute
+ * than it takes.
+ */
 export function routeRestoreAttributes(dumped: Uint8Array): Attribute[] {
   const cacheInfo = decodeAttributes(dumped, RTMSG_LEN).get(RTA_CACHEINFO);
   const ticks = cacheInfo && decodeU32(cacheInfo.subarray(CACHEINFO_EXPIRES, CACHEINFO_EXPIRES + 4));

@@ -31,7 +31,7 @@ const NOTHING = 0xffff_ffff;
 type Attributes = ReadonlyMap<number, Uint8Array>;
 
 /**
- * Reads a rule; null for another family than IP.
+ * Reads a rule; returns null for another family than IP.
  *
  * @throws {NetlinkFormatError}
  */
@@ -97,7 +97,7 @@ const told: ReadonlySet<number> = new Set([
   FRA_TABLE,
 ]);
 
-/** Whether an attribute says something of the rule that {@link Rule} has no member for. */
+/** Returns whether an attribute says something about the rule for which {@link Rule} has no member. */
 function isUntold([type, value]: readonly [type: number, value: Uint8Array]): boolean {
   if (told.has(type)) return false;
   if (type === FRA_SUPPRESS_IFGROUP) return value.length !== 4 || decodeU32(value) !== NOTHING;

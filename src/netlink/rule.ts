@@ -31,7 +31,7 @@ export const FIB_RULE_HDR_LEN = 12;
 /** The mask of a mark of which each bit counts. */
 export const ALL_BITS = 0xffff_ffff;
 
-/** A rule taken apart; undefined is what was not given. */
+/** A parsed rule; members that were not given are undefined. */
 export interface ParsedRule {
   /** AF_INET or AF_INET6. */
   readonly family: number;
@@ -102,7 +102,7 @@ export function parseRule(given: RuleSettings): ParsedRule {
   }
   return {
     family: checkFamily(given.family, from, to),
-    // Every address is selected by a rule that says nothing of it.
+    // A rule without an address selects every address.
     from: from?.length === 0 ? undefined : from,
     to: to?.length === 0 ? undefined : to,
     mark,
@@ -118,7 +118,7 @@ export function parseRule(given: RuleSettings): ParsedRule {
   };
 }
 
-/** Parses a rule that is to be made: see {@link parseRule}. One that was listed must have been listed as a whole. */
+/** Parses a rule to add: see {@link parseRule}. A listed rule must not be `incomplete`. */
 export function parseNewRule(given: RuleSettings): ParsedRule {
   const parsed = parseRule(given);
   if ((given as Partial<Rule>).incomplete) {
@@ -129,7 +129,10 @@ export function parseNewRule(given: RuleSettings): ParsedRule {
   return parsed;
 }
 
-/** Parses a rule that is to be removed: see {@link parseRule}. A member that is left out matches everything, so there must be one. */
+/**
+ * Parses a rule to remove: see {@link parseRule}. A member that is left out matches everything, so there must be at
+ * least one.
+ */
 export function parseRemovedRule(given: RuleSettings): ParsedRule {
   const parsed = parseRule(given);
   const { family: _, not: _not, ...selecting } = parsed;
@@ -173,14 +176,14 @@ function checkAction(action: unknown): number | undefined {
   throw new RangeError(`\`action\` must be ${Object.keys(actions).join(", ")}, got ${Bun.inspect(action)}`);
 }
 
-/** Less than IFNAMSIZ bytes. No interface need have the name. */
+/** Checks the name of an interface, less than IFNAMSIZ bytes. There need not be such an interface. */
 function checkInterface(name: unknown, field: string): string | undefined {
   if (name === undefined) return undefined;
   if (typeof name === "string" && /^[^\s/:\0]+$/.test(name) && new TextEncoder().encode(name).length < 16) return name;
   throw new RangeError(`\`${field}\` must be the name of an interface, 1 to 15 bytes, got ${Bun.inspect(name)}`);
 }
 
-/** Returns `rule` with what a new rule has where nothing was given. */
+/** Returns `rule` with the defaults of a new rule for members that were not given. */
 export function withRuleDefaults(rule: ParsedRule): ParsedRule {
   const {
     action = FR_ACT_TO_TBL,
@@ -197,7 +200,7 @@ export function ruleBody({ family, from, to, table = 0, action = 0, not }: Parse
   const bytes = ruleDumpBody(family);
   bytes[1] = to?.length ?? 0;
   bytes[2] = from?.length ?? 0;
-  // A table above 255 is in FRA_TABLE alone.
+  // The header has 8 bits for the table: larger numbers are only in FRA_TABLE.
   bytes[4] = table < 256 ? table : 0;
   bytes[7] = action;
   new DataView(bytes.buffer).setUint32(8, not ? FIB_RULE_INVERT : 0, true);

@@ -24,10 +24,13 @@ import {
 
 /** The size that `ip` uses; the kernel fills a dump's messages up to this much (net/netlink/af_netlink.c). */
 const RECEIVE_BYTES = 32768;
-/** A dump that changed while it was read is read again; a namespace that never rests must not hold us for ever. */
+/**
+ * How often a dump that changed while it was read is read anew: a namespace that never rests must not hold the thread
+ * for ever.
+ */
 const DUMP_TRIES = 16;
 
-/** A conversation with the rtnetlink of one network namespace. */
+/** A socket to the rtnetlink of one network namespace: requests and dumps. */
 export class RouteSocket {
   #fd: number;
   #sequence = 0;
@@ -52,12 +55,12 @@ export class RouteSocket {
   }
 
   /**
-   * Sends one request and returns what it is answered with, in order: nothing
-   * but an acknowledgement for a change, one message for an object.
+   * Sends one request and returns the messages of the answer, in order: none for a change, which is only
+   * acknowledged, one for an object.
    *
    * @param call What the error names, such as `RTM_NEWLINK`.
-   * @param what What an error is about, beside the kernel's own words: the value given.
-   * @throws {TunTapError} with the kernel's errno and its own words
+   * @param what The given value, which the error names beside the kernel's message.
+   * @throws {TunTapError} with the kernel's errno and message
    */
   request(
     call: string,
@@ -70,7 +73,7 @@ export class RouteSocket {
     return this.#ask(call, type, NLM_F_REQUEST | NLM_F_ACK | flags, body, attributes, what).messages;
   }
 
-  /** All objects of a kind that match `body` and `attributes`. */
+  /** Lists all objects of a kind that match `body` and `attributes`. */
   dump(call: string, type: number, body: Uint8Array, attributes: readonly Attribute[] = []): Message[] {
     for (let tries = 1; ; tries++) {
       const { messages, interrupted } = this.#ask(call, type, NLM_F_REQUEST | NLM_F_DUMP, body, attributes);
@@ -100,7 +103,7 @@ export class RouteSocket {
       const received = native().sock_recv(this.#fd, buffer, buffer.length);
       if (received === -EAGAIN) throw systemError(-EAGAIN, syscall, { detail: "no answer from rtnetlink" });
       for (const message of decodeMessages(buffer.subarray(0, check(received, syscall)))) {
-        // The rest of an exchange that failed half-way.
+        // A message left over from an exchange that failed half-way.
         if (message.sequence !== sequence) continue;
         interrupted ||= (message.flags & NLM_F_DUMP_INTR) !== 0;
         if (message.type === NLMSG_DONE) {

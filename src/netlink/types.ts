@@ -9,7 +9,10 @@ export type Scope = "global" | "site" | "link" | "host" | "nowhere" | number;
  */
 export type AddressLike = string | AddressSettings;
 
-/** An address with more to say. What {@link Address} has beside is ignored, so that one can be given back. */
+/**
+ * An address with further settings. Members that only {@link Address} has are ignored, so that a listed address can
+ * be given back.
+ */
 export interface AddressSettings {
   /** `"192.0.2.1/24"`, or with a `peer` `"192.0.2.1"`. */
   readonly address: string;
@@ -25,7 +28,7 @@ export interface AddressSettings {
   readonly preferredLifetime?: number;
   /** IPv6 only: usable at once, without duplicate address detection (RFC 4862 section 5.4). */
   readonly noDad?: boolean;
-  /** Make no route to the address's prefix. */
+  /** Adds no route to the address's prefix. Default false. */
   readonly noPrefixRoute?: boolean;
 }
 
@@ -44,11 +47,11 @@ export interface Address {
   readonly preferredLifetime?: number;
   readonly noDad?: boolean;
   readonly noPrefixRoute?: boolean;
-  /** Duplicate address detection is not over: it cannot be used yet. */
+  /** Whether duplicate address detection is still running: the address cannot be used yet. */
   readonly tentative?: boolean;
-  /** Another host on the link has it: it cannot be used. */
+  /** Whether another host on the link has the address: it cannot be used. */
   readonly duplicate?: boolean;
-  /** Past its preferred lifetime. */
+  /** Whether the preferred lifetime is over. */
   readonly deprecated?: boolean;
 }
 
@@ -58,7 +61,10 @@ export interface Address {
  */
 export type RouteLike = string | RouteSettings;
 
-/** A route with more to say. What {@link Route} has beside is ignored, so that one can be given back. */
+/**
+ * A route with further settings. Members that only {@link Route} has are ignored, so that a listed route can be given
+ * back.
+ */
 export interface RouteSettings {
   /** The destination, in the form of {@link RouteLike}; `"default"` takes its family from `via`. */
   readonly to: string;
@@ -68,9 +74,9 @@ export interface RouteSettings {
   readonly metric?: number;
   /** Default 254, the main table. */
   readonly table?: number;
-  /** The address that packets get that have none yet. */
+  /** The source address of packets that have none yet. */
   readonly source?: string;
-  /** The gateway is on this link, even if no address says so. */
+  /** Takes the gateway to be on this link, even if no address says so. Default false. */
   readonly onLink?: boolean;
   /** IPv4 only. Default `"link"` without a gateway, else `"global"`. */
   readonly scope?: Scope;
@@ -128,9 +134,12 @@ export interface RuleSettings {
   readonly outgoingInterface?: string;
   /** The table to look in, 1 to 4294967295. Default 254, the main table. */
   readonly table?: number;
-  /** Routes of the table with a prefix as long as this or shorter do not count, 0 to 128: 0 leaves out default routes. */
+  /** Ignores routes of the table whose prefix is this long or shorter, 0 to 128: 0 ignores default routes. */
   readonly suppressPrefixLength?: number;
-  /** Rules are asked from the lowest number on, 0 to 4294967295. Default: one below the lowest that there is but 0. */
+  /**
+   * The place of the rule, 0 to 4294967295: lower numbers come first. Default: one below the lowest that exists, 0
+   * left aside.
+   */
   readonly priority?: number;
   /** Default `"lookup"`. The others have no table. */
   readonly action?: RuleAction;
@@ -152,7 +161,7 @@ export interface Rule {
   readonly not?: boolean;
   readonly incomingInterface?: string;
   readonly outgoingInterface?: string;
-  /** Absent of an action that looks in none. */
+  /** Absent if the action looks in no table. */
   readonly table?: number;
   readonly suppressPrefixLength?: number;
   /** The kernel's own rule for the local table has 0, those for the main and the default table 32766 and 32767. */
@@ -160,7 +169,10 @@ export interface Rule {
   /** A number (FR_ACT_* of include/uapi/linux/fib_rules.h) where it is none of those that can be given, such as "goto". */
   readonly action: RuleAction | number;
   readonly protocol: RouteProtocol;
-  /** The rule selects by something that is not told here, such as ports or users; it cannot be given back. */
+  /**
+   * Whether the rule selects by something that has no member here, such as ports or users. Such a rule cannot be
+   * given back.
+   */
   readonly incomplete?: boolean;
 }
 
@@ -195,7 +207,10 @@ export interface LinkStats {
 export interface LinkFlags {
   /** IFF_UP: the administrative state. */
   readonly up: boolean;
-  /** Whether a cable is plugged in, as it were: off while nobody is attached, and by `setCarrier(false)`. */
+  /**
+   * Whether the interface has a carrier, as with a cable plugged in: off while no fd is attached, and after
+   * `setCarrier(false)`.
+   */
   readonly carrier: boolean;
   readonly promiscuous: boolean;
   readonly allMulticast: boolean;
@@ -221,7 +236,10 @@ export interface InterfaceInfo extends LinkFlags {
   readonly packetInfo: boolean;
   readonly vnetHeader: boolean;
   readonly multiQueue: boolean;
-  /** Attached queues. Of a persistent interface with a single queue the kernel tells only the carrier: undefined. */
+  /**
+   * The number of attached queues; undefined for a persistent interface with a single queue, of which the kernel
+   * reports only the carrier.
+   */
   readonly queues: number | undefined;
   readonly disabledQueues: number;
 }

@@ -1,10 +1,10 @@
-/** The report's lines: what the facts mean to people. Pure. */
+/** Turns the facts of a report into its lines for people. Pure. */
 
 import { describeErrno } from "../errors.ts";
 import { isOpenable } from "./node.ts";
 import type { ProbeCheck, ProbeFacts, ProbeFailure, ProbeGroup, ProbeTrial } from "./report.ts";
 
-/** In the order in which they are worth reading. */
+/** The lines, the most important ones first. */
 export function checksOf(facts: ProbeFacts): ProbeCheck[] {
   // All other lines are about Linux.
   if (isUnsupported(facts.shim)) return machine(facts).slice(0, 2);
@@ -198,8 +198,8 @@ function neighbours({ networkManagers }: ProbeFacts): ProbeCheck[] {
 }
 
 /**
- * systemd.network(5) and NetworkManager.conf(5); to both a TAP is of the kind
- * "tun", too. Whoever lost an address: systemd/systemd#14250.
+ * Sources: systemd.network(5) and NetworkManager.conf(5); both call a TAP "tun", too. Addresses were lost in
+ * systemd/systemd#14250.
  */
 const unmanagedHints: Readonly<Record<ProbeFacts["networkManagers"][number], string>> = {
   "systemd-networkd":
@@ -212,7 +212,10 @@ function missing(failure: ProbeFailure | null): Found {
   return { status: "missing", detail: failure === null ? "not there" : told(failure), cure: failure?.hint ?? null };
 }
 
-/** "operation not permitted (EPERM from open)"; what is no kernel's answer in its own words. */
+/**
+ * Describes a failure: "operation not permitted (EPERM from open)", or the message of an error that is not the
+ * kernel's.
+ */
 function told({ code, message, errno, syscall }: ProbeFailure): string {
   if (errno === null || syscall === null) return message.replace(`${code}: `, "");
   return `${describeErrno(errno)[1]} (${code} from ${syscall})`;

@@ -13,13 +13,10 @@ import { openNamespaceOf } from "./user.ts";
 
 type DeviceFacts = Pick<ProbeFacts, "tun" | "tap" | "features" | "offloads">;
 
-/** Facts about devices where none could be tried. */
+/** Facts about devices if none could be tried. */
 export const nothingTried: DeviceFacts = { tun: untried, tap: untried, features: null, offloads: null };
 
-/**
- * Runs `use` with an fd of a network namespace made for the purpose, or
- * undefined where none can be made.
- */
+/** Runs `use` with an fd of a new network namespace, or undefined if none can be made. */
 export function inThrowaway<T>(use: (netns: number | undefined, made: ProbeTrial) => T): T {
   let netns: number | undefined;
   const made = explainMaking(
@@ -34,23 +31,22 @@ export function inThrowaway<T>(use: (netns: number | undefined, made: ProbeTrial
   }
 }
 
-/** A namespace takes another capability than an interface does. */
+/** Making a namespace takes another capability than making an interface. */
 function explainMaking({ works, failure }: ProbeTrial): ProbeTrial {
   if (failure?.code !== "EPERM" || failure.syscall !== "unshare(CLONE_NEWNET)") return { works, failure };
   return { works, failure: { ...failure, hint: enteringHint } };
 }
 
 /**
- * Makes an interface of each kind in `netns`, which must be one of
- * {@link inThrowaway}, or here, and lets go of it. It stays down, so nothing
- * is sent through it.
+ * Makes an interface of each kind in `netns`, which must be a namespace of {@link inThrowaway}, or here, and closes
+ * it. It stays down, so nothing is sent through it.
  */
 export function tryDevices(netns: number | undefined): DeviceFacts {
   let found: Pick<DeviceFacts, "features" | "offloads"> = { features: null, offloads: null };
   const tun = tryKind("tun", netns, (fd, attach) => {
     const bits = getFeatures(fd);
     found = { features: namedFeatures(bits), offloads: null };
-    // Offloads come with virtio headers; whoever may have an interface may have them.
+    // Offloads come with virtio headers, and need no further privilege.
     const headers = bits & IFF_VNET_HDR;
     attach(headers);
     found = { ...found, offloads: headers === 0 ? null : tryOffloads(fd) };
@@ -75,7 +71,7 @@ function tryKind(
   }, kind);
 }
 
-/** Interfaces made for this user or a group of theirs: drivers/net/tun.c tun_not_capable(). */
+/** Lists interfaces that belong to this user or one of their groups: drivers/net/tun.c tun_not_capable(). */
 export function attachable(): string[] {
   const uid = process.geteuid?.();
   const groups = [process.getegid?.(), ...(process.getgroups?.() ?? [])];

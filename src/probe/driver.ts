@@ -36,7 +36,7 @@ const features = {
   IFF_VNET_HDR,
 } as const;
 
-/** TUNGETFEATURES' bits by name; every name is there, and each bit that is set. */
+/** Lists the bits of TUNGETFEATURES by name; set bits without a name are numbers. */
 export function namedFeatures(bits: number): Record<string, boolean> {
   const named = Object.entries(features).map(([name, bit]): [string, boolean] => [name, (bits & bit) !== 0]);
   const known = Object.values(features).reduce((all, bit) => all | bit, 0);
@@ -48,9 +48,8 @@ export function namedFeatures(bits: number): Record<string, boolean> {
 }
 
 /**
- * Each offload with those without which the driver refuses it
- * (drivers/net/tun.c set_offload()): all need CSUM, ECN needs TSO, the two of
- * USO each other, and a tunnel something to be cut up inside of it.
+ * Each offload with those that it needs (drivers/net/tun.c set_offload()): all need CSUM, ECN needs TSO, the two of
+ * USO need each other, and a tunnel needs an offload for the packets inside.
  */
 const offloads = {
   TUN_F_CSUM,
@@ -64,7 +63,7 @@ const offloads = {
   TUN_F_UDP_TUNNEL_GSO_CSUM: TUN_F_CSUM | TUN_F_TSO4 | TUN_F_UDP_TUNNEL_GSO | TUN_F_UDP_TUNNEL_GSO_CSUM,
 } as const;
 
-/** Tries one offload after the other with TUNSETOFFLOAD on an attached fd, which is left without any. */
+/** Tries one offload after the other with TUNSETOFFLOAD on an attached fd, and leaves it without any. */
 export function tryOffloads(fd: number): Record<string, boolean> {
   const taken = Object.entries(offloads).map(([name, bits]): [string, boolean] => [
     name,

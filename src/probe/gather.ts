@@ -30,7 +30,7 @@ function gather(): ProbeFacts {
   }
   return inThrowaway((netns, made) => {
     const user = probeUser(true, made);
-    // Over another namespace this user may have rights that it has not here, where openTun() makes interfaces.
+    // Asked here, where openTun() makes interfaces: in another namespace this user may have other rights.
     const where = user.netAdmin.works === true ? netns : undefined;
     const devices = isOpenable(node) ? tryDevices(where) : nothingTried;
     const rtnetlink = tryRouteSocket();

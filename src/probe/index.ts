@@ -18,15 +18,13 @@ export type {
 } from "./report.ts";
 
 /**
- * Finds out what this machine, kernel and user can do, and what to do about
- * what is missing. `bunx bun-tuntap doctor` prints it.
+ * Finds out what this machine, kernel and user can do, and what to do about what is missing. `bunx bun-tuntap doctor`
+ * prints it.
  *
- * Nothing is guessed that can be tried: a TUN and a TAP are made, in a network
- * namespace of their own where that can be made, else in this one, where they
- * stay down. Leaves no fd, interface or namespace behind; on a platform other
- * than Linux the report says so. Blocks for some 15 ms, most
- * of it the first compilation of the shim, and where no namespace can be made
- * for 80 ms, for the kernel takes its time to remove an interface.
+ * Tries instead of guessing: makes a TUN and a TAP, in a network namespace of their own if one can be made, else in
+ * this one, where they stay down. Leaves no fd, interface or namespace behind. On a platform other than Linux the
+ * report says so. Blocks for some 15 ms, most of it for the first compilation of the shim; for 80 ms if no namespace
+ * can be made, because the kernel needs that long to remove an interface.
  *
  * @throws {TunTapError} `EMFILE` if no fd is left to look with; nothing else
  * @example
@@ -38,7 +36,7 @@ export type {
  * ```
  */
 export function probe(): ProbeReport {
-  // Not imported at the top: few programs ask, and it would be a third of what importing this library costs.
+  // Loaded on first use: few programs ask, and it would be a third of what importing this library costs.
   try {
     return lazy((): typeof import("./gather.ts") => require("./gather.ts")).report();
   } catch (error) {

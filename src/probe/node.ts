@@ -6,13 +6,13 @@ import type { ProbedNode, ProbeTrial } from "./report.ts";
 import { read } from "./system.ts";
 import { trial } from "./trial.ts";
 
-/** Without the shim, so that it can be told where that does not compile. */
+/** Does without the shim, so that it works where that does not compile. */
 export function probeNode(): ProbedNode {
   const opening = trial(tryOpen);
   return { path: DEFAULT_PATH, ...look(), driver: hasDriver(opening), opening };
 }
 
-/** A regular file opens, too. */
+/** A regular file can be opened, too. */
 export function isOpenable({ device, opening }: ProbedNode): boolean {
   return device !== null && opening.works === true;
 }
@@ -39,12 +39,18 @@ function look(): Pick<ProbedNode, "kind" | "mode" | "device"> {
   };
 }
 
-/** include/linux/kdev_t.h new_decode_dev(), which is glibc's and musl's order too as long as both numbers are small. */
+/**
+ * The bits are those of include/linux/kdev_t.h new_decode_dev(); glibc and musl use the same ones as long as both
+ * numbers are small.
+ */
 function numbers(rdev: number): string {
   return `${(rdev >> 8) & 0xfff}:${(rdev & 0xff) | ((rdev >> 12) & 0xfff00)}`;
 }
 
-/** /proc/misc has what is loaded. A module that is not may still be, when the node is opened; only an error says that it was not. */
+/**
+ * /proc/misc lists loaded drivers. The kernel may load the module when the node is opened; only an error shows that
+ * it cannot.
+ */
 function hasDriver({ works, failure }: ProbeTrial): boolean | null {
   if (failure?.code === "ENODEV" || failure?.code === "ENXIO") return false;
   return works === true || /^\s*200\s+tun$/m.test(read("/proc/misc") ?? "") ? true : null;

@@ -1,16 +1,18 @@
-/** The types of a report. Every value survives `JSON.stringify()`; null stands for what could not be found out. */
+/**
+ * The types of a report. Every value survives `JSON.stringify()`; null stands for a fact that could not be found out.
+ */
 
 /** A report of what this machine, kernel and user can do, and what to do about what is missing. */
 export interface ProbeReport extends ProbeFacts {
-  /** A TUN interface can be made here: `openTun()` without options works. */
+  /** Whether a TUN interface can be made here: `openTun()` without options works. */
   readonly ok: boolean;
-  /** The facts in words, for people, in the order in which they are worth reading. */
+  /** The facts in words, for people, the most important ones first. */
   readonly checks: readonly ProbeCheck[];
 }
 
 /** One line of the report. */
 export interface ProbeCheck {
-  /** Stable: `"node"`, `"tun"`. */
+  /** A stable name: `"node"`, `"tun"`. */
   readonly id: string;
   readonly group: ProbeGroup;
   /** A word or two. */
@@ -36,41 +38,43 @@ export interface ProbeFacts {
   readonly shim: ProbedShim;
   readonly user: ProbedUser;
   readonly node: ProbedNode;
-  /** A TUN was made, and is gone again. */
+  /** The trial of a TUN, which is removed again. */
   readonly tun: ProbeTrial;
-  /** A TAP was made, and is gone again. */
+  /** The trial of a TAP, which is removed again. */
   readonly tap: ProbeTrial;
   /** Persistent interfaces here that belong to this user or a group of theirs: to these `openTun({ name })` attaches without privilege. */
   readonly attachable: readonly string[];
-  /** TUNGETFEATURES: flags of the driver by their kernel names, `IFF_MULTI_QUEUE`; those without a name as `0x0008`. */
+  /**
+   * Flags of the driver (TUNGETFEATURES) by their kernel names, `IFF_MULTI_QUEUE`; those without a name as `0x0008`.
+   */
   readonly features: Readonly<Record<string, boolean>> | null;
-  /** TUNSETOFFLOAD: what the driver takes, by kernel names, `TUN_F_TSO4`. */
+  /** Offloads of the driver (TUNSETOFFLOAD) by their kernel names, `TUN_F_TSO4`. */
   readonly offloads: Readonly<Record<string, boolean>> | null;
   readonly waker: ProbedWaker;
-  /** A socket to rtnetlink can be opened, by which interfaces are asked about and set. */
+  /** The trial of a socket to rtnetlink, over which interfaces are asked and changed. */
   readonly rtnetlink: ProbeTrial;
   /** Services that run here and may take over a new interface. */
   readonly networkManagers: readonly ("systemd-networkd" | "NetworkManager")[];
 }
 
-/** Something that was tried. */
+/** The result of a trial. */
 export interface ProbeTrial {
-  /** null: it could not be tried. */
+  /** Whether it worked; null if it could not be tried. */
   readonly works: boolean | null;
-  /** Why it does not. */
+  /** The failure, if it did not work. */
   readonly failure: ProbeFailure | null;
 }
 
-/** A `TunTapError`, as far as JSON can hold it. */
+/** A `TunTapError` in the form of JSON. */
 export interface ProbeFailure {
   /** `"EPERM"`, `"ERR_TUNTAP_NATIVE"` */
   readonly code: string;
   /** The message of the error, without the hint. */
   readonly message: string;
-  /** Negative; null where no system call failed. */
+  /** The negative errno; null if no system call failed. */
   readonly errno: number | null;
   readonly syscall: string | null;
-  /** One sentence: what to do. */
+  /** The hint: one sentence that says what to do. */
   readonly hint: string | null;
 }
 
@@ -89,7 +93,7 @@ export interface ProbedSystem {
   /** The kernel's release, as `uname -r` has it. */
   readonly kernel: string;
   readonly libc: "glibc" | "musl" | null;
-  /** `"docker"`, `"podman"`, `"lxc"`, `"systemd-nspawn"`, `"kubernetes"`, …; null: none that shows. */
+  /** `"docker"`, `"podman"`, `"lxc"`, `"systemd-nspawn"`, `"kubernetes"`, …; null if none shows. */
   readonly container: string | null;
 }
 
@@ -101,16 +105,18 @@ export interface ProbedShim extends ProbeTrial {
 
 /** Facts about the user that the process runs as. */
 export interface ProbedUser {
-  /** Effective. */
+  /** The effective user id. */
   readonly uid: number | null;
-  /** Effective capabilities of those that matter. */
+  /** The effective capabilities, as far as they matter here. */
   readonly capabilities: { readonly netAdmin: boolean; readonly sysAdmin: boolean };
-  /** CAP_NET_ADMIN in the user namespace that owns this network namespace: there alone it counts. */
+  /**
+   * Whether the user has CAP_NET_ADMIN in the user namespace that owns this network namespace: only there it counts.
+   */
   readonly netAdmin: ProbeTrial;
   readonly initialUserNamespace: boolean | null;
-  /** Network namespaces can be made, and entered: the `netns` option. */
+  /** The trial of making and entering a network namespace, which the `netns` option needs. */
   readonly networkNamespaces: ProbeTrial;
-  /** User namespaces can be made: the way to an interface without privilege, `unshare -Urn`. */
+  /** The trial of a user namespace: the way to an interface without privilege, `unshare -Urn`. */
   readonly userNamespaces: ProbeTrial;
 }
 
@@ -119,22 +125,22 @@ export interface ProbedNode {
   readonly path: string;
   /** The kind of file, `"character device"`; null if there is none. */
   readonly kind: string | null;
-  /** Octal: `"0666"`. */
+  /** The mode in octal: `"0666"`. */
   readonly mode: string | null;
   /** Major and minor number: `"10:200"`. */
   readonly device: string | null;
-  /** The TUN driver is there. */
+  /** Whether the TUN driver is there. */
   readonly driver: boolean | null;
-  /** It opens for reading and writing. */
+  /** The trial of opening it for reading and writing. */
   readonly opening: ProbeTrial;
 }
 
-/** How the event loop learns that a frame has come. */
+/** The waker, which tells the event loop that a frame has come. */
 export interface ProbedWaker {
   /** `"aio"` is the kernel's AIO poll, `"thread"` the fallback. */
   readonly kind: "aio" | "thread" | null;
-  /** BUN_TUNTAP_WAKER names it. */
+  /** Whether BUN_TUNTAP_WAKER names it. */
   readonly chosen: boolean;
-  /** Why it is not AIO. */
+  /** The reason why it is not AIO. */
   readonly failure: ProbeFailure | null;
 }

@@ -15,12 +15,18 @@ export function probeSystem(): ProbedSystem {
   return { platform, arch, kernel, libc: libcOf(read("/proc/self/maps") ?? ""), container: containerKind() };
 }
 
-/** By the file that the process has mapped. musl's loader is libc.so under another name: a link to it, but on Alpine. */
+/**
+ * Finds the C library by the file that the process has mapped. The loader of musl is libc.so under another name: a
+ * link to it, except on Alpine.
+ */
 export function libcOf(maps: string): ProbedSystem["libc"] {
   return /\/(ld-musl-[^/]*|libc\.so)$/m.test(maps) ? "musl" : /\/libc\.so\.6$/m.test(maps) ? "glibc" : null;
 }
 
-/** `/run/systemd/container` and `$container`: systemd's "Container Interface". Kubernetes tells its pods by a variable. */
+/**
+ * Finds the container by `/run/systemd/container` and `$container`, which are systemd's "Container Interface".
+ * Kubernetes sets a variable in its pods.
+ */
 function containerKind(): string | null {
   const named = container() ?? read("/run/systemd/container")?.trim() ?? process.env["container"];
   if (named) return named;
@@ -28,9 +34,8 @@ function containerKind(): string | null {
 }
 
 /**
- * Services that see every new interface. That networkd runs is told by the
- * file that `networkctl` looks for; its folder is there on machines without
- * it, too (tmpfiles.d/systemd-network.conf).
+ * Finds services that see every new interface. The file that `networkctl` looks for shows that networkd runs; its
+ * folder exists on machines without it, too (tmpfiles.d/systemd-network.conf).
  */
 export function networkManagers(): ProbeFacts["networkManagers"] {
   const { existsSync } = process.getBuiltinModule("node:fs");
@@ -41,7 +46,7 @@ export function networkManagers(): ProbeFacts["networkManagers"] {
   return signs.filter(([, path]) => existsSync(path)).map(([name]) => name);
 }
 
-/** The text of a file of /proc or /run; undefined if it cannot be read. */
+/** Reads a text file of /proc or /run; returns undefined if it cannot be read. */
 export function read(path: string): string | undefined {
   return tryOrUndefined(() => process.getBuiltinModule("node:fs").readFileSync(path, "latin1"));
 }

@@ -5,13 +5,13 @@ import { withHint } from "../hints.ts";
 import type { Kind } from "../interface/checks.ts";
 import type { ProbeFailure, ProbeTrial } from "./report.ts";
 
-/** The name asked for; the kernel numbers it. */
+/** The requested name; the kernel adds a number. */
 export const PROBE_NAME = "probe%d";
 
-/** For what could not be tried. */
+/** The result if something could not be tried. */
 export const untried: ProbeTrial = { works: null, failure: null };
 
-/** Whether `call` throws, and what. */
+/** Returns whether `call` throws, and the failure. */
 export function trial(call: () => void, kind: Kind = "tun"): ProbeTrial {
   try {
     call();
@@ -21,7 +21,7 @@ export function trial(call: () => void, kind: Kind = "tun"): ProbeTrial {
   }
 }
 
-/** The error as openTun() or openTap() would throw it, hint and all. */
+/** Returns the error as openTun() or openTap() would throw it, with its hint. */
 export function failureOf(error: unknown, kind: Kind = "tun"): ProbeFailure {
   const request = { kind, name: PROBE_NAME, path: DEFAULT_PATH, exclusive: false };
   const explained = withOpenHint(withHint(error), request, undefined);

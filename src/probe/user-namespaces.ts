@@ -1,7 +1,7 @@
 import { describeErrno } from "../errors.ts";
 import type { ProbeFailure } from "./report.ts";
 
-/** Rules that decide over user namespaces, beside the kernel's answer. */
+/** Settings that restrict user namespaces, beside the kernel's answer. */
 export interface UserNamespaceRules {
   /** CAP_SYS_ADMIN, effective. */
   readonly privileged: boolean;
@@ -13,7 +13,7 @@ export interface UserNamespaceRules {
 
 const syscall = "clone(CLONE_NEWUSER)";
 
-/** Why no user namespace serves here, from what clone(2) returned; null if one does. Pure. */
+/** Explains why user namespaces do not help here, from the result of clone(2); null if they do. Pure. */
 export function userNamespaceFailure(result: number, rules: UserNamespaceRules): ProbeFailure | null {
   if (result >= 0) return rules.appArmorRestricts && !rules.privileged ? powerless : null;
   const [code, text] = describeErrno(result);

@@ -11,7 +11,7 @@ import { userNamespaceFailure } from "./user-namespaces.ts";
 
 type Kernel = Pick<ProbedUser, "netAdmin" | "networkNamespaces" | "userNamespaces">;
 
-/** @param networkNamespaces whether one could be made; untried where there is no shim */
+/** @param networkNamespaces Whether one could be made; untried without the shim. */
 export function probeUser(compiled: boolean, networkNamespaces: ProbeTrial): ProbedUser {
   const capabilities = effectiveCapabilities();
   const asked: Kernel = compiled
@@ -29,15 +29,14 @@ function effectiveCapabilities(): ProbedUser["capabilities"] {
   return { netAdmin: hasCapability(CAP_NET_ADMIN), sysAdmin: hasCapability(CAP_SYS_ADMIN) };
 }
 
-/** Its map is the identity, over all ids (user_namespaces(7)). */
+/** Tells whether a map is that of the initial user namespace, which maps all ids to themselves (user_namespaces(7)). */
 export function isInitialUserNamespace(uidMap: string | undefined): boolean | null {
   return uidMap === undefined ? null : /^\s*0\s+0\s+4294967295\s*$/.test(uidMap);
 }
 
 /**
- * An fd of the network namespace of a socket that is opened in `netns`, or
- * here. SIOCGSKNS asks for CAP_NET_ADMIN over the namespace, as making an
- * interface does, and changes nothing (net/socket.c sock_ioctl()).
+ * Opens the network namespace of a socket in `netns`, or here. SIOCGSKNS needs CAP_NET_ADMIN over the namespace, as
+ * making an interface does, and changes nothing (net/socket.c sock_ioctl()).
  */
 export function openNamespaceOf(netns?: number): number {
   const socket = openRouteSocket(netns);
@@ -48,14 +47,14 @@ export function openNamespaceOf(netns?: number): number {
   }
 }
 
-/** Tries what every device needs: a socket to rtnetlink. */
+/** Tries a socket to rtnetlink, which every device needs. */
 export function tryRouteSocket(): ProbeTrial {
   return trial(() => closeFd(openRouteSocket()));
 }
 
 function tryNetAdmin(): ProbeTrial {
   const tried = trial(() => closeFd(openNamespaceOf()));
-  // Kernels before 4.10, and imitations of Linux, lack the call: that tells nothing.
+  // Kernels before 4.10 and imitations of Linux lack the call, so its failure proves nothing.
   return tried.works === false && tried.failure?.code !== "EPERM" ? untried : tried;
 }
 

@@ -7,8 +7,8 @@ import type { ProbedWaker } from "./report.ts";
 import { failureOf } from "./trial.ts";
 
 /**
- * Finds out what wakes this JavaScript thread, or will once it has a device. No fd stays
- * open; the AIO context does, as it would with a device, and serves that later.
+ * Finds out what wakes this JavaScript thread, or will wake it once it has a device. No fd stays open. The AIO
+ * context stays, as it would with a device, and later serves one.
  */
 export function probeWaker(): ProbedWaker {
   try {
@@ -18,7 +18,7 @@ export function probeWaker(): ProbedWaker {
     if (known !== undefined) return { kind: known, chosen, failure: null };
     const { result, syscall } = tryAio();
     if (result >= 0) return { kind: "aio", chosen, failure: null };
-    // Where it was asked for by name, there is no other.
+    // A waker that was chosen by name has no substitute.
     return { kind: chosen ? null : "thread", chosen, failure: failureOf(systemError(result, syscall)) };
   } catch (error) {
     return { kind: null, chosen: error instanceof RangeError, failure: failureOf(error) };

@@ -32,9 +32,9 @@ export interface RelayOptions {
   error?(error: TunTapError): void;
 }
 
-/** Counts what went in one direction. */
+/** Counters of one direction. */
 export interface RelayedCounters {
-  /** Frames that were handed to the other end. What that refused, as it was down, is in its own counters. */
+  /** Frames that were handed to the other end. Frames that it refused, because it was down, are in its own counters. */
   readonly frames: number;
   /** Frames that were lost: there was no room for them, their transform threw, or the relay ended. */
   readonly dropped: number;
@@ -45,9 +45,9 @@ export interface RelayedCounters {
 /** Two ends that are joined, until either closes. */
 export interface Relay extends Disposable, AsyncDisposable {
   readonly closed: boolean;
-  /** Resolves once the relay has ended: to why the end that closed did so, if there is a reason. */
+  /** Resolves once the relay has ended, to the reason why an end closed, if there is one. */
   readonly finished: Promise<TunTapError | undefined>;
-  /** Returns what went through. */
+  /** Returns the counters of both directions. */
   counters(): { readonly forward: RelayedCounters; readonly back: RelayedCounters };
   /** Ends the relay. Both ends stay open, and somebody else can receive from them. Does nothing the second time. */
   close(): void;

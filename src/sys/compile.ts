@@ -4,8 +4,8 @@ import { systemError, TunTapError } from "../errors.ts";
 import { EMFILE, MFD_CLOEXEC, SYS_memfd_create } from "./constants.ts";
 
 /**
- * Compiles C that includes nothing, and returns what its function `entry`, which takes nothing and returns a pointer,
- * returns.
+ * Compiles C that includes nothing, calls its function `entry`, which takes no argument, and returns the pointer that
+ * it returns.
  *
  * @throws {TunTapError} `ERR_TUNTAP_NATIVE` where the compiler is forbidden, `EMFILE`
  */
@@ -68,9 +68,8 @@ interface SourceFile {
 }
 
 /**
- * `cc` reads a path only, and cannot read a file inside a compiled executable
- * (oven-sh/bun#24752). Memory needs no writable file system, and nobody else
- * can write to it, as somebody could to a predictable name in /tmp.
+ * `cc` reads a path only, and cannot read a file inside a compiled executable (oven-sh/bun#24752). A memfd needs no
+ * writable file system, and no other process can write to it, unlike a file with a predictable name in /tmp.
  */
 function sourceFile(source: string): SourceFile {
   // musl resolves this name to itself.
@@ -81,13 +80,13 @@ function sourceFile(source: string): SourceFile {
     dup: { args: ["i32"], returns: "i32" },
     close: { args: ["i32"], returns: "i32" },
   });
-  // Not node:fs: loading it takes longer than all else here but the compiler.
+  // Does without node:fs: only the compiler takes longer to load.
   const { syscall, write, dup, close } = libc.symbols;
   const bytes = new TextEncoder().encode(source);
   const fd = Number(syscall(SYS_memfd_create, new TextEncoder().encode("bun-tuntap.c\0"), MFD_CLOEXEC));
   if (fd < 0) return temporaryFile(source);
   const written = Number(write(fd, bytes, bytes.length)) === bytes.length;
-  // The compiler needs a descriptor of its own, and without one says that there is no such file.
+  // The compiler needs a file descriptor of its own. Without a free one it reports that the file does not exist.
   const spare = dup(fd);
   if (spare >= 0) close(spare);
   if (written && spare >= 0) return { path: `/proc/self/fd/${fd}`, remove: () => void close(fd) };

@@ -24,11 +24,10 @@ export function load(): Native {
 }
 
 /**
- * Ties the end of the shim to the collection of `shim`, through an ArrayBuffer
- * whose deallocator is `threadEnd`. The end of a JavaScript thread collects it,
- * even `worker.terminate()`, which gives no other notice. Before that it is
- * reached by every module of this library, and so by every open device, also
- * where `bun --hot` or a cleared `require.cache` forgets the modules.
+ * Calls `threadEnd` when `shim` is collected: it is the deallocator of an ArrayBuffer that the shim holds. The end of
+ * a JavaScript thread collects it, even `worker.terminate()`, which gives no other notice. Until then every module of
+ * this library refers to it, and so does every open device, also where `bun --hot` or a cleared `require.cache` drops
+ * the modules.
  */
 function endingThread(shim: Native, threadEnd: number): Native {
   // bun-types leaves out the last two arguments: the deallocator's context, and the deallocator.

@@ -11,7 +11,7 @@ let loadMs: number | undefined;
  * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED`, `ERR_TUNTAP_NATIVE`
  */
 export function native(): Native {
-  // Not imported at the top: bun:ffi and the C text would be a third of what importing this library costs.
+  // Loaded on first use: bun:ffi and the C text would be a third of what importing this library costs.
   loaded ??= timedLoad();
   return loaded;
 }

@@ -2,7 +2,7 @@ import { check } from "../errors.ts";
 import { O_NONBLOCK, O_RDONLY, O_RDWR } from "./constants.ts";
 import { native } from "./native.ts";
 
-/** Stands for an fd of a new network namespace, which lives as long as what is opened in it. */
+/** Argument in place of an fd: a new network namespace, which lives as long as the fd that is opened in it. */
 export const NEW_NETNS = -1;
 
 /**
@@ -21,19 +21,22 @@ export function openNetns(path: string): number {
   return check(native().fd_open(encoder.encode(`${path}\0`), O_RDONLY), "open", path);
 }
 
-/** Opens the clone device in `netns`, or where this thread is, non-blocking and close-on-exec. What the fd is attached to will be there. */
+/**
+ * Opens the clone device in `netns`, or in the namespace of this thread, non-blocking and close-on-exec. The
+ * interface that the fd is attached to will be there.
+ */
 export function openClone(path: string, netns?: number): number {
   const file = encoder.encode(`${path}\0`);
   return netns === undefined ? check(native().fd_open(file, O_RDWR | O_NONBLOCK), "open") : open(netns, file, "open");
 }
 
-/** Opens a socket to the rtnetlink of `netns`, or of where this thread is. */
+/** Opens a socket to the rtnetlink of `netns`, or of the namespace of this thread. */
 export function openRouteSocket(netns?: number): number {
   const syscall = "socket(NETLINK_ROUTE)";
   return netns === undefined ? check(native().nl_open(), syscall) : open(netns, null, syscall);
 }
 
-/** Opens `path`, or else an rtnetlink socket, by a thread of the shim that enters `netns` and ends. */
+/** Opens `path`, or an rtnetlink socket without one. A thread of the shim enters `netns` for it, and ends. */
 function open(netns: number, path: Uint8Array | null, syscall: string, flags: number = O_RDWR | O_NONBLOCK): number {
   const entered = new Int32Array(1);
   const result = native().netns_open(netns, path, flags, entered);
@@ -48,5 +51,5 @@ export function tryUserNamespace(): number {
 
 const encoder = new TextEncoder();
 
-/** The namespace of the thread that looks, not of the process. */
+/** Names the namespace of the calling thread, not of the process. */
 const ownNetns = encoder.encode("/proc/thread-self/ns/net\0");

@@ -1,4 +1,4 @@
-/** The file of a Unix socket, in a folder that may be another user's. */
+/** The file of a Unix socket, in a folder that may belong to another user. */
 
 import { systemError, TunTapError } from "../errors.ts";
 import { O_PATH } from "./constants.ts";
@@ -10,14 +10,15 @@ export interface SocketFile {
   readonly inode: bigint;
 }
 
-/** The file that bind(2) has just made. @throws {TunTapError} */
+/** Returns the file that bind(2) has just made. @throws {TunTapError} */
 export function socketFileAt(path: string): SocketFile {
   const found = fileSystem(path, ({ lstatSync }) => lstatSync(path, { bigint: true }));
   return { path, device: found.dev, inode: found.ino };
 }
 
 /**
- * Sets the mode of the socket, and of no other file: the owner of the folder may have put a link in its place by now.
+ * Sets the mode of the socket and of no other file: the owner of the folder may have put a link in its place
+ * meanwhile.
  *
  * @throws {TunTapError}
  */
@@ -35,8 +36,8 @@ export function setMode(file: SocketFile, mode: number): void {
 }
 
 /**
- * Removes the file, if it is still that one. To be called before the socket is
- * closed, which keeps the inode's number from being given to another file.
+ * Removes the file, if it is still that one. Must be called before the socket is closed: until then no other file can
+ * have the inode's number.
  */
 export function removeFile({ path, device, inode }: SocketFile): void {
   const { lstatSync, unlinkSync } = process.getBuiltinModule("node:fs");
@@ -44,7 +45,7 @@ export function removeFile({ path, device, inode }: SocketFile): void {
     const found = lstatSync(path, { bigint: true });
     if (found.dev === device && found.ino === inode) unlinkSync(path);
   } catch {
-    // Somebody else has removed it, or its folder.
+    // Another process has removed it, or its folder.
   }
 }
 
@@ -56,7 +57,7 @@ function replaced(path: string): TunTapError {
 
 type FileSystem = ReturnType<typeof process.getBuiltinModule<"node:fs">>;
 
-/** Errors of Bun's own as ours. */
+/** Turns errors of node:fs into those of this library. */
 function fileSystem<T>(path: string, use: (fs: FileSystem) => T): T {
   try {
     return use(process.getBuiltinModule("node:fs"));

@@ -1,8 +1,8 @@
 type Bytes = Uint8Array;
 
 /**
- * The typed view of the functions that `native/exports.c` lists, which is what
- * binds them. All of them return the kernel's answer, or `-errno`.
+ * The types of the functions that `native/exports.c` lists; that table binds them. Each returns the kernel's answer,
+ * or `-errno`.
  */
 export interface Native {
   fd_open(path: Bytes, flags: number): number;

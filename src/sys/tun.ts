@@ -20,19 +20,19 @@ import {
 } from "./constants.ts";
 import { native } from "./native.ts";
 
-/** Facts that TUNGETIFF tells about an attached fd. */
+/** Facts that TUNGETIFF reports about an attached fd. */
 export interface Iff {
   readonly name: string;
   /** IFF_* */
   readonly flags: number;
 }
 
-/** Throws nothing: the only error, EBADF, says that somebody else closed it. */
+/** Closes an fd. Throws nothing: the only error, EBADF, says that somebody else closed it. */
 export function closeFd(fd: number): void {
   native().fd_close(fd);
 }
 
-/** Gives a foreign fd the two flags that {@link openClone} sets; returns how to undo it. */
+/** Makes a foreign fd non-blocking and close-on-exec, as {@link openClone} does; returns a function that undoes it. */
 export function setNonBlockingCloexec(fd: number): () => void {
   const { fd_control } = native();
   const flags = check(fd_control(fd, F_GETFL, 0), "fcntl(F_GETFL)");
@@ -75,7 +75,7 @@ export function getIff(fd: number): Iff {
   return { name: nameFrom(buffer), flags };
 }
 
-/** The IFF_* flags that this kernel knows, but for IFF_TUN_EXCL and IFF_PERSIST. */
+/** Returns the IFF_* flags that this kernel knows, without IFF_TUN_EXCL and IFF_PERSIST (TUNGETFEATURES). */
 export function getFeatures(fd: number): number {
   return check(native().tun_get_features(fd), "ioctl(TUNGETFEATURES)");
 }
@@ -95,25 +95,25 @@ export function setGroup(fd: number, gid: number): void {
   check(native().tun_set_group(fd, gid), "ioctl(TUNSETGROUP)", `group ${gid}`);
 }
 
-/** An fd of the network namespace that the interface is in. Needs CAP_NET_ADMIN there, and Linux 5.2. */
+/** Opens the network namespace that the interface is in. Needs CAP_NET_ADMIN there, and Linux 5.2. */
 export function getDevNetns(fd: number): number {
   return check(native().tun_get_dev_netns(fd), "ioctl(TUNGETDEVNETNS)");
 }
 
 /**
- * Whether the interface of `fd` is in the network namespace of a socket;
- * undefined where that cannot be asked (see {@link getDevNetns}).
+ * Returns whether the interface of `fd` is in the network namespace of a socket; undefined where that cannot be asked
+ * (see {@link getDevNetns}).
  */
 export function isInNamespaceOf(fd: number, socket: number): boolean | undefined {
   const netns = native().sock_get_netns(socket);
   if (netns < 0) return undefined;
   const result = compareNetns(fd, netns);
   closeFd(netns);
-  // CAP_NET_ADMIN over the socket's namespace and not over the interface's: so these are two.
+  // This process has CAP_NET_ADMIN over the socket's namespace and not over the interface's, so they differ.
   return result === 1 ? true : result === 0 || result === -EPERM ? false : undefined;
 }
 
-/** Whether the interface of `fd` is in a network namespace; false also where that cannot be asked. */
+/** Returns whether the interface of `fd` is in a network namespace; false also where that cannot be asked. */
 export function isInNetns(fd: number, netns: number): boolean {
   return compareNetns(fd, netns) === 1;
 }
@@ -147,11 +147,12 @@ export function setVnetHeaderSize(fd: number, bytes: number): void {
   check(native().tun_set_vnet_header_size(fd, bytes), "ioctl(TUNSETVNETHDRSZ)");
 }
 
-/** Whether the kernel hands frames to this queue of a multi-queue interface. */
+/** Sets whether the kernel hands frames to this queue of a multi-queue interface (TUNSETQUEUE). */
 export function setQueue(fd: number, on: boolean): void {
   const syscall = "ioctl(TUNSETQUEUE)";
   check(native().tun_set_queue(fd, on ? IFF_ATTACH_QUEUE : IFF_DETACH_QUEUE), syscall);
-  // Where the interface has a BPF filter, the kernel gives it to the queue, and stops there (drivers/net/tun.c tun_attach()).
+  // On an interface with a BPF filter the kernel attaches the filter to the queue and reports success, without
+  // attaching the queue itself (drivers/net/tun.c tun_attach()).
   if (on && (getIff(fd).flags & IFF_DETACH_QUEUE) !== 0) throw systemError(-EBUSY, syscall);
 }
 
@@ -175,7 +176,7 @@ export function setSndbuf(fd: number, bytes: number): void {
   check(native().tun_set_sndbuf(fd, bytes), "ioctl(TUNSETSNDBUF)");
 }
 
-/** The MAC address of an attached TAP; needs no privilege, and works whatever namespace the interface is in. */
+/** Returns the MAC address of an attached TAP. Needs no privilege, and works in whatever namespace the interface is. */
 export function getHwaddr(fd: number): Uint8Array {
   const mac = new Uint8Array(ETH_ALEN);
   check(native().tun_get_hwaddr(fd, mac), "ioctl(SIOCGIFHWADDR)");
@@ -187,7 +188,10 @@ export function setHwaddr(fd: number, mac: Uint8Array): void {
   check(native().tun_set_hwaddr(fd, mac), "ioctl(SIOCSIFHWADDR)");
 }
 
-/** The frames that the kernel hands to a TAP: `filter` is a `struct tun_filter`; null lets everything pass. */
+/**
+ * Sets which frames the kernel hands to a TAP (TUNSETTXFILTER). `filter` is a `struct tun_filter`; null lets all
+ * pass.
+ */
 export function setTxFilter(fd: number, filter: Uint8Array | null): void {
   check(native().tun_set_tx_filter(fd, filter ?? noTxFilter), "ioctl(TUNSETTXFILTER)");
 }
@@ -195,7 +199,9 @@ export function setTxFilter(fd: number, filter: Uint8Array | null): void {
 /** `struct tun_filter` without addresses. */
 const noTxFilter = new Uint8Array(4);
 
-/** `instructions` are structs sock_filter, of 8 bytes each. */
+/**
+ * Attaches a classic BPF filter to a TAP (TUNATTACHFILTER). `instructions` are structs sock_filter, of 8 bytes each.
+ */
 export function attachFilter(fd: number, instructions: Uint8Array): void {
   check(native().tun_attach_filter(fd, instructions, instructions.length / 8), "ioctl(TUNATTACHFILTER)");
 }

@@ -1,4 +1,7 @@
-/** UDP sockets, non-blocking and close-on-exec: how they are opened, bound and asked. What moves datagrams is in src/udp. */
+/**
+ * UDP sockets, non-blocking and close-on-exec: opening, binding, options. The datagrams themselves are moved in
+ * src/udp.
+ */
 
 import { check } from "../errors.ts";
 import {
@@ -24,7 +27,7 @@ import {
 } from "./constants.ts";
 import { native } from "./native.ts";
 
-/** Opens a socket in the network namespace `netns`, or where this thread is. `family` is AF_INET or AF_INET6. */
+/** Opens a socket in the network namespace `netns`, or in that of this thread. `family` is AF_INET or AF_INET6. */
 export function openSocket(family: number, netns: number | undefined): number {
   const entered = new Int32Array(1);
   const result = native().udp_open(netns ?? -1, family, entered);
@@ -52,7 +55,7 @@ export function setReusePort(fd: number): void {
   check(native().sock_set_option(fd, SOL_SOCKET, SO_REUSEPORT, 1), "setsockopt(SO_REUSEPORT)");
 }
 
-/** Whether an IPv6 socket bound to the unspecified address takes IPv4, too. */
+/** Sets whether an IPv6 socket that is bound to the unspecified address takes IPv4, too (IPV6_V6ONLY). */
 export function setDualStack(fd: number): void {
   check(native().sock_set_option(fd, SOL_IPV6, IPV6_V6ONLY, 0), "setsockopt(IPV6_V6ONLY)");
 }
@@ -63,9 +66,9 @@ export function setInterface(fd: number, name: string): void {
   check(native().udp_bind_device(fd, bytes, bytes.length), "setsockopt(SO_BINDTODEVICE)", name);
 }
 
-/** Sets the mark of what a socket sends (SO_MARK). */
+/** Sets the mark of the datagrams that a socket sends (SO_MARK). */
 export function setMark(fd: number, mark: number): void {
-  // An int to the kernel, which takes all 32 bits of it.
+  // The kernel takes an int, and uses all 32 bits of it.
   check(native().sock_set_option(fd, SOL_SOCKET, SO_MARK, mark | 0), "setsockopt(SO_MARK)");
 }
 
@@ -79,15 +82,16 @@ export function setBuffer(fd: number, which: "send" | "receive", bytes: number):
   const result = sock_set_option(fd, SOL_SOCKET, forced, bytes);
   if (result >= 0) return;
   check(sock_set_option(fd, SOL_SOCKET, option, bytes), `setsockopt(${name})`);
-  // The kernel takes what is too much without a word, and shows twice of what it has (net/core/sock.c).
+  // The kernel cuts a value that is too large without an error, and reports twice the value in force
+  // (net/core/sock.c).
   const granted = check(sock_get_option(fd, SOL_SOCKET, option), `getsockopt(${name})`) / 2;
   if (granted < bytes) check(-EPERM, `setsockopt(${name})`, `${bytes} bytes, of which the kernel allows ${granted}`);
 }
 
-/** Has the kernel tell of each datagram which local address it was sent to, and how many were lost before it. */
+/** Has the kernel report with each datagram the local address that it was sent to, and how many datagrams were lost. */
 export function setTelling(fd: number, family: number, localAddress: boolean): void {
   const { sock_set_option } = native();
-  // Not there on gVisor, which loses nothing but the number.
+  // gVisor lacks it; only the count is missing then.
   sock_set_option(fd, SOL_SOCKET, SO_RXQ_OVFL, 1);
   if (!localAddress) return;
   const ipv4 = sock_set_option(fd, SOL_IP, IP_PKTINFO, 1);

@@ -19,18 +19,18 @@ export function listenUnix(fd: number, backlog: number): void {
   check(native().un_listen(fd, backlog), "listen");
 }
 
-/** Never under way: it has happened, or fails with EAGAIN if too many wait to be accepted. */
+/** A Unix socket connects at once, or fails with EAGAIN if too many connections wait to be accepted. */
 export function connectUnix(fd: number, address: Uint8Array): void {
   check(native().un_connect(fd, address, address.length), "connect");
 }
 
-/** The next connection, or undefined if nobody waits. */
+/** Accepts the next connection; returns undefined if none waits. */
 export function acceptUnix(fd: number): number | undefined {
   const result = native().un_accept(fd);
   return result === -EAGAIN ? undefined : check(result, "accept4");
 }
 
-/** SO_PEERCRED: who connected, as it was at that moment. */
+/** Returns process, user and group of the peer at the moment when it connected (SO_PEERCRED). */
 export function getPeer(fd: number): { pid: number; uid: number; gid: number } {
   const peer = new Uint32Array(3);
   check(native().un_get_peer(fd, peer), "getsockopt(SO_PEERCRED)");
@@ -38,7 +38,7 @@ export function getPeer(fd: number): { pid: number; uid: number; gid: number } {
   return { pid, uid, gid };
 }
 
-/** Sends one byte, and `passed` with it; false if the other end has gone. */
+/** Sends one byte and the fd `passed` with it; returns false if the other end has gone. */
 export function sendFd(fd: number, passed: number): boolean {
   const result = native().un_send_fd(fd, passed);
   if (result === -EPIPE || result === -ECONNRESET) return false;
@@ -46,7 +46,7 @@ export function sendFd(fd: number, passed: number): boolean {
   return true;
 }
 
-/** The one fd that came, or what came in its place. */
+/** The fd that came, or the reason why there is none. */
 export type Received = number | "nothing yet" | "the end" | "no fd" | "several fds";
 
 /** Reads one byte, and the fd that comes with it, which is close-on-exec. If several come, none is kept. */
@@ -57,7 +57,7 @@ export function receiveFd(fd: number): Received {
   if (result === -EAGAIN) return "nothing yet";
   if (result === 0 || result === -ECONNRESET) return "the end";
   if (check(result, "recvmsg") === 1) return received < 0 ? "no fd" : received;
-  // The kernel says no more than that it let less in than came (net/core/scm.c scm_detach_fds()).
+  // The kernel reports only that it passed on fewer fds than came (net/core/scm.c scm_detach_fds()).
   if (received < 0) throw systemError(-EMFILE, "recvmsg", { detail: "the fd that came could not be let in" });
   native().fd_close(received);
   return "several fds";

@@ -1,4 +1,4 @@
-/** Addresses between text and the form of native/udp.c: `struct peer`. */
+/** Converts addresses between text and the form of native/udp.c, `struct peer`. */
 
 import { formatIP, parseIP } from "../packet/address-text.ts";
 import { interfaceIndex, interfaceName } from "../sys/udp.ts";
@@ -10,11 +10,11 @@ const SCOPE = 32;
 const PORT = 36;
 const ADDRESS_BYTES = 16;
 
-/** An address as bytes of IPv6, and the interface that a link-local one belongs to. */
+/** An address as bytes of IPv6, with the interface of a link-local one. */
 export interface Address {
   /** 16 bytes; ::ffff:a.b.c.d is IPv4's. */
   readonly bytes: Uint8Array;
-  /** Interface index; 0 but for link-local addresses. */
+  /** Interface index; 0 unless the address is link-local. */
   readonly scope: number;
 }
 
@@ -35,12 +35,12 @@ export function parseAddress(text: unknown, name: string, fd: number): Address {
   return address;
 }
 
-/** Checks the form alone, before there is a socket. */
+/** Checks only the form, before there is a socket. */
 export function checkAddress(text: unknown, name: string): void {
   if (typeof text !== "string" || parseIP(text.replace(/%.+$/, "")) === null) throw notAddress(name, text);
 }
 
-/** @throws {TypeError | RangeError} if it is no port from `least` on */
+/** Checks a port. @throws {TypeError | RangeError} if it is no port of at least `least` */
 export function checkPort(port: unknown, name: string, least: number): asserts port is number {
   if (typeof port !== "number" || !Number.isInteger(port)) {
     throw new TypeError(`"${name}" must be a whole number, got ${Bun.inspect(port)}`);
@@ -86,7 +86,10 @@ export function isUnspecified(bytes: Uint8Array): boolean {
   return (isIPv4(bytes) ? bytes.subarray(12) : bytes).every((byte) => byte === 0);
 }
 
-/** fe80::/10, and multicast of interface and link scope (RFC 4007 section 11). */
+/**
+ * Tells whether an address needs an interface: fe80::/10, and multicast of interface and link scope (RFC 4007 section
+ * 11).
+ */
 function isLinkLocal(bytes: Uint8Array): boolean {
   const [first = 0, second = 0] = bytes;
   return (
@@ -94,7 +97,7 @@ function isLinkLocal(bytes: Uint8Array): boolean {
   );
 }
 
-/** Shows IPv4 as IPv4, and a link-local address with its interface. */
+/** Formats an address: IPv4 as IPv4, a link-local one with its interface. */
 export function formatAddress({ bytes, scope }: Address, fd: number): string {
   if (isIPv4(bytes)) return formatIP(bytes.subarray(12));
   const text = formatIP(bytes);

@@ -65,7 +65,7 @@ interface Opened {
   readonly address: string;
 }
 
-/** Opens a socket of the family that the addresses are of, or of IPv6, which serves both. */
+/** Opens a socket of the family of the addresses, or of IPv6, which serves both. */
 function openSocket(options: UdpOptions, undo: Undo): Opened {
   const { address, peer, netns } = options;
   const text = address ?? peer?.address;
@@ -78,7 +78,7 @@ function openSocket(options: UdpOptions, undo: Undo): Opened {
   try {
     return attempt(AF_INET6);
   } catch (error) {
-    // A kernel that was built, or started, without IPv6.
+    // The kernel was built or started without IPv6.
     if (!(error instanceof TunTapError) || error.code !== "EAFNOSUPPORT") throw error;
     return attempt(AF_INET);
   }

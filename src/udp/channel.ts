@@ -14,10 +14,10 @@ export interface UdpChannelParts {
   readonly fd: number;
   readonly state: UdpState;
   readonly peers: Peers;
-  /** The peer that is sent to before another one is named. */
+  /** The first peer to send to, until another one is named. */
   readonly firstPeer: Peer;
   readonly reuseBuffers: boolean;
-  /** Segmentation that the kernel has and the user wants. */
+  /** The segmentation that both the kernel has and the user wants. */
   readonly segmentation: { readonly send: boolean; readonly receive: boolean };
 }
 
@@ -56,7 +56,7 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
     return { ...this.reader.counters(), ...sent, sendCalls, receiveCalls, lost, truncated, unreachable };
   }
 
-  /** Takes the error that an ICMP message left, which epoll would tell of again and again. */
+  /** Takes the error that an ICMP message left: epoll would report it again and again. */
   protected checkAlive(): void {
     if (this.closed) return;
     const result = native().udp_take_error(this.fd, this.#state.bytes);
@@ -77,12 +77,12 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   causeOf(errno: number): UdpRefusalCause {
     if (errno === -EMSGSIZE) return "tooLong";
     if (errno === -ENETUNREACH || errno === -EHOSTUNREACH || errno === -EADDRNOTAVAIL) return "unreachable";
-    // EINVAL: the local address that was named is on no interface any more.
+    // EINVAL: the given local address is on no interface any more.
     if (errno === -EINVAL) return "unreachable";
     return errno === -EPERM || errno === -EACCES ? "denied" : "other";
   }
 
-  /** Two datagrams to one peer have two fates: the error of one may be an ICMP message about another. */
+  /** Returns false: the error of one datagram may be an ICMP message about another one, so the rest is tried. */
   isForAll(_cause: UdpRefusalCause): boolean {
     return false;
   }

@@ -2,10 +2,10 @@
 
 import { TunTapError, withDetails } from "../errors.ts";
 
-/** Where the kernel allows everybody less than was asked for. */
+/** Hints for buffers beyond the kernel's limit. */
 const privileged = "takes CAP_NET_ADMIN: run as root, or `sudo setcap cap_net_admin+ep $(command -v bun)`";
 
-/** By system call and code. */
+/** Hints by system call and code. */
 const openHints: Readonly<Record<string, string>> = {
   "socket EAFNOSUPPORT": 'this kernel has no IPv6: give an IPv4 address, or `address: "0.0.0.0"`',
   "socket EMFILE": "close what is not needed, or raise the limit on open files (`ulimit -n`)",
@@ -29,7 +29,7 @@ const openHints: Readonly<Record<string, string>> = {
   "setsockopt(SO_RCVBUF) EPERM": `ask for less, raise net.core.rmem_max, or give CAP_NET_ADMIN: more than that ${privileged}`,
 };
 
-/** Returns `error` with a hint, where it is one that people meet when they open a socket. */
+/** Returns `error` with a hint, if it is one that opening a socket may meet. */
 export function withUdpHint(error: unknown): unknown {
   if (!(error instanceof TunTapError) || error.hint !== undefined) return error;
   const hint = openHints[`${error.syscall} ${error.code}`];

@@ -5,16 +5,15 @@ import { withUdpHint } from "./hints.ts";
 import { checkUdpOptions } from "./options.ts";
 import type { UdpOptions, UdpSocket } from "./types.ts";
 
-/** Loaded at the first open: what moves datagrams would be most of what importing this costs. */
+/** Loaded at the first open: the modules that move datagrams would be most of what importing this costs. */
 const engine = (): typeof import("./bind.ts") => lazy(() => require("./bind.ts"));
 
 /**
  * Opens a UDP socket. A call that fails leaves nothing behind.
  *
- * @throws {TunTapError} with `code`, `syscall` and a `hint`: `EADDRINUSE`,
- * `EADDRNOTAVAIL` or `EACCES` (the address), `ENODEV` (the interface), `EPERM`
- * (mark and buffers), `ENETUNREACH` (the peer), `ERR_TUNTAP_NATIVE`
- * @throws {TypeError | RangeError} for options that cannot be meant
+ * @throws {TunTapError} with `code`, `syscall` and a `hint`: `EADDRINUSE`, `EADDRNOTAVAIL` or `EACCES` (the address),
+ * `ENODEV` (the interface), `EPERM` (mark and buffers), `ENETUNREACH` (the peer), `ERR_TUNTAP_NATIVE`
+ * @throws {TypeError | RangeError} for wrong options
  * @example
  * ```ts
  * import { openUdp } from "bun-tuntap/udp";

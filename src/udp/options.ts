@@ -5,7 +5,7 @@ import { checkNetns } from "../interface/namespace.ts";
 import { checkAddress, checkPort } from "./address.ts";
 import type { UdpOptions } from "./types.ts";
 
-/** The kernel doubles it, in an int. */
+/** The largest buffer: the kernel doubles it, in an int. */
 const BUFFER_MAX = 2 ** 30 - 1;
 
 const buffer: Check = (value, option) => integer(value, option, 1, BUFFER_MAX);
@@ -47,7 +47,10 @@ const checks: { readonly [K in keyof Required<UdpOptions>]: Check } = {
   close: handler,
 };
 
-/** @throws {TypeError | RangeError} that names the option, the value given and the value wanted */
+/**
+ * Checks the options of `openUdp`. @throws {TypeError | RangeError} naming the option, the value given and the value
+ * wanted
+ */
 export function checkUdpOptions(options: unknown): asserts options is UdpOptions {
   checkOptions(options, checks, undefined);
 }

@@ -7,14 +7,14 @@ import type { Endpoint } from "./types.ts";
 export interface PeerContext {
   /** The socket, in whose namespace interfaces have their names. -1 once closed. */
   readonly fd: number;
-  /** The address that the socket is bound to, as text, if it is not the unspecified one. */
+  /** The address to which the socket is bound, as text; undefined for the unspecified one. */
   readonly boundAddress: string | undefined;
   readonly connected: boolean;
   /** Whether runs of datagrams may be segmented by the kernel. */
   readonly segments: boolean;
 }
 
-/** An endpoint, with the form of it that C takes. */
+/** An endpoint, with its form for C. */
 export class Peer implements Endpoint {
   /** Returns the `struct destination` of native/udp.c, made when the peer is first sent to. */
   static destinationOf(peer: Peer): Uint8Array {
@@ -22,7 +22,7 @@ export class Peer implements Endpoint {
     return peer.#destination;
   }
 
-  /** Whether it is an endpoint of the socket that has these peers. */
+  /** Returns whether it is an endpoint of the socket with these peers. */
   static isOf(peers: Peers, value: unknown): value is Peer {
     return typeof value === "object" && value !== null && #peers in value && value.#peers === peers;
   }
@@ -49,7 +49,7 @@ export class Peer implements Endpoint {
   }
 }
 
-/** The peers of one socket, each of which is one object. */
+/** The peers of one socket. Each peer is one object. */
 export class Peers {
   readonly context: PeerContext;
   readonly #state: UdpState;

@@ -5,16 +5,22 @@ import type { Peer, Peers } from "./peers.ts";
 import type { UdpState } from "./state.ts";
 import type { DatagramRun } from "./types.ts";
 
-/** Whether a negative errno says that the socket's fd was closed, or given to something else, behind its back. */
+/**
+ * Returns whether a negative errno means that somebody else closed the socket's fd, or that its number is something
+ * else now.
+ */
 export function isGone(errno: number): boolean {
   return errno === -EBADF || errno === -ENOTSOCK;
 }
 
-/** Datagrams that one wake-up delivers at most: what keeps timers on time under a flood. */
+/** The most datagrams of one wake-up, which keeps timers on time under a flood. */
 const BATCH = 1024;
-/** Holds 15 super-datagrams. */
+/** The size of a slab, which holds 15 super-datagrams. */
 const SLAB_BYTES = 1024 * 1024;
-/** Where datagrams begin in a slab: a view that begins inside its buffer is known to have one (see `gather` in io/batch.ts). */
+/**
+ * The place of the first datagram in a slab. A view that does not begin at 0 certainly has a buffer (see `gather` in
+ * io/batch.ts).
+ */
 const SLAB_START = 8;
 /** The room that native/udp_receive.c wants for each message. */
 const MESSAGE_ROOM = 65_536;
@@ -22,13 +28,12 @@ const MESSAGE_ROOM = 65_536;
 const RECORD = 4;
 
 /**
- * Reads in a row that may fail. Each ICMP error of what was sent fails one,
- * and the kernel may be out of memory for a moment; but who reads what never
- * comes would keep the processor busy for ever.
+ * The most reads in a row that may fail. Each ICMP error about a sent datagram fails one read, and the kernel may be
+ * out of memory for a moment; but retrying for ever would keep the processor busy.
  */
 const FAILURES_MAX = 100;
 
-/** The messages of one read. They are noted before the next one, so all sockets of a thread share them. */
+/** The messages of one read. They are taken over before the next one, so all sockets of a thread share them. */
 let records: Int32Array | undefined;
 
 interface Message {
@@ -47,18 +52,18 @@ export class DatagramReader implements Reader {
   #fd: number;
   #slab: Uint8Array = empty;
   #offset = SLAB_START;
-  /** Messages that were read and are not taken. */
+  /** Messages that were read and have not been taken. */
   #messages: Message[] = [];
   #next = 0;
   #crowded = false;
-  /** With reuse, the list that datagrams are handed out in, and the views of the last reads. */
+  /** With reused buffers, the list of datagrams that is returned each time, and the views of the last reads. */
   readonly #list: Uint8Array[] = [];
   readonly #views: (Uint8Array | undefined)[] = [];
   #viewed = 0;
   #from: Peer | undefined;
   #datagrams = 0;
   #bytes = 0;
-  /** Reads in a row that have failed. */
+  /** The number of reads in a row that have failed. */
   #failures = 0;
   onFailed: (errno: number) => void = () => {};
 
@@ -129,7 +134,7 @@ export class DatagramReader implements Reader {
 
   #prepareSlab(): void {
     if (this.#reuse) this.#offset = SLAB_START;
-    // byteLength is 0 if somebody transferred the buffer of a datagram away.
+    // byteLength is 0 if the user transferred the buffer of a datagram.
     if (SLAB_BYTES - this.#offset >= MESSAGE_ROOM && this.#slab.byteLength > 0) return;
     const { buffer, byteOffset } = Buffer.allocUnsafeSlow(SLAB_BYTES);
     this.#slab = new Uint8Array(buffer, byteOffset, SLAB_BYTES);
@@ -137,7 +142,7 @@ export class DatagramReader implements Reader {
     this.#views.length = 0;
   }
 
-  /** Notes what was read. The numbers of peers are good until the next read alone. */
+  /** Takes over the messages of a read. The numbers of peers are valid only until the next read. */
   #note(read: Int32Array, count: number): void {
     this.#messages = [];
     this.#next = 0;
@@ -157,7 +162,7 @@ export class DatagramReader implements Reader {
     this.#crowded = SLAB_BYTES - this.#offset < MESSAGE_ROOM;
   }
 
-  /** Cuts a message into the datagrams that it was merged of. */
+  /** Splits a message into the datagrams of which it was merged. */
   #cut({ offset, bytes, segment }: Message, datagrams: Uint8Array[]): void {
     if (segment === bytes) {
       datagrams.push(this.#view(offset, bytes));
@@ -180,7 +185,7 @@ export class DatagramReader implements Reader {
   }
 }
 
-/** The datagrams of one sender. */
+/** Takes the datagrams of one sender. */
 export const datagramRun: Take<DatagramReader, DatagramRun> = {
   take: (reader, budget) => reader.readRun(budget),
   countOf: ({ datagrams }) => datagrams.length,

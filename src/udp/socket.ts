@@ -17,7 +17,7 @@ export interface Bound {
   readonly port: number;
   /** The peer of a connected socket. */
   readonly peer: Peer | undefined;
-  /** The families that it can send to. */
+  /** The address families to which it can send. */
   readonly ipv4: boolean;
   readonly ipv6: boolean;
 }
@@ -27,7 +27,7 @@ const dataHandler: Consumer = { description: "the data handler" };
 /** Closes the channels of sockets that were dropped without close(). */
 const dropped = new FinalizationRegistry<UdpChannel>((channel) => channel.close());
 
-/** The socket that users hold: every call of the contract, on top of a channel. See {@link UdpSocket}. */
+/** Implements {@link UdpSocket} on top of a channel: the socket that users hold. */
 export class BoundUdpSocket implements UdpSocket {
   readonly #channel: UdpChannel;
   readonly #bound: Bound;
@@ -49,7 +49,7 @@ export class BoundUdpSocket implements UdpSocket {
     if (close !== undefined) channel.onClose((reason) => calls.call("close", () => close.call(options, this, reason)));
     if (drain !== undefined) channel.onDrain = () => calls.call("drain", () => drain.call(options, this));
     if (data !== undefined) {
-      // Written out: this is the one that is called for every run.
+      // Not through `calls.call()`: this handler is called for every run.
       channel.receiver.pushTo(dataHandler, ({ datagrams, from }) => {
         try {
           data.call(options, this, datagrams, from);
@@ -100,7 +100,7 @@ export class BoundUdpSocket implements UdpSocket {
       throw new RangeError(`"localAddress" must be of the family of "${address}", got "${localAddress}"`);
     }
     const { peer, address: boundTo } = this.#bound;
-    // A socket that is bound to an address sends from there, and is told of no other.
+    // A socket that is bound to an address sends from there, and the kernel reports no other local address.
     const isBound = boundTo !== "::" && boundTo !== "0.0.0.0";
     if (isBound && local !== undefined && formatAddress(local, this.fd) !== boundTo) {
       throw new RangeError(`"localAddress" must be "${boundTo}", which the socket is bound to, got "${localAddress}"`);
@@ -196,7 +196,10 @@ export class BoundUdpSocket implements UdpSocket {
   }
 }
 
-/** Not in the constructor: a closure made there would keep the socket alive through the signal and the channel. */
+/**
+ * Closes the socket when the signal is aborted. A closure made in the constructor would keep the socket alive through
+ * the signal and the channel.
+ */
 function closeOnAbort(channel: UdpChannel, signal: AbortSignal | undefined): void {
   const abort = (): void => channel.close(abortedError(signal?.reason, "socket"), true);
   signal?.addEventListener("abort", abort, { once: true });

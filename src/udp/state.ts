@@ -10,7 +10,7 @@ export class UdpState {
     native().udp_init(this.bytes, family, seed);
   }
 
-  /** Datagrams that were given to the writer and are not sent. */
+  /** Datagrams that the writer has and has not sent. */
   get pending(): number {
     return this.#numbers[0] as number;
   }

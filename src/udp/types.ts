@@ -3,21 +3,18 @@ import type { NetnsLike } from "../interface/types.ts";
 import type { Direction, FrameSource } from "../io/types.ts";
 
 /**
- * The two ends of a path of datagrams. Immutable, and kept once per socket:
- * the same sender is the same object, so that endpoints are compared with
- * `===` and are keys of a `Map`. A socket keeps the 4096 that it met last; one
- * that was forgotten can be sent to all the same, but is another object when
- * it comes again.
+ * The two ends of a path of datagrams. Immutable, and unique within a socket: the same sender is the same object, so
+ * endpoints can be compared with `===` and be keys of a `Map`. A socket remembers the last 4096. A forgotten endpoint
+ * can still be sent to, but is another object when its sender comes again.
  */
 export interface Endpoint {
   /** "192.0.2.1" or "2001:db8::1"; a link-local address with its interface, "fe80::1%eth0". */
   readonly address: string;
-  /** 1 to 65535; 0 if a sender has none, to which no answer goes. */
+  /** The port, 1 to 65535; 0 if the sender has none, so that no answer can be sent. */
   readonly port: number;
   /**
-   * The local address that the datagram was sent to, which answers go out
-   * from. "0.0.0.0" or "::" where the kernel chooses: by default of
-   * {@link UdpSocket.endpoint}, and for datagrams to a multicast group.
+   * The local address to which the datagram was sent, and from which answers are sent. "0.0.0.0" or "::" where the
+   * kernel chooses: by default of {@link UdpSocket.endpoint}, and for datagrams to a multicast group.
    */
   readonly localAddress: string;
 }
@@ -28,22 +25,21 @@ export interface DatagramRun {
   readonly from: Endpoint;
 }
 
-/** The party that looks at what passes a socket. What it throws goes to the `error` handler. */
+/** Observes the datagrams that pass a socket. An exception that it throws goes to the `error` handler. */
 export interface DatagramObserver {
   /**
-   * Called with datagrams that the program is about to get from `peer`
-   * ("received"), or that the kernel has taken from it to `peer` ("sent"), in
-   * order. With `reuseBuffers`, and where they are sent, they are valid only
-   * until this returns.
+   * Called with datagrams, in order, before the program gets them from `peer` ("received"), or after the kernel has
+   * taken them for `peer` ("sent"). Sent datagrams, and with `reuseBuffers` received ones, are valid only until this
+   * returns.
    */
   datagrams(datagrams: readonly Uint8Array[], direction: Direction, peer: Endpoint): void;
   /** The socket has closed. */
   close?(): void;
 }
 
-/** Why datagrams were refused for good. */
+/** The cause for which datagrams were refused for good. */
 export type UdpRefusalCause =
-  /** Longer than UDP can carry, 65,507 bytes over IPv4; or than the path, where it may not be fragmented. */
+  /** Longer than UDP can carry, 65,507 bytes over IPv4; or too long for a path on which it must not be fragmented. */
   | "tooLong"
   /** There is no route, or no local address for it. */
   | "unreachable"
@@ -52,15 +48,15 @@ export type UdpRefusalCause =
   /** Anything else, such as a kernel out of memory. */
   | "other";
 
-/** Counts what passed through a socket, and what did not. */
+/** Counters of one socket, from the side of the program: datagrams received and sent, and datagrams that were lost. */
 export interface UdpCounters {
   readonly datagramsReceived: number;
   readonly bytesReceived: number;
   readonly datagramsSent: number;
   readonly bytesSent: number;
-  /** sendmsg(2) and sendmmsg(2). */
+  /** System calls for sending: sendmsg(2) and sendmmsg(2). */
   readonly sendCalls: number;
-  /** recvmsg(2) and recvmmsg(2). */
+  /** System calls for receiving: recvmsg(2) and recvmmsg(2). */
   readonly receiveCalls: number;
   /** Datagrams that found no room in the socket's queue (SO_RXQ_OVFL), as the last datagram received tells. */
   readonly lost: number;
@@ -74,19 +70,18 @@ export interface UdpCounters {
   readonly refusedBy: { readonly [C in UdpRefusalCause]: number };
 }
 
-/** The functions that a socket calls. All are called synchronously, socket first; what they throw goes to `error`. */
+/** Handlers that a socket calls: synchronously, with the socket first. An exception that one throws goes to `error`. */
 export interface UdpHandlers {
-  /** Push delivery: one call for each run of datagrams of one sender, in order. Makes this the socket's only consumer. */
+  /** Receives each run of datagrams of one sender, in order. Makes this the socket's only consumer. */
   data?(socket: UdpSocket, datagrams: Uint8Array[], from: Endpoint): void;
   /** The kernel takes datagrams again, after `send` or `sendMany` said that it would not. */
   drain?(socket: UdpSocket): void;
   /**
-   * A handler threw (`ERR_TUNTAP_HANDLER`, `cause` is what it threw), which is
-   * an uncaught exception without this handler; or the kernel refused
-   * datagrams of a `sendMany`.
+   * Receives the errors that no call can throw. A handler threw (`ERR_TUNTAP_HANDLER`, with the exception as its
+   * `cause`): without this handler that is an uncaught exception. Or the kernel refused datagrams of a `sendMany`.
    */
   error?(socket: UdpSocket, error: TunTapError): void;
-  /** The socket has closed, once. `reason` is there unless `close()` was called. */
+  /** The socket has closed. Called once; `reason` is there unless `close()` was called. */
   close?(socket: UdpSocket, reason?: TunTapError): void;
 }
 
@@ -101,7 +96,7 @@ export interface UdpOptions extends UdpHandlers {
   port?: number;
   /** Connects the socket: it sends to this peer, and receives from it alone. The kernel looks for a route once. */
   peer?: { address: string; port: number };
-  /** Sends and receives through this interface alone (SO_BINDTODEVICE). */
+  /** Sends and receives only through this interface (SO_BINDTODEVICE). */
   interface?: string;
   /** Mark of the datagrams sent, 0 to 2^32 - 1, which policy rules and firewalls see (SO_MARK). Takes CAP_NET_ADMIN. */
   mark?: number;
@@ -109,14 +104,19 @@ export interface UdpOptions extends UdpHandlers {
   sendBuffer?: number;
   /** Bytes of the kernel's queue for receiving, bookkeeping included; the usual default holds 90 datagrams of full size. Beyond net.core.rmem_max it takes CAP_NET_ADMIN. */
   receiveBuffer?: number;
-  /** Several sockets on one address and port, among which the kernel spreads senders: one in each Worker. Default false. */
+  /**
+   * Allows several sockets on one address and port, such as one in each Worker; the kernel distributes senders among
+   * them. Default false.
+   */
   reusePort?: boolean;
-  /** Many datagrams in one pass through the kernel (UDP_SEGMENT and UDP_GRO), where it can. Default true. */
+  /**
+   * Sends and receives many datagrams in one pass through the kernel (UDP_SEGMENT and UDP_GRO), if it can. Default
+   * true.
+   */
   segmentation?: boolean;
   /**
-   * Datagrams, and the list that they come in, are valid only until the handler
-   * returns or the next run is asked for: both are used again. Default false:
-   * keep them as long as you like.
+   * Uses the buffers of received datagrams again: datagrams, and the list that they come in, are valid only until the
+   * handler returns or the next run is asked for. Default false: keep them as long as you like.
    */
   reuseBuffers?: boolean;
   /** The network namespace that the socket is in: a name, a path, or a process id. Takes CAP_SYS_ADMIN. */
