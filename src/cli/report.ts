@@ -1,4 +1,4 @@
-/** The report as text for people. Pure. */
+/** Writes the report as text for people. Pure. */
 
 import { isOpenable } from "../probe/node.ts";
 import type { ProbeCheck, ProbeGroup, ProbeReport } from "../probe/report.ts";
@@ -19,7 +19,7 @@ const groupTitles: Readonly<Record<ProbeGroup, string>> = {
   neighbours: "The neighbours",
 };
 
-/** Marks that differ in shape, not in colour alone. */
+/** Marks that differ in shape, not only in colour. */
 const marks: Readonly<Record<ProbeCheck["status"], readonly [mark: string, style: Style]>> = {
   ok: ["✓", "green"],
   warning: ["!", "yellow"],
@@ -27,7 +27,7 @@ const marks: Readonly<Record<ProbeCheck["status"], readonly [mark: string, style
   skipped: ["-", "dim"],
 };
 
-/** Lines, each ended by a newline: a block for each group, and what it all comes to. */
+/** Writes a block of lines for each group, and a summary. */
 export function render(report: ProbeReport, { paint, columns }: RenderOptions): string {
   const titleWidth = Math.max(...report.checks.map(({ title }) => title.length));
   const told = new Map<string, string>();
