@@ -97,7 +97,7 @@ static const struct { const char *name, *parameters; void *address; } exports[] 
 	EXPORT(udp_init, "ptr i32 u32"),
 	EXPORT(udp_intern, "ptr ptr"),
 	EXPORT(udp_destination_size, ""),
-	EXPORT(udp_destination, "ptr ptr i32 i32 ptr"),
+	EXPORT(udp_destination, "ptr ptr i32 i32 i32 ptr"),
 	EXPORT(udp_take_error, "i32 ptr"),
 	EXPORT(udp_send, "i32 ptr ptr ptr i32"),
 	EXPORT(udp_push, "i32 ptr ptr ptr ptr ptr i32"),

@@ -97,7 +97,7 @@ enum {
 	SOL_SOCKET_ = 1, SO_ERROR_ = 4, SO_PEERCRED_ = 17, SO_BINDTODEVICE_ = 25, SO_RXQ_OVFL_ = 40,
 	/* include/linux/socket.h, include/uapi/linux: in.h, in6.h, udp.h */
 	SOL_IP_ = 0, SOL_UDP_ = 17, SOL_IPV6_ = 41,
-	IP_PKTINFO_ = 8, IPV6_PKTINFO_ = 50,
+	IP_TOS_ = 1, IP_PKTINFO_ = 8, IPV6_PKTINFO_ = 50, IPV6_TCLASS_ = 67,
 	UDP_SEGMENT_ = 103, UDP_GRO_ = 104
 };
 

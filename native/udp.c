@@ -36,7 +36,7 @@ struct destination {
 	u32 name_length, control_length, pad;
 	union endpoint name;
 	u32 pad_to_8;
-	u8 control[40];
+	u8 control[64];
 };
 
 struct udp_run { int count, size, total, pieces, closed; };
@@ -261,18 +261,33 @@ static u32 put_source(u8 *control, int family, const struct peer *p)
 	return (u32)(put_cmsg(control, SOL_IPV6_, IPV6_PKTINFO_, &v6, sizeof v6) - control);
 }
 
+/*
+ * The ECN bits of what is sent (RFC 3168 section 5); 0 is the default, and
+ * takes no message. IPv4 of an IPv6 socket, too, takes that of IPv4
+ * (net/ipv6/udp.c udpv6_sendmsg() hands mapped addresses to udp_sendmsg()).
+ */
+static u32 put_ecn(u8 *control, const struct peer *p, int ecn)
+{
+	if (!ecn)
+		return 0;
+	if (is_ipv4(p->address))
+		return (u32)(put_cmsg(control, SOL_IP_, IP_TOS_, &ecn, sizeof ecn) - control);
+	return (u32)(put_cmsg(control, SOL_IPV6_, IPV6_TCLASS_, &ecn, sizeof ecn) - control);
+}
+
 /* Fills a struct destination for the peer; one without a name is for a connected socket. */
-static int udp_destination(const u8 *state, const u8 *peer, int connected, int segment_max, u8 *destination)
+static int udp_destination(const u8 *state, const u8 *peer, int connected, int segment_max, int ecn, u8 *destination)
 {
 	const struct udp *u = (const struct udp *)state;
 	const struct peer *p = (const struct peer *)peer;
 	struct destination *d = (struct destination *)destination;
 	memset(d, 0, sizeof *d);
 	d->segment_max = segment_max;
-	if (connected)
-		return 0;
-	d->name_length = to_sockaddr(&d->name, u->family, p);
-	d->control_length = put_source(d->control, u->family, p);
+	if (!connected) {
+		d->name_length = to_sockaddr(&d->name, u->family, p);
+		d->control_length = put_source(d->control, u->family, p);
+	}
+	d->control_length += put_ecn(d->control + d->control_length, p, ecn);
 	return 0;
 }
 

@@ -1,12 +1,12 @@
 /* Receives datagrams: merged by the kernel with UDP_GRO, or several in one call. */
 
 /* The contents of the control messages of one message. */
-struct arrival { int segment; const u8 *ipv4, *ipv6; };
+struct arrival { int segment, ecn; const u8 *ipv4, *ipv6; };
 
 static void read_control(struct udp *u, const struct msghdr *m, struct arrival *a)
 {
 	const u8 *at = m->control, *end = at + m->control_length;
-	a->segment = 0;
+	a->segment = a->ecn = 0;
 	a->ipv4 = a->ipv6 = 0;
 	while (at + sizeof(struct cmsghdr) <= end) {
 		struct cmsghdr h;
@@ -21,6 +21,9 @@ static void read_control(struct udp *u, const struct msghdr *m, struct arrival *
 			a->ipv4 = ((const struct in_pktinfo *)data)->source;
 		else if (h.level == SOL_IPV6_ && h.type == IPV6_PKTINFO_)
 			a->ipv6 = data;
+		else if ((h.level == SOL_IP_ && h.type == IP_TOS_) || (h.level == SOL_IPV6_ && h.type == IPV6_TCLASS_))
+			/* A byte, and an int in this machine's order, which are both little-endian. */
+			a->ecn = data[0] & 3;
 		else if (h.level == SOL_SOCKET_ && h.type == SO_RXQ_OVFL_)
 			memcpy(&u->lost, data, sizeof u->lost);
 		at += (h.length + 7) & ~(size)7;
@@ -60,7 +63,7 @@ static void expect_message(struct msghdr *m, struct inbox *in, u8 *bytes)
 	m->control_length = sizeof in->control;
 }
 
-/* Records a message of `n` bytes at `offset`: offset, length, segment, peer. Returns how many datagrams it contains. */
+/* Records a message of `n` bytes at `offset`: offset, length, segment, and peer with the ECN bits above it. Returns how many datagrams it contains. */
 static int record_message(struct udp *u, const struct msghdr *m, const struct inbox *in, int offset, int n, int *record)
 {
 	struct arrival a;
@@ -70,7 +73,7 @@ static int record_message(struct udp *u, const struct msghdr *m, const struct in
 	record[0] = offset;
 	record[1] = n;
 	record[2] = a.segment > 0 && a.segment < n ? a.segment : n;
-	record[3] = arrival_peer(u, &in->from, &a);
+	record[3] = arrival_peer(u, &in->from, &a) | a.ecn << 17;
 	return n ? (n + record[2] - 1) / record[2] : 1;
 }
 

@@ -70,7 +70,7 @@ static int send_singly(int fd, struct udp *u, struct destination *d, const struc
 static int send_run(int fd, struct udp *u, struct destination *d, struct udp_run *run, struct iovec *pieces, int *sent)
 {
 	struct msghdr m;
-	u8 control[64];
+	u8 control[sizeof d->control + 24];
 	int r;
 	address_message(&m, d, pieces, run->pieces);
 	if (run->count > 1)
@@ -94,7 +94,7 @@ static int send_run(int fd, struct udp *u, struct destination *d, struct udp_run
 static int send_runs(int fd, struct udp *u, struct destination *d, int i, int n, struct iovec *pieces)
 {
 	static struct mmsghdr messages[UDP_MESSAGES];
-	static u64 control[UDP_MESSAGES][8];
+	static u64 control[UDP_MESSAGES][11];
 	int k;
 	for (k = 0; k < n; k++) {
 		const struct udp_run *run = &u->run[i + k];

@@ -55,7 +55,7 @@ async function sendFor(seconds: number, { a, b, address, network }: TransferOpti
   const text = await run(
     ["iperf3", "--client", address, "--time", `${seconds}`, "--json", ...flows],
     { netns: a },
-    (seconds + 10) * 1000,
+    (seconds + 30) * 1000,
   );
   await server.output();
   return received(text);

@@ -105,8 +105,10 @@ export const SOL_IPV6 = 41;
 
 // include/uapi/linux/in.h, in6.h
 export const IP_PKTINFO = 8;
+export const IP_RECVTOS = 13;
 export const IPV6_V6ONLY = 26;
 export const IPV6_RECVPKTINFO = 49;
+export const IPV6_RECVTCLASS = 66;
 
 // include/uapi/linux/udp.h
 export const UDP_SEGMENT = 103;

@@ -96,7 +96,14 @@ export interface Native {
   udp_init(state: Bytes, family: number, seed: number): number;
   udp_intern(state: Bytes, peer: Bytes): number;
   udp_destination_size(): number;
-  udp_destination(state: Bytes, peer: Bytes, connected: number, segmentMax: number, destination: Bytes): number;
+  udp_destination(
+    state: Bytes,
+    peer: Bytes,
+    connected: number,
+    segmentMax: number,
+    ecn: number,
+    destination: Bytes,
+  ): number;
   udp_take_error(fd: number, state: Bytes): number;
   udp_send(fd: number, state: Bytes, destination: Bytes, datagram: Bytes, length: number): number;
   udp_push(

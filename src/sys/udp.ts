@@ -9,7 +9,9 @@ import {
   EPERM,
   IFNAMSIZ,
   IP_PKTINFO,
+  IP_RECVTOS,
   IPV6_RECVPKTINFO,
+  IPV6_RECVTCLASS,
   IPV6_V6ONLY,
   SO_MARK,
   SO_RCVBUF,
@@ -97,6 +99,14 @@ export function setTelling(fd: number, family: number, localAddress: boolean): v
   const ipv4 = sock_set_option(fd, SOL_IP, IP_PKTINFO, 1);
   if (family !== AF_INET6) check(ipv4, "setsockopt(IP_PKTINFO)");
   else check(sock_set_option(fd, SOL_IPV6, IPV6_RECVPKTINFO, 1), "setsockopt(IPV6_RECVPKTINFO)");
+}
+
+/** Has the kernel tell of each datagram which ECN bits its IP header has. */
+export function setTellingEcn(fd: number, family: number): void {
+  const { sock_set_option } = native();
+  const ipv4 = sock_set_option(fd, SOL_IP, IP_RECVTOS, 1);
+  if (family !== AF_INET6) check(ipv4, "setsockopt(IP_RECVTOS)");
+  else check(sock_set_option(fd, SOL_IPV6, IPV6_RECVTCLASS, 1), "setsockopt(IPV6_RECVTCLASS)");
 }
 
 /** Switches segmentation on where the kernel has it (Linux 4.18 for sending, 5.0 for receiving), and returns what it has. */

@@ -96,6 +96,7 @@ function configure(fd: number, family: number, text: string, options: UdpOptions
   if (options.sendBuffer !== undefined) udp.setBuffer(fd, "send", options.sendBuffer);
   if (options.receiveBuffer !== undefined) udp.setBuffer(fd, "receive", options.receiveBuffer);
   udp.setTelling(fd, family, isAny && peer === undefined);
+  if (options.ecn) udp.setTellingEcn(fd, family);
   udp.bindSocket(fd, family, encodePeer(address, port), `${text} port ${port}`);
   if (peer !== undefined) {
     const remote = parseAddress(peer.address, "peer.address", fd);

@@ -3,6 +3,7 @@ export { openUdp } from "./open.ts";
 export type {
   DatagramObserver,
   DatagramRun,
+  Ecn,
   Endpoint,
   UdpCounters,
   UdpHandlers,

@@ -37,6 +37,7 @@ const checks: { readonly [K in keyof Required<UdpOptions>]: Check } = {
   reusePort: boolean,
   segmentation: boolean,
   reuseBuffers: boolean,
+  ecn: boolean,
   netns: (value, option) => checkNetns(value, option),
   signal: (value, option) => {
     if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);

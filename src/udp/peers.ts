@@ -1,7 +1,7 @@
 import { native } from "../sys/native.ts";
 import { decodePeer, formatAddress, isIPv4, isUnspecified } from "./address.ts";
 import type { UdpState } from "./state.ts";
-import type { Endpoint } from "./types.ts";
+import type { Ecn, Endpoint } from "./types.ts";
 
 /** The properties of a socket that its endpoints depend on. */
 export interface PeerContext {
@@ -16,10 +16,14 @@ export interface PeerContext {
 
 /** An endpoint, with its form for C. */
 export class Peer implements Endpoint {
-  /** Returns the `struct destination` of native/udp.c, made when the peer is first sent to. */
-  static destinationOf(peer: Peer): Uint8Array {
-    peer.#destination ??= peer.#peers.destinationOf(peer.#bytes);
-    return peer.#destination;
+  /** Returns the `struct destination` of native/udp.c, made when the peer is first sent to with these ECN bits. */
+  static destinationOf(peer: Peer, ecn: Ecn): Uint8Array {
+    if (ecn === 0) {
+      peer.#destination ??= peer.#peers.destinationOf(peer.#bytes, 0);
+      return peer.#destination;
+    }
+    peer.#marked[ecn] ??= peer.#peers.destinationOf(peer.#bytes, ecn);
+    return peer.#marked[ecn];
   }
 
   /** Returns whether it is an endpoint of the socket with these peers. */
@@ -33,6 +37,8 @@ export class Peer implements Endpoint {
   readonly #bytes: Uint8Array;
   readonly #peers: Peers;
   #destination: Uint8Array | undefined;
+  /** Destinations with other ECN bits than 0. */
+  readonly #marked: (Uint8Array | undefined)[] = [];
 
   constructor(bytes: Uint8Array, peers: Peers) {
     const { remote, port, local } = decodePeer(bytes);
@@ -72,10 +78,10 @@ export class Peers {
     return this.at(native().udp_intern(this.#state.bytes, peer));
   }
 
-  destinationOf(peer: Uint8Array): Uint8Array {
+  destinationOf(peer: Uint8Array, ecn: Ecn): Uint8Array {
     const destination = new Uint8Array(native().udp_destination_size());
     const { connected, segments } = this.context;
-    native().udp_destination(this.#state.bytes, peer, connected ? 1 : 0, segments ? 0xffff : 0, destination);
+    native().udp_destination(this.#state.bytes, peer, connected ? 1 : 0, segments ? 0xffff : 0, ecn, destination);
     return destination;
   }
 }

@@ -3,7 +3,7 @@ import { EAGAIN, EBADF, ENOTSOCK } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import type { Peer, Peers } from "./peers.ts";
 import type { UdpState } from "./state.ts";
-import type { DatagramRun } from "./types.ts";
+import type { DatagramRun, Ecn } from "./types.ts";
 
 /**
  * Returns whether a negative errno means that somebody else closed the socket's fd, or that its number is something
@@ -24,8 +24,10 @@ const SLAB_BYTES = 1024 * 1024;
 const SLAB_START = 8;
 /** The room that native/udp_receive.c wants for each message. */
 const MESSAGE_ROOM = 65_536;
-/** Offset, bytes, bytes of each datagram but the last, peer. */
+/** Offset, bytes, bytes of each datagram but the last, and peer with the ECN bits above it. */
 const RECORD = 4;
+const ECN_SHIFT = 17;
+const PEER_MASK = (1 << ECN_SHIFT) - 1;
 
 /**
  * The most reads in a row that may fail. Each ICMP error about a sent datagram fails one read, and the kernel may be
@@ -41,6 +43,7 @@ interface Message {
   readonly bytes: number;
   readonly segment: number;
   readonly from: Peer;
+  readonly ecn: Ecn;
 }
 
 /** Receives datagrams as views of slabs, several messages a read, and gives them out by sender. */
@@ -94,18 +97,24 @@ export class DatagramReader implements Reader {
   /** Returns the datagrams of the next sender, about `limit` of them at most; null if none is waiting. */
   readRun(limit: number): DatagramRun | null {
     if (!this.buffered && !this.#read(limit)) return null;
-    const { from } = this.#messages[this.#next] as Message;
+    const { from, ecn } = this.#messages[this.#next] as Message;
     const datagrams = this.#reuse ? this.#list : [];
     datagrams.length = 0;
     do this.#cut(this.#messages[this.#next++] as Message, datagrams);
-    while (this.#messages[this.#next]?.from === from && datagrams.length < limit);
+    while (this.#continues(from, ecn) && datagrams.length < limit);
     this.#from = from;
     this.#datagrams += datagrams.length;
-    return { datagrams, from };
+    return { datagrams, from, ecn };
   }
 
   end(): void {
     this.#fd = -1;
+  }
+
+  /** Whether the next message is of that run. */
+  #continues(from: Peer, ecn: Ecn): boolean {
+    const next = this.#messages[this.#next];
+    return next !== undefined && next.from === from && next.ecn === ecn;
   }
 
   /** Reads messages; false if there is none. */
@@ -150,11 +159,13 @@ export class DatagramReader implements Reader {
       const at = i * RECORD;
       const offset = read[at] as number;
       const bytes = read[at + 1] as number;
+      const peer = read[at + 3] as number;
       this.#messages.push({
         offset,
         bytes,
         segment: read[at + 2] as number,
-        from: this.#peers.at(read[at + 3] as number),
+        from: this.#peers.at(peer & PEER_MASK),
+        ecn: (peer >>> ECN_SHIFT) as Ecn,
       });
       this.#bytes += bytes;
       this.#offset = offset + ((bytes + 7) & ~7);

@@ -9,7 +9,7 @@ import { type Address, checkPort, encodePeer, formatAddress, isIPv4, parseAddres
 import type { UdpChannel } from "./channel.ts";
 import { Peer } from "./peers.ts";
 import { datagramRun } from "./reader.ts";
-import type { DatagramObserver, DatagramRun, Endpoint, UdpCounters, UdpHandlers, UdpSocket } from "./types.ts";
+import type { DatagramObserver, DatagramRun, Ecn, Endpoint, UdpCounters, UdpHandlers, UdpSocket } from "./types.ts";
 
 /** The addresses that a socket is bound to. */
 export interface Bound {
@@ -50,9 +50,9 @@ export class BoundUdpSocket implements UdpSocket {
     if (drain !== undefined) channel.onDrain = () => calls.call("drain", () => drain.call(options, this));
     if (data !== undefined) {
       // Not through `calls.call()`: this handler is called for every run.
-      channel.receiver.pushTo(dataHandler, ({ datagrams, from }) => {
+      channel.receiver.pushTo(dataHandler, ({ datagrams, from, ecn }) => {
         try {
-          data.call(options, this, datagrams, from);
+          data.call(options, this, datagrams, from, ecn);
         } catch (cause) {
           calls.threw("data", cause);
         }
@@ -110,13 +110,13 @@ export class BoundUdpSocket implements UdpSocket {
     return endpoint;
   }
 
-  send(datagram: FrameSource, to?: Endpoint): boolean {
-    this.#aim(to);
+  send(datagram: FrameSource, to?: Endpoint, ecn: Ecn = 0): boolean {
+    this.#aim(to, ecn);
     return this.#channel.sender.send(datagram);
   }
 
-  sendMany(datagrams: readonly FrameSource[], to?: Endpoint): number {
-    this.#aim(to);
+  sendMany(datagrams: readonly FrameSource[], to?: Endpoint, ecn: Ecn = 0): number {
+    this.#aim(to, ecn);
     return this.#channel.sender.sendMany(datagrams);
   }
 
@@ -160,9 +160,13 @@ export class BoundUdpSocket implements UdpSocket {
     this.close();
   }
 
-  /** Points the writer at `to`. */
-  #aim(to: Endpoint | undefined): void {
+  /** Points the writer at `to`, and sets the ECN bits. */
+  #aim(to: Endpoint | undefined, ecn: Ecn): void {
     const channel = this.#channel;
+    if (ecn !== channel.writer.ecn) {
+      checkEcn(ecn);
+      channel.writer.ecn = ecn;
+    }
     if (channel.writer.to === to) return;
     const { peer } = this.#bound;
     if (to === undefined) {
@@ -194,6 +198,11 @@ export class BoundUdpSocket implements UdpSocket {
       `"${name}" must be of ${ipv4 ? "IPv4" : "IPv6"}, as the socket is bound to ${this.address}, got "${text}"`,
     );
   }
+}
+
+function checkEcn(ecn: unknown): void {
+  if (ecn === 0 || ecn === 1 || ecn === 2 || ecn === 3) return;
+  throw new RangeError(`"ecn" must be 0, 1, 2 or 3, got ${Bun.inspect(ecn)}`);
 }
 
 /**

@@ -19,10 +19,19 @@ export interface Endpoint {
   readonly localAddress: string;
 }
 
+/**
+ * The two ECN bits of an IP header (RFC 3168): 0 for a sender that does not
+ * understand congestion marks, 1 and 2 for one that does (ECT(1), ECT(0)), 3
+ * where a router has met congestion (CE).
+ */
+export type Ecn = 0 | 1 | 2 | 3;
+
 /** Datagrams of one sender, in order. */
 export interface DatagramRun {
   readonly datagrams: Uint8Array[];
   readonly from: Endpoint;
+  /** The ECN bits of their IP headers; 0 without the option `ecn`. */
+  readonly ecn: Ecn;
 }
 
 /** Observes the datagrams that pass a socket. An exception that it throws goes to the `error` handler. */
@@ -72,8 +81,11 @@ export interface UdpCounters {
 
 /** Handlers that a socket calls: synchronously, with the socket first. An exception that one throws goes to `error`. */
 export interface UdpHandlers {
-  /** Receives each run of datagrams of one sender, in order. Makes this the socket's only consumer. */
-  data?(socket: UdpSocket, datagrams: Uint8Array[], from: Endpoint): void;
+  /**
+   * Receives each run of datagrams of one sender, in order. Makes this the socket's only consumer. `ecn` is that of
+   * {@link DatagramRun}.
+   */
+  data?(socket: UdpSocket, datagrams: Uint8Array[], from: Endpoint, ecn: Ecn): void;
   /** The kernel takes datagrams again, after `send` or `sendMany` said that it would not. */
   drain?(socket: UdpSocket): void;
   /**
@@ -119,6 +131,8 @@ export interface UdpOptions extends UdpHandlers {
    * handler returns or the next run is asked for. Default false: keep them as long as you like.
    */
   reuseBuffers?: boolean;
+  /** Tells the ECN bits of received datagrams (IP_RECVTOS, IPV6_RECVTCLASS), by which runs are parted then. Default false. */
+  ecn?: boolean;
   /** The network namespace that the socket is in: a name, a path, or a process id. Takes CAP_SYS_ADMIN. */
   netns?: NetnsLike;
   /** Closes the socket when aborted. */
@@ -166,22 +180,24 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
    * Sends one datagram. The bytes are copied before it returns.
    *
    * @param to An endpoint of this socket; left out on a connected one.
+   * @param ecn ECN bits of the IP header (IP_TOS, IPV6_TCLASS). Default 0.
    * @returns false if the kernel would not take it now: nothing was sent, and
    * the `drain` handler is called when it will.
    * @throws {TunTapError} if the kernel refuses it: `EMSGSIZE`, `ENETUNREACH`, `EPERM`; `ERR_TUNTAP_CLOSED`
    */
-  send(datagram: FrameSource, to?: Endpoint): boolean;
+  send(datagram: FrameSource, to?: Endpoint, ecn?: Ecn): boolean;
   /**
    * Sends datagrams in order. Those of equal size that follow one another, and
    * a shorter one behind them, go as one super-datagram.
    *
+   * @param ecn ECN bits of their IP headers, as of {@link send}.
    * @returns how many of the first ones have been dealt with: taken by the
    * kernel, or refused for good, which is counted, and told to the `error`
    * handler once. Fewer than given means that `drain` follows.
    * @throws {TypeError} If one of them is no datagram: none was sent then.
    * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
    */
-  sendMany(datagrams: readonly FrameSource[], to?: Endpoint): number;
+  sendMany(datagrams: readonly FrameSource[], to?: Endpoint, ecn?: Ecn): number;
   /** Iterates over what comes, until the socket is closed: runs of datagrams of one sender, in order. */
   batches(): AsyncIterableIterator<DatagramRun>;
   /** Returns what passed through this socket, and what did not. */

@@ -66,7 +66,7 @@ int kernel_send(u8 *state, int segment_max, const u8 *bytes, const int *offsets,
 	for (i = 0; i < n; i++)
 		plan[i] = answers[i];
 	memset(peer, 0, sizeof peer);
-	udp_destination(state, peer, 1, segment_max, d);
+	udp_destination(state, peer, 1, segment_max, 0, d);
 	pushed = udp_push(3, state, d, bytes, offsets, lengths, count);
 	r = pushed < count ? lengths[pushed] : udp_flush(3, state, d);
 	out[0] = pushed;

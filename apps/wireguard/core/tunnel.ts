@@ -1,5 +1,5 @@
 import { type LinkChange, openTun, type Tun, type TunTapError } from "../../../src/index.ts";
-import { type Endpoint, openUdp, type UdpSocket } from "../../../src/udp/index.ts";
+import { type Ecn, type Endpoint, openUdp, type UdpSocket } from "../../../src/udp/index.ts";
 import { now } from "./clock.ts";
 import { addressBytes, hostText } from "./endpoint.ts";
 import { prefixText } from "./ip.ts";
@@ -76,7 +76,7 @@ export class Tunnel implements Disposable {
       hostOf: hostText,
       withoutSource: (endpoint) => this.#socket?.endpoint(endpoint.address, endpoint.port) ?? endpoint,
       outlet: {
-        transmit: (endpoint, messages) => this.#transmit(endpoint, messages),
+        transmit: (endpoint, messages, ecn) => this.#transmit(endpoint, messages, ecn as Ecn),
         deliver: (packets) => this.#deliver(packets),
         report: (peer, event) => options.log.verbose(event, { peer: peer.publicKey.toBase64() }),
       },
@@ -246,10 +246,11 @@ export class Tunnel implements Disposable {
       sendBuffer: SOCKET_BUFFER,
       receiveBuffer: SOCKET_BUFFER,
       reuseBuffers: true,
+      ecn: true,
       ...(mark !== 0 && { mark }),
       ...(netns !== undefined && { netns }),
-      data: (_socket, messages, from) => {
-        this.protocol.receive(messages, from, now());
+      data: (_socket, messages, from, ecn) => {
+        this.protocol.receive(messages, from, now(), ecn);
         this.#schedule();
       },
       error: (_socket, error) => {
@@ -262,14 +263,14 @@ export class Tunnel implements Disposable {
     });
   }
 
-  #transmit(endpoint: Endpoint, messages: readonly Uint8Array[]): boolean {
+  #transmit(endpoint: Endpoint, messages: readonly Uint8Array[], ecn: Ecn): boolean {
     const socket = this.#socket;
     if (socket === undefined) {
       this.#refusedBySocket += messages.length;
       return true;
     }
     this.#isSourceGone = false;
-    const taken = socket.sendMany(messages, endpoint);
+    const taken = socket.sendMany(messages, endpoint, ecn);
     this.#refusedBySocket += messages.length - taken;
     return !(this.#isSourceGone && isSpecific(endpoint.localAddress));
   }

@@ -143,6 +143,7 @@ import {
 import {
   type DatagramObserver,
   type DatagramRun,
+  type Ecn,
   type Endpoint,
   openUdp,
   type UdpCounters,
@@ -347,6 +348,12 @@ export function datagrams(observer: DatagramObserver, options: UdpOptions): void
   exactly<UdpCounters>()(socket.counters());
   exactly<Disposable>()(socket.observe(observer));
   exactly<boolean>()(socket.send(new ArrayBuffer(1)));
+  const marked: Required<Pick<UdpHandlers, "data">> = {
+    data: (self, list, from, ecn) => void self.sendMany(list, from, ecn satisfies Ecn),
+  };
+  exactly<UdpSocket>()(openUdp({ ...marked, ecn: true }));
+  // @ts-expect-error: there are two bits.
+  socket.sendMany([], undefined, 4);
   // @ts-expect-error: an endpoint is made by endpoint().
   socket.endpoint("192.0.2.1", 51820).port = 5;
   // @ts-expect-error: a port is a number.
