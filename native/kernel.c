@@ -27,14 +27,14 @@ typedef unsigned long size;
 enum {
 	NR_read = 0, NR_write = 1, NR_fstat = 5, NR_readv = 19, NR_writev = 20,
 	NR_sendmsg = 46, NR_recvmsg = 47, NR_getsockname = 51, NR_recvmmsg = 299, NR_sendmmsg = 307,
-	NR_clone = 56, NR_exit = 60, NR_wait4 = 61,
+	NR_clone = 56, NR_exit = 60, NR_wait4 = 61, NR_timerfd_create = 283, NR_timerfd_settime = 286,
 	NR_io_setup = 206, NR_io_destroy = 207, NR_io_getevents = 208, NR_io_submit = 209
 };
 #elif defined(__aarch64__)
 enum {
 	NR_read = 63, NR_write = 64, NR_fstat = 80, NR_readv = 65, NR_writev = 66,
 	NR_sendmsg = 211, NR_recvmsg = 212, NR_getsockname = 204, NR_recvmmsg = 243, NR_sendmmsg = 269,
-	NR_clone = 220, NR_exit = 93, NR_wait4 = 260,
+	NR_clone = 220, NR_exit = 93, NR_wait4 = 260, NR_timerfd_create = 85, NR_timerfd_settime = 86,
 	NR_io_setup = 0, NR_io_destroy = 1, NR_io_getevents = 4, NR_io_submit = 2
 };
 #else
@@ -54,7 +54,9 @@ enum {
 	/* include/uapi/linux/sched.h */
 	CLONE_NEWUSER_ = 0x10000000, CLONE_NEWNET_ = 0x40000000,
 	/* include/uapi/linux/wait.h */
-	__WALL_ = 0x40000000
+	__WALL_ = 0x40000000,
+	/* include/uapi/linux/time.h, include/uapi/linux/timerfd.h */
+	CLOCK_MONOTONIC_ = 1, TFD_CLOEXEC_ = 02000000, TFD_NONBLOCK_ = 04000
 };
 
 /* include/uapi/linux/if_tun.h */
@@ -83,7 +85,9 @@ enum {
 
 enum {
 	/* include/uapi/linux/sockios.h */
-	SIOCGIFNAME_ = 0x8910, SIOCGIFINDEX_ = 0x8933, SIOCSIFHWADDR_ = 0x8924, SIOCGIFHWADDR_ = 0x8927, SIOCGSKNS_ = 0x894c,
+	SIOCGIFNAME_ = 0x8910, SIOCSIFFLAGS_ = 0x8914, SIOCGIFINDEX_ = 0x8933, SIOCSIFHWADDR_ = 0x8924, SIOCGIFHWADDR_ = 0x8927, SIOCGSKNS_ = 0x894c,
+	/* include/uapi/linux/if.h */
+	IFF_UP_ = 0x1,
 	/* include/uapi/linux/if_arp.h */
 	ARPHRD_ETHER_ = 1,
 	/* include/uapi/linux/netlink.h */
@@ -97,6 +101,7 @@ enum {
 	SOL_SOCKET_ = 1, SO_ERROR_ = 4, SO_PEERCRED_ = 17, SO_BINDTODEVICE_ = 25, SO_RXQ_OVFL_ = 40,
 	/* include/linux/socket.h, include/uapi/linux: in.h, in6.h, udp.h */
 	SOL_IP_ = 0, SOL_UDP_ = 17, SOL_IPV6_ = 41,
+	IPPROTO_ICMP_ = 1, IPPROTO_ICMPV6_ = 58,
 	IP_TOS_ = 1, IP_PKTINFO_ = 8, IPV6_PKTINFO_ = 50, IPV6_TCLASS_ = 67,
 	UDP_SEGMENT_ = 103, UDP_GRO_ = 104
 };
@@ -130,6 +135,9 @@ struct ifreq {
 		u8 pad[24];
 	} u;
 };
+
+/* include/uapi/linux/time_types.h: 64 bits wide in every part on a 64-bit machine. */
+struct itimerspec { long interval_seconds, interval_nanoseconds, seconds, nanoseconds; };
 
 /* include/uapi/linux/filter.h */
 struct sock_fprog { u16 len; const void *filter; };

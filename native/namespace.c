@@ -34,6 +34,26 @@ static int netns_open(int netns, const char *path, int flags, int *entered)
 	return r < 0 ? r : o.result;
 }
 
+/* Moves the calling thread: whoever does so for a while has an fd of where it was. */
+static int netns_enter(int netns) { return result(sys_setns(netns, CLONE_NEWNET_)); }
+
+/* Brings up the loopback interface of the namespace of the socket `fd`: without it a host cannot reach itself. */
+static int loopback_up(int fd)
+{
+	struct ifreq ifr;
+	memset(&ifr, 0, sizeof ifr);
+	memcpy(ifr.name, "lo", 3);
+	ifr.u.flags = IFF_UP_;
+	return result(sys_ioctl(fd, SIOCSIFFLAGS_, &ifr));
+}
+
+/* A raw socket for echo messages, where the caller is. The kernel makes and checks the checksums of IPv6 alone. */
+static int icmp_open(int family)
+{
+	int protocol = family == AF_INET_ ? IPPROTO_ICMP_ : IPPROTO_ICMPV6_;
+	return fd_own(result(sys_socket(family, SOCK_RAW_ | SOCK_NONBLOCK_ | SOCK_CLOEXEC_, protocol)));
+}
+
 /* Whether this process may make a user namespace: a child tries it, and ends. */
 static int userns_try(void)
 {

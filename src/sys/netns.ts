@@ -44,6 +44,31 @@ function open(netns: number, path: Uint8Array | null, syscall: string, flags: nu
   return check(result, entered[0] === 1 ? syscall : entered[0] === 0 ? entering : "pthread_create");
 }
 
+/** Opens the namespace that this thread is in. */
+export function openOwnNetns(): number {
+  return check(native().fd_open(ownNetns, O_RDONLY), "open(/proc/thread-self/ns/net)");
+}
+
+/** Moves this JavaScript thread into a network namespace: its sockets, its children, and the Workers that it starts. */
+export function enterNetns(netns: number): void {
+  check(native().netns_enter(netns), "setns(CLONE_NEWNET)");
+}
+
+/** Brings up the loopback interface of a network namespace. */
+export function bringLoopbackUp(netns: number): void {
+  const socket = openRouteSocket(netns);
+  try {
+    check(native().loopback_up(socket), "ioctl(SIOCSIFFLAGS)", "lo");
+  } finally {
+    native().fd_close(socket);
+  }
+}
+
+/** Opens a raw, non-blocking socket for ICMP or ICMPv6 where this thread is. */
+export function openIcmp(family: number): number {
+  return check(native().icmp_open(family), "socket(SOCK_RAW)");
+}
+
 /** Returns 0 if this process may make a user namespace, else -errno of clone(2). */
 export function tryUserNamespace(): number {
   return native().userns_try();

@@ -11,6 +11,7 @@ import netns from "../../native/namespace.c" with { type: "text" };
 import socket from "../../native/netlink_socket.c" with { type: "text" };
 import parts from "../../native/parts.c" with { type: "text" };
 import split from "../../native/split.c" with { type: "text" };
+import timer from "../../native/timer.c" with { type: "text" };
 import tun from "../../native/tun.c" with { type: "text" };
 import udp from "../../native/udp.c" with { type: "text" };
 import udpReceive from "../../native/udp_receive.c" with { type: "text" };
@@ -40,5 +41,6 @@ export const source: string = [
   udpReceive,
   wait,
   closer,
+  timer,
   table,
 ].join("\n");

@@ -86,7 +86,13 @@ export interface Native {
   un_send_fd(fd: number, passed: number): number;
   un_receive_fd(fd: number, passed: Int32Array): number;
   netns_open(netns: number, path: Bytes | null, flags: number, entered: Int32Array): number;
+  netns_enter(netns: number): number;
+  loopback_up(fd: number): number;
+  icmp_open(family: number): number;
   userns_try(): number;
+  timer_open(): number;
+  timer_set(fd: number, us: number): number;
+  timer_read(fd: number): number;
   udp_open(netns: number, family: number, entered: Int32Array): number;
   udp_bind(fd: number, family: number, peer: Bytes): number;
   udp_connect(fd: number, family: number, peer: Bytes): number;

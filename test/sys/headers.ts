@@ -12,6 +12,7 @@ const headers = [
   "sys/eventfd.h",
   "sys/socket.h",
   "sys/syscall.h",
+  "sys/timerfd.h",
   "sys/uio.h",
   "sys/un.h",
   "linux/aio_abi.h",
