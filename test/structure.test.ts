@@ -26,6 +26,7 @@ const restricted: Readonly<Record<string, readonly string[]>> = {
   interface: ["bun:ffi", "../device/types.ts", "../device/options.ts", "../index.ts", "../capture/index.ts"],
   device: ["bun:ffi", "../index.ts", "../handover/index.ts", "../probe/index.ts", "../capture/index.ts"],
   udp: ["bun:ffi", "../device/types.ts", "../interface/link.ts", "../netlink/socket.ts", "../index.ts"],
+  lab: ["bun:ffi", "../device/device.ts", "../io/slab.ts", "../netlink/socket.ts", "../interface/link.ts"],
   handover: ["bun:ffi"],
   probe: ["bun:ffi"],
   packet: ["bun:ffi", "../errors.ts", "../sys/constants.ts", "node:util", "fast-check"],

@@ -41,13 +41,21 @@ describeUnless(registryObstacle(), "the package", () => {
 
   test("exports: every target is in it, and types come first", () => {
     const { exports, files, sideEffects } = JSON.parse(readFileSync(join(unpacked.path, "package.json"), "utf8"));
-    expect(Object.keys(exports)).toEqual([".", "./packet", "./capture", "./udp", "./package.json"]);
+    expect(Object.keys(exports)).toEqual([
+      ".",
+      "./packet",
+      "./capture",
+      "./udp",
+      "./lab",
+      "./lab/preload",
+      "./package.json",
+    ]);
     for (const target of Object.values(exports)) {
       const conditions = typeof target === "string" ? { default: target } : (target as Record<string, string>);
       for (const path of Object.values(conditions)) expect(unpacked.files).toContain(path.replace("./", ""));
       if (typeof target !== "string") expect(Object.keys(conditions)).toEqual(["types", "default"]);
     }
-    expect(sideEffects).toBe(false);
+    expect(sideEffects).toEqual(["./src/lab/preload.ts"]);
     for (const entry of files.filter((name: string) => existsSync(join(projectPath, name)))) {
       expect(unpacked.files.filter((name) => name.startsWith(entry))).not.toEqual([]);
     }
@@ -99,6 +107,7 @@ describeUnless(registryObstacle(), "the package", () => {
         "dist/packet/index.d.ts",
         "dist/capture/index.d.ts",
         "dist/udp/index.d.ts",
+        "dist/lab/index.d.ts",
       ]) {
         const names = exportsOf(join(unpacked.path, entry));
         expect(names).not.toEqual([]);
@@ -116,6 +125,10 @@ describeUnless(registryObstacle(), "the package", () => {
       {
         name: "a socket that is not opened",
         source: 'import { openUdp } from "bun-tuntap/udp";\nconsole.log("TunTapError");',
+      },
+      {
+        name: "a lab that is not made",
+        source: 'import { createLab } from "bun-tuntap/lab";\nconsole.log("TunTapError");',
       },
       {
         name: "only captures",

@@ -52,7 +52,8 @@ export function makeProject(folder: string, installer: Installer, tarball: strin
         .replaceAll('"../../../src/index.ts"', '"bun-tuntap"')
         .replaceAll('"../../../src/packet/index.ts"', '"bun-tuntap/packet"')
         .replaceAll('"../../../src/capture/index.ts"', '"bun-tuntap/capture"')
-        .replaceAll('"../../../src/udp/index.ts"', '"bun-tuntap/udp"'),
+        .replaceAll('"../../../src/udp/index.ts"', '"bun-tuntap/udp"')
+        .replaceAll('"../../../src/lab/index.ts"', '"bun-tuntap/lab"'),
     );
   }
   return path;

@@ -87,6 +87,32 @@ import {
   type UdpPeer,
 } from "../../../src/index.ts";
 import {
+  type BurstLoss,
+  createLab,
+  type Delayed,
+  type Direction,
+  type DirectionStats,
+  type Host,
+  type HostOptions,
+  type Impairments,
+  type Interceptor,
+  isolate,
+  type Lab,
+  type LabLinkStats,
+  type LabOptions,
+  type Link,
+  type LinkImpairments,
+  type LinkOptions,
+  labObstacle,
+  type PingOptions,
+  type SpawnOptions,
+  type Switch,
+  type SwitchOptions,
+  type Verdict,
+  type WithLabOptions,
+  withLab,
+} from "../../../src/lab/index.ts";
+import {
   type ArpFields,
   type ArpMessage,
   type Checksums,
@@ -374,5 +400,31 @@ export function tellsWhatIsOff(tun: Tun): void {
   exactly<Readonly<Record<RefusalCause, number>>>()(tun.counters().refusedBy);
   exactly<readonly SuperPacketKind[] | undefined>()(tun.offload?.disabled);
 }
+
+export async function labs(options: LabOptions, linked: LinkOptions, impairments: LinkImpairments): Promise<void> {
+  exactly<string | undefined>()(labObstacle());
+  exactly<void>()(isolate());
+  await using lab = await createLab(options);
+  exactly<Lab>()(lab);
+  const [a, b] = [lab.host("a", {} satisfies HostOptions), lab.router("b")];
+  exactly<Host>()(a);
+  const link = lab.link(a, b, linked);
+  exactly<Link>()(link);
+  exactly<LabLinkStats>()(link.stats());
+  exactly<DirectionStats>()(link.stats().back);
+  exactly<Switch>()(lab.switch([a, b], impairments, {} satisfies SwitchOptions));
+  exactly<number | null>()(await a.ping(b, {} satisfies PingOptions));
+  exactly<number>()(a.enter(() => 5));
+  exactly<ReadableStream<Uint8Array<ArrayBuffer>>>()(a.spawn(["true"]).stdout);
+  exactly<() => Promise<void>>()(withLab({} satisfies WithLabOptions, () => {}));
+  const interceptor: Interceptor = (frame: Uint8Array, { way }: Direction): Verdict =>
+    way === "back" ? [frame, { delay: 5 } satisfies Delayed] : "drop";
+  exactly<Disposable>()(link.intercept(interceptor));
+  // @ts-expect-error: an interceptor decides now.
+  link.intercept(async () => "drop");
+  // @ts-expect-error: a chance is a number.
+  link.update({ loss: "5%" });
+}
+export type LabParts = BurstLoss | Impairments | SpawnOptions<"pipe", "pipe", "pipe">;
 
 declare function takesTun(tun: Tun): void;

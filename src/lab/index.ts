@@ -1,0 +1,24 @@
+export { createLab } from "./lab.ts";
+export { isolate, labObstacle } from "./namespace.ts";
+export type {
+  BurstLoss,
+  Delayed,
+  Direction,
+  DirectionStats,
+  Host,
+  HostOptions,
+  Impairments,
+  Interceptor,
+  Lab,
+  LabLinkStats,
+  LabOptions,
+  Link,
+  LinkImpairments,
+  LinkOptions,
+  PingOptions,
+  SpawnOptions,
+  Switch,
+  SwitchOptions,
+  Verdict,
+} from "./types.ts";
+export { type WithLabOptions, withLab } from "./with-lab.ts";

@@ -1,0 +1,107 @@
+import { TunTapError, withDetails } from "../errors.ts";
+import { bringLoopbackUp, createNetns, enterNetns, openOwnNetns } from "../sys/netns.ts";
+import { closeFd } from "../sys/tun.ts";
+
+const { accessSync, constants } = process.getBuiltinModule("node:fs");
+
+/** The two ways to run a test that makes labs. */
+export const remedy = "run it with sudo, or without root by `bunx bun-tuntap lab -- COMMAND`";
+
+/** Creates a network namespace with its loopback up, and returns an fd of it, which alone keeps it. */
+export function openHostNetns(): number {
+  let netns: number;
+  try {
+    netns = createNetns();
+  } catch (error) {
+    throw (error as TunTapError).code === "EPERM" ? withDetails(error, { hint: remedy }) : error;
+  }
+  try {
+    bringLoopbackUp(netns);
+    return netns;
+  } catch (error) {
+    closeFd(netns);
+    throw error;
+  }
+}
+
+/**
+ * Calls `use` with this thread in the namespace `netns`, and comes back.
+ *
+ * @throws what `use` throws
+ */
+export function inNetns<T>(netns: number, use: () => T): T {
+  const own = openOwnNetns();
+  try {
+    enterNetns(netns);
+    try {
+      return use();
+    } finally {
+      comeBack(own);
+    }
+  } finally {
+    closeFd(own);
+  }
+}
+
+/** There is no way to go on for a thread that is where nothing else expects it to be. */
+function comeBack(own: number): void {
+  try {
+    enterNetns(own);
+  } catch (error) {
+    reportError(
+      new TunTapError(
+        "EPERM",
+        "this thread cannot leave the host again: nothing it does from now on is where it should be",
+        {
+          hint: "start the process with the rights to its own network namespace (CAP_SYS_ADMIN in its user namespace)",
+          cause: error,
+        },
+      ),
+    );
+    process.exit(1);
+  }
+}
+
+/**
+ * Moves this thread into a network namespace of its own, with loopback up: all
+ * sockets, programs and Workers that it makes from now on are there. For the
+ * preload of `bun test`, so that tests reach nothing of the machine.
+ *
+ * @throws {TunTapError} `EPERM` without CAP_SYS_ADMIN
+ */
+export function isolate(): void {
+  const netns = openHostNetns();
+  try {
+    enterNetns(netns);
+  } finally {
+    closeFd(netns);
+  }
+}
+
+/**
+ * Says why no lab can be made here, and what to type; undefined if one can.
+ *
+ * @example
+ * ```ts
+ * import { test } from "bun:test";
+ * import { labObstacle } from "bun-tuntap/lab";
+ *
+ * test.skipIf(labObstacle() !== undefined)("a lab", async () => {});
+ * ```
+ */
+export function labObstacle(): string | undefined {
+  try {
+    closeFd(openHostNetns());
+  } catch (error) {
+    const { code } = error as TunTapError;
+    return code === "EPERM"
+      ? `needs a network namespace: ${remedy}`
+      : `no network namespace can be made: ${String(error)}`;
+  }
+  try {
+    accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
+    return undefined;
+  } catch {
+    return "needs /dev/net/tun: `sudo modprobe tun` makes it, and without root it must have mode 0666 (`sudo chmod 0666 /dev/net/tun`)";
+  }
+}

@@ -1,0 +1,69 @@
+import { type Check, handler, integer, text } from "../checks.ts";
+import { checkHostAddress } from "./addresses.ts";
+import type { LabHost } from "./host.ts";
+import { linkImpairmentChecks } from "./settings.ts";
+import type { HostOptions, LabOptions, LinkOptions, SwitchOptions } from "./types.ts";
+
+const SEED_MAX = 0xffff_ffff;
+
+const seed: Check<unknown> = (value, option) => integer(value, option, 0, SEED_MAX);
+const interfaceMtu: Check<unknown> = (value, option) => integer(value, option, 1280, 65_521);
+
+/** Checks of {@link LabOptions}. */
+export const labChecks: Readonly<Record<keyof LabOptions, Check<unknown>>> = { seed, error: handler };
+
+/** Checks of {@link SwitchOptions}. */
+export const switchChecks: Readonly<Record<keyof SwitchOptions, Check<unknown>>> = {
+  name: text,
+  subnet: text,
+  subnet6: text,
+  interfaceMtu,
+};
+
+/** Checks of {@link LinkOptions}. */
+export const linkChecks: Readonly<Record<keyof LinkOptions, Check<unknown>>> = {
+  ...linkImpairmentChecks,
+  ...switchChecks,
+};
+
+/** Checks of {@link HostOptions}. */
+export const hostChecks: Readonly<Record<keyof HostOptions, Check<unknown>>> = {
+  address: (value, option) => checkHostAddress(value, option, 4),
+  address6: (value, option) => checkHostAddress(value, option, 6),
+};
+
+/** Returns the seed of BUN_TUNTAP_LAB_SEED, by which a failed run is repeated, or one by chance. */
+export function seedByDefault(): number {
+  const named = process.env["BUN_TUNTAP_LAB_SEED"];
+  if (named === undefined) return crypto.getRandomValues(new Uint32Array(1))[0] as number;
+  if (/^\d{1,10}$/.test(named) && Number(named) <= SEED_MAX) return Number(named);
+  throw new RangeError(`BUN_TUNTAP_LAB_SEED must be 0 to ${SEED_MAX}, got "${named}"`);
+}
+
+/** Returns `given`, or where that is undefined the first free name: "switch", "switch-2", … */
+export function freeName(
+  given: string | undefined,
+  usual: string,
+  taken: ReadonlyMap<string, unknown>,
+  kind: string,
+): string {
+  if (given !== undefined) {
+    if (taken.has(given)) throw new RangeError(`There is a ${kind} "${given}" already: names must differ`);
+    return given;
+  }
+  let name = usual;
+  for (let number = 2; taken.has(name); number++) name = `${usual}-${number}`;
+  return name;
+}
+
+/** Returns environment variables with the addresses of all hosts that have one. */
+export function environmentOf(hosts: readonly LabHost[]): Record<string, string> {
+  const found: Record<string, string> = {};
+  for (const host of hosts) {
+    if (host.nics.length === 0) continue;
+    const name = `LAB_${host.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+    found[name] = host.address;
+    found[`${name}6`] = host.address6;
+  }
+  return found;
+}

@@ -1,0 +1,60 @@
+import { checkOptions, text } from "../checks.ts";
+import { createLab } from "./lab.ts";
+import { labChecks } from "./options.ts";
+import type { Lab, LabOptions } from "./types.ts";
+
+/** Options of {@link withLab}. */
+export interface WithLabOptions extends LabOptions {
+  /** The folder that a failure is written to, as by `lab.dump()`. Default: none. */
+  dump?: string;
+  /** Milliseconds after which the test fails, with a dump; below the timeout of `bun test`, which makes none. Default 4500. */
+  timeout?: number;
+}
+
+/**
+ * Makes the function of a test out of one that takes a lab. The lab is made
+ * before and closed after it. If it fails, the seed is printed, and the lab is
+ * dumped first, with what each link has seen.
+ *
+ * @example
+ * ```ts
+ * import { test } from "bun:test";
+ * import { withLab } from "bun-tuntap/lab";
+ *
+ * test("answers", withLab({ seed: 7, dump: "artifacts/answers" }, async (lab) => {
+ *   const link = lab.link(lab.host("a"), lab.host("b"), { loss: 0.1 });
+ * }));
+ * ```
+ */
+export function withLab(options: WithLabOptions, body: (lab: Lab) => Promise<void> | void): () => Promise<void> {
+  const { dump, timeout = 4500, ...rest } = options;
+  checkOptions(rest, labChecks, undefined);
+  if (dump !== undefined) text(dump, "dump", undefined);
+  if (typeof timeout !== "number" || !(timeout > 0)) {
+    throw new RangeError(`Option "timeout" must be milliseconds above 0, got ${Bun.inspect(timeout)}`);
+  }
+  return async () => {
+    await using lab = await createLab(rest);
+    try {
+      await inTime(body, lab, timeout);
+    } catch (error) {
+      const where = dump === undefined ? "" : `; its last frames are in ${dump}`;
+      process.stderr.write(`The lab had the seed ${lab.seed} (BUN_TUNTAP_LAB_SEED=${lab.seed} repeats it)${where}\n`);
+      if (dump !== undefined && !lab.closed) await lab.dump(dump);
+      throw error;
+    }
+  };
+}
+
+async function inTime(body: (lab: Lab) => Promise<void> | void, lab: Lab, timeoutMs: number): Promise<void> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(
+    () => late.reject(new Error(`The test with the lab took more than ${timeoutMs} ms`)),
+    timeoutMs,
+  );
+  try {
+    await Promise.race([body(lab), late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -1,0 +1,117 @@
+/** What is left of a lab when its process ends, however it ends: nothing. */
+import { expect, test } from "bun:test";
+import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { createLab } from "../../src/lab/index.ts";
+import { describePrivileged } from "../support/privilege.ts";
+import { top } from "../support/programs.ts";
+import { openFds, until } from "../support/system.ts";
+
+/** The network namespaces of all processes that can be seen. */
+function namespaces(): Map<string, string[]> {
+  const found = new Map<string, string[]>();
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name))) {
+    try {
+      const netns = readlinkSync(`/proc/${pid}/ns/net`);
+      found.set(netns, [...(found.get(netns) ?? []), pid]);
+    } catch {
+      // Gone, or somebody else's.
+    }
+  }
+  return found;
+}
+
+/** Processes whose environment has this mark: the children of a test's lab, and the guard of none. */
+async function marked(mark: string): Promise<string[]> {
+  const found: string[] = [];
+  for (const pid of readdirSync("/proc").filter((name) => /^\d+$/.test(name) && name !== String(process.pid))) {
+    try {
+      if ((await Bun.file(`/proc/${pid}/environ`).text()).includes(mark)) found.push(pid);
+    } catch {
+      // As above.
+    }
+  }
+  return found;
+}
+
+const program = (end: string): string => `
+  import { createLab } from "${top}/src/lab/index.ts";
+  const lab = await createLab({ seed: 7 });
+  const hosts = ["a", "b", "c"].map((name) => lab.host(name));
+  lab.switch(hosts, { delay: 5 });
+  for (const host of hosts) host.spawn(["sh", "-c", "setsid sleep 1000 & sleep 1000"], { stdout: "ignore" });
+  await hosts[0].ping(hosts[1]);
+  const names = hosts.map((host) => host.enter(() => require("fs").readlinkSync("/proc/thread-self/ns/net")));
+  await Bun.write(Bun.stdout, names.join() + "\\n");
+  ${end}
+`;
+
+describePrivileged("nothing is left of a lab", () => {
+  test.each([
+    ["that is closed", "await lab.close();"],
+    ["whose process exits", "process.exit(3);"],
+    ["whose process throws", 'setTimeout(() => { throw new Error("in a timer"); });'],
+    ["whose process is killed", "process.kill(process.pid, 'SIGKILL');"],
+    ["whose process is asked to end", "process.kill(process.pid, 'SIGTERM'); await Bun.sleep(10_000);"],
+  ])(
+    "%s",
+    async (_name, end) => {
+      const mark = `BUN_TUNTAP_LAB_TEST_MARK=${crypto.randomUUID()}`;
+      const [name = "", value = ""] = mark.split("=");
+      const child = Bun.spawn([process.execPath, "-e", program(end)], {
+        env: { ...process.env, [name]: value },
+        stdout: "pipe",
+        stderr: "ignore",
+      });
+      const made = (await new Response(child.stdout).text()).trim().split(",");
+      expect(made.length).toBe(3);
+      await child.exited;
+      // The guard needs a moment where the process could do nothing itself.
+      await until(() => made.every((netns) => !namespaces().has(netns)), "no process is in a namespace of the lab");
+      expect(await marked(mark)).toEqual([]);
+    },
+    30_000,
+  );
+
+  test("closed in this process: fds, and the guard", async () => {
+    const lab = await createLab();
+    lab.link(lab.host("a"), lab.host("b"));
+    await lab.close();
+    const before = { fds: openFds().length, children: childrenOfThis() };
+    for (let i = 0; i < 5; i++) {
+      await using again = await createLab();
+      const [a, b] = [again.host("a"), again.host("b")];
+      again.link(a, b, { delay: 1 });
+      await a.ping(b);
+      a.spawn(["sleep", "1000"], { stdout: "ignore" });
+    }
+    await until(() => openFds().length <= before.fds, "no fd is left");
+    expect(childrenOfThis()).toBe(before.children);
+  });
+
+  test("closed while frames are under way and a ping waits", async () => {
+    const lab = await createLab();
+    const [a, b] = [lab.host("a"), lab.host("b")];
+    const link = lab.link(a, b);
+    await a.ping(b);
+    link.update({ delay: 200 });
+    const waiting = a.ping(b, { timeout: 300 });
+    await until(() => link.stats().forward.waiting > 0, "the request is under way");
+    const closing = lab.close();
+    expect(lab.close()).toBe(closing);
+    await closing;
+    expect(await waiting).toBeNull();
+    expect(() => lab.host("c")).toThrow("the lab is closed");
+  });
+});
+
+function childrenOfThis(): number {
+  return new Set(
+    readdirSync("/proc/self/task").flatMap((task) => {
+      try {
+        return readFileSync(`/proc/self/task/${task}/children`, "utf8").split(" ").filter(Boolean);
+      } catch {
+        return [];
+      }
+    }),
+  ).size;
+}
