@@ -3,7 +3,6 @@ export { isolate, labObstacle } from "./namespace.ts";
 export type {
   BurstLoss,
   Delayed,
-  Direction,
   DirectionStats,
   Host,
   HostOptions,
@@ -13,6 +12,7 @@ export type {
   LabLinkStats,
   LabOptions,
   Link,
+  LinkDirection,
   LinkImpairments,
   LinkOptions,
   PingOptions,

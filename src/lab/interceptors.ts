@@ -1,4 +1,4 @@
-import type { Delayed, Direction, Interceptor, Verdict } from "./types.ts";
+import type { Delayed, Interceptor, LinkDirection, Verdict } from "./types.ts";
 
 /** Takes one frame that is to go on, and the milliseconds that it is to be later. */
 export type Onward = (frame: Uint8Array, delayMs: number) => void;
@@ -36,7 +36,7 @@ export class Interceptors {
   }
 
   /** Asks about a frame; `onward` gets all that is to go on. */
-  run(frame: Uint8Array, direction: Direction, onward: Onward): void {
+  run(frame: Uint8Array, direction: LinkDirection, onward: Onward): void {
     this.#ask([...this.#list], 0, frame, 0, direction, onward);
   }
 
@@ -45,7 +45,7 @@ export class Interceptors {
     index: number,
     frame: Uint8Array,
     delayMs: number,
-    direction: Direction,
+    direction: LinkDirection,
     onward: Onward,
   ): void {
     const interceptor = list[index];
@@ -60,7 +60,7 @@ export class Interceptors {
   }
 
   /** Returns what is to go on in place of `frame`: the frame itself if the interceptor fails. */
-  #partsOf(interceptor: Interceptor, frame: Uint8Array, direction: Direction): readonly (Uint8Array | Delayed)[] {
+  #partsOf(interceptor: Interceptor, frame: Uint8Array, direction: LinkDirection): readonly (Uint8Array | Delayed)[] {
     try {
       return parts(interceptor(frame, direction), frame, this.#link);
     } catch (error) {

@@ -10,12 +10,12 @@ import { Pipe, type Sink } from "./pipe.ts";
 import { Recorder } from "./recorder.ts";
 import { impairmentsIn, linkImpairmentChecks, settingsOf } from "./settings.ts";
 import type {
-  Direction,
   DirectionStats,
   Impairments,
   Interceptor,
   LabLinkStats,
   Link,
+  LinkDirection,
   LinkImpairments,
 } from "./types.ts";
 
@@ -180,7 +180,7 @@ export class LabLink implements Link {
     return this.hostEnds.map(({ nic }) => nic.device);
   }
 
-  #pipe(direction: Direction, sink: Sink): Pipe {
+  #pipe(direction: LinkDirection, sink: Sink): Pipe {
     const { seed, clock } = this.#surroundings;
     return new Pipe({
       direction,

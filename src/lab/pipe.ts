@@ -3,7 +3,7 @@ import { Fate, Fates } from "./fates.ts";
 import type { Interceptors } from "./interceptors.ts";
 import type { Recorder } from "./recorder.ts";
 import type { Settings } from "./settings.ts";
-import type { Direction, DirectionStats } from "./types.ts";
+import type { DirectionStats, LinkDirection } from "./types.ts";
 import type { Outlet } from "./wheel.ts";
 
 /** Takes frames, in order, that are valid until it returns. Returns how many it took. */
@@ -26,7 +26,7 @@ const REDIRECT = 137;
 
 /** The parts of a {@link Pipe}. */
 export interface PipeParts {
-  readonly direction: Direction;
+  readonly direction: LinkDirection;
   readonly chanceKey: number;
   readonly settings: Settings;
   readonly clock: Pick<Clock, "wheel" | "now" | "settle">;
@@ -73,7 +73,7 @@ export class Pipe implements Outlet {
     this.#fates.settings = settings;
   }
 
-  get direction(): Direction {
+  get direction(): LinkDirection {
     return this.#parts.direction;
   }
 

@@ -62,7 +62,7 @@ export interface LinkOptions extends LinkImpairments {
 }
 
 /** The direction in which a frame passes. */
-export interface Direction {
+export interface LinkDirection {
   /** "forward" is from the first host to the second, or from the host to its switch. */
   readonly way: "forward" | "back";
   /** The name of the host or switch that sent the frame. */
@@ -86,7 +86,7 @@ export interface Delayed {
 export type Verdict = undefined | "pass" | "drop" | Uint8Array | Delayed | readonly (Uint8Array | Delayed)[];
 
 /** Decides about each frame before the impairments do. The frame is valid until it returns, and may be changed in place. */
-export type Interceptor = (frame: Uint8Array, direction: Direction) => Verdict;
+export type Interceptor = (frame: Uint8Array, direction: LinkDirection) => Verdict;
 
 /** Counters of one direction. */
 export interface DirectionStats {

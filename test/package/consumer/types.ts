@@ -90,7 +90,6 @@ import {
   type BurstLoss,
   createLab,
   type Delayed,
-  type Direction,
   type DirectionStats,
   type Host,
   type HostOptions,
@@ -101,6 +100,7 @@ import {
   type LabLinkStats,
   type LabOptions,
   type Link,
+  type LinkDirection,
   type LinkImpairments,
   type LinkOptions,
   labObstacle,
@@ -417,7 +417,7 @@ export async function labs(options: LabOptions, linked: LinkOptions, impairments
   exactly<number>()(a.enter(() => 5));
   exactly<ReadableStream<Uint8Array<ArrayBuffer>>>()(a.spawn(["true"]).stdout);
   exactly<() => Promise<void>>()(withLab({} satisfies WithLabOptions, () => {}));
-  const interceptor: Interceptor = (frame: Uint8Array, { way }: Direction): Verdict =>
+  const interceptor: Interceptor = (frame: Uint8Array, { way }: LinkDirection): Verdict =>
     way === "back" ? [frame, { delay: 5 } satisfies Delayed] : "drop";
   exactly<Disposable>()(link.intercept(interceptor));
   // @ts-expect-error: an interceptor decides now.
