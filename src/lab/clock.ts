@@ -44,7 +44,7 @@ export class Clock implements Watcher {
     this.settle();
   }
 
-  onDoubt(): void {}
+  onQuiet(): void {}
 
   onFailure(error: unknown): void {
     reportError(error);

@@ -55,7 +55,7 @@ async function exchange(fd: number, family: number, size: number, timeoutMs: num
         if (isAnswer(family, buffer.subarray(0, n), payload)) answered.resolve(performance.now() - start);
       }
     },
-    onDoubt: () => {},
+    onQuiet: () => {},
     onFailure: (error) => answered.reject(error),
   });
   const timer = setTimeout(() => answered.resolve(null), timeoutMs);
