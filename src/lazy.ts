@@ -1,14 +1,13 @@
 /**
- * Loading on first use. Every module that is loaded costs some 0.2 ms, so those
- * that importing the library, or most programs, do without are loaded by
- * {@link lazy} where they are used. Each caller names its own: a table of them
- * here, below everything, would import every room above and close circles.
- * All there are (test/lazy.test.ts holds the list true):
+ * Loads modules on first use. Each module costs some 0.2 ms, so {@link lazy}
+ * loads those that most programs do not need. Each caller requires its own
+ * module: a table here, below everything, would import every folder above and
+ * close circles. The modules (test/lazy.test.ts holds the list true):
  *
  * - by the first system call: sys/load.ts
  * - by the first open: device/device.ts, device/attachment.ts; udp/bind.ts
  * - by an open that fails: device/open-hints.ts
- * - by those who listen to changes: interface/monitor.ts, interface/change-queue.ts
+ * - by listening to changes: interface/monitor.ts, interface/change-queue.ts
  * - by observers: io/observers.ts
  * - by a close in a thread: io/closer.ts
  * - by single calls: interface/filters.ts, interface/rule-requests.ts, device/queue.ts, device/usable-address.ts,
