@@ -39,8 +39,41 @@ export function checkFd(fd: unknown, name = "fd"): void {
  */
 export function checkKnown(value: object, known: readonly string[], refusal: (member: string) => string): void {
   for (const member in value) {
-    if (!known.includes(member)) throw new TypeError(`${refusal(member)}: known are ${known.join(", ")}`);
+    if (known.includes(member)) continue;
+    const meant = closest(member, known);
+    const said = meant === undefined ? ": known" : `, did you mean "${meant}"? Known`;
+    throw new TypeError(`${refusal(member)}${said} are ${known.join(", ")}`);
   }
+}
+
+/** Returns the one of `known` that `word` was probably meant to be; undefined if none is near. */
+function closest(word: string, known: readonly string[]): string | undefined {
+  // Longer words hold more mistakes; of a short one every other short one is near.
+  const limit = Math.min(3, Math.floor(word.length / 3));
+  const ranked = known
+    .filter(({ length }) => Math.abs(length - word.length) <= limit)
+    .map((name) => ({ name, distance: distance(word.toLowerCase(), name.toLowerCase()) }))
+    .sort((a, b) => a.distance - b.distance);
+  const [nearest] = ranked;
+  return nearest !== undefined && nearest.distance <= limit ? nearest.name : undefined;
+}
+
+/** Counts the letters to add, take away, change, or swap with their neighbour between two words (optimal string alignment). */
+function distance(a: string, b: string): number {
+  const rows = [Array.from({ length: b.length + 1 }, (_, j) => j)];
+  for (let i = 1; i <= a.length; i++) {
+    const row = [i];
+    const [above, beyond] = [rows[i - 1] as number[], rows[i - 2]];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = (above[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      let least = Math.min((above[j] as number) + 1, (row[j - 1] as number) + 1, changed);
+      const swapped = i > 1 && j > 1 && a[i - 1] === b[j - 2] && a[i - 2] === b[j - 1];
+      if (swapped) least = Math.min(least, ((beyond as number[])[j - 2] as number) + 1);
+      row.push(least);
+    }
+    rows.push(row);
+  }
+  return (rows[a.length] as number[])[b.length] as number;
 }
 
 /**

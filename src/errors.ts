@@ -82,6 +82,15 @@ export class TunTapError extends Error {
     this.hint = hint;
     this.frameIndex = frameIndex;
     this.option = option;
+    // An error is shown with all that it has: not with what is undefined.
+    for (const [key, value] of Object.entries(this)) {
+      if (value === undefined) Object.defineProperty(this, key, { enumerable: false });
+    }
+  }
+
+  /** Returns what `JSON.stringify` shows: the message too, which that leaves out of other errors. */
+  toJSON(): object {
+    return { ...this, name: this.name, message: this.message };
   }
 }
 

@@ -10,7 +10,7 @@
  * - by listening to changes: interface/monitor.ts, interface/change-queue.ts
  * - by observers: io/observers.ts
  * - by a close in a thread: io/closer.ts
- * - by single calls: interface/filters.ts, interface/rule-requests.ts, device/queue.ts, device/usable-address.ts,
+ * - by single calls: interface/filters.ts, interface/rule-requests.ts, device/queue.ts, device/summary.ts, device/usable-address.ts,
  *   handover/passing.ts, probe/gather.ts
  */
 

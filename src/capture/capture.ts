@@ -1,4 +1,5 @@
 import type { Direction } from "../io/types.ts";
+import { showByFields } from "../packet/show.ts";
 import { type CaptureInterface, fileHeader, type InterfaceTotals, statisticsBlock, timestamp } from "./blocks.ts";
 import { Clock } from "./clock.ts";
 import { checkRing, type FileRing } from "./file-ring.ts";
@@ -66,6 +67,10 @@ export function capture(source: CaptureSource, target: CaptureTarget, options: C
 }
 
 class Capturing implements Capture {
+  static {
+    showByFields(Capturing.prototype, "Capture");
+  }
+
   readonly #observer: Disposable;
   readonly #clock: Clock = new Clock();
   readonly #startedNs: bigint = this.#clock.now();
@@ -121,6 +126,10 @@ class Capturing implements Capture {
 
   stats(): CaptureStats {
     return { packets: this.#packets, bytes: this.#bytes, dropped: this.#dropped };
+  }
+
+  toJSON(): CaptureStats {
+    return this.stats();
   }
 
   close(): Promise<void> {

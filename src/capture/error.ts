@@ -8,4 +8,9 @@ export class CaptureError extends RangeError {
     super(`Cannot read the capture at byte ${offset}: ${message}`);
     this.offset = offset;
   }
+
+  /** Returns what `JSON.stringify` shows: the message too, which that leaves out of other errors. */
+  toJSON(): object {
+    return { ...this, name: this.name, message: this.message };
+  }
 }

@@ -6,11 +6,16 @@ import { HandlerCalls } from "../io/handlers.ts";
 import { iterate } from "../io/iterate.ts";
 import type { Consumer, Take } from "../io/receiver.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo } from "../io/types.ts";
+import { lazy } from "../lazy.ts";
+import { showByFields } from "../packet/show.ts";
 import type { Attachment } from "./attachment.ts";
 import { InterfaceCalls } from "./interface-calls.ts";
 import type { Handlers } from "./option-types.ts";
 import { readableOf, writableOf } from "./streams.ts";
 import type { Device } from "./types.ts";
+
+// Loaded by those who look at a device.
+const summary = (): typeof import("./summary.ts") => lazy(() => require("./summary.ts"));
 
 const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
@@ -20,6 +25,10 @@ const dropped = new FinalizationRegistry<Attachment>((attachment) => attachment.
 
 /** The device that users hold: frames and life cycle here, calls about the interface in {@link InterfaceCalls}. See {@link Device}. */
 export class TunTapDevice extends InterfaceCalls implements Device {
+  static {
+    showByFields(TunTapDevice.prototype, "Device");
+  }
+
   readonly #attachment: Attachment;
   readonly #calls: HandlerCalls<TunTapDevice>;
   /** Takes one frame that is never overwritten, because several calls may wait at once. */
@@ -145,6 +154,11 @@ export class TunTapDevice extends InterfaceCalls implements Device {
 
   counters(): DeviceCounters {
     return this.#attachment.counters();
+  }
+
+  /** Returns the facts that `console.log` and `JSON.stringify` show. */
+  toJSON(): Record<string, unknown> {
+    return summary().summaryOf(this.#attachment);
   }
 
   ref(): void {

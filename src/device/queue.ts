@@ -1,5 +1,6 @@
 import { TunTapError } from "../errors.ts";
 import type { InterfaceClient } from "../interface/client.ts";
+import { showByFields } from "../packet/show.ts";
 import { native } from "../sys/native.ts";
 import { openClone } from "../sys/netns.ts";
 import * as tun from "../sys/tun.ts";
@@ -29,6 +30,10 @@ export function openQueue(client: InterfaceClient, path: string): Queue {
 }
 
 class DetachedQueue implements Queue {
+  static {
+    showByFields(DetachedQueue.prototype, "Queue");
+  }
+
   #fd: number;
 
   constructor(fd: number) {
@@ -37,6 +42,10 @@ class DetachedQueue implements Queue {
 
   get fd(): number {
     return this.#fd;
+  }
+
+  toJSON(): { fd: number } {
+    return { fd: this.#fd };
   }
 
   release(): number {

@@ -5,6 +5,7 @@ import { PacketError } from "./error.ts";
 import { EtherType } from "./ethernet.ts";
 import { ipv4ToNumber } from "./ipv4-address.ts";
 import { macToNumber, writeMac } from "./mac-address.ts";
+import { showByFields } from "./show.ts";
 
 /** Values of the operation field (ar$op), RFC 826. */
 export const ArpOperation = {
@@ -44,6 +45,10 @@ const HARDWARE_TYPE_ETHERNET = 1;
  * asked. Whatever becomes of the bytes later, no getter reads outside of them.
  */
 export class ArpMessage implements ArpFields {
+  static {
+    showByFields(ArpMessage.prototype);
+  }
+
   readonly #bytes: Uint8Array;
 
   /** Views `bytes`; see {@link parseArp}. */
@@ -102,6 +107,12 @@ export class ArpMessage implements ArpFields {
   /** Target protocol address: 4 bytes of the message itself. */
   get targetIPv4Bytes(): Uint8Array {
     return this.#bytes.subarray(TARGET_IPV4, TARGET_IPV4 + IPV4_LENGTH);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { operation, senderMac, senderIPv4, targetMac, targetIPv4 } = this;
+    return { operation, senderMac, senderIPv4, targetMac, targetIPv4 };
   }
 }
 

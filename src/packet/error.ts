@@ -17,4 +17,9 @@ export class PacketError extends RangeError {
     this.protocol = protocol;
     this.offset = offset;
   }
+
+  /** Returns what `JSON.stringify` shows: the message too, which that leaves out of other errors. */
+  toJSON(): object {
+    return { ...this, name: this.name, message: this.message };
+  }
 }

@@ -3,6 +3,7 @@ import { readUint16, writeUint16 } from "./bytes.ts";
 import { requireBoolean, requireBytes, requireInteger, requireRoom, wrongType, wrongValue } from "./check.ts";
 import { PacketError } from "./error.ts";
 import { macToNumber, writeMac } from "./mac-address.ts";
+import { showByFields } from "./show.ts";
 
 /** Values of the EtherType field, out of IANA's "IEEE 802 Numbers". */
 export const EtherType = {
@@ -57,6 +58,10 @@ const NO_TAGS: readonly VlanTag[] = [];
  * when asked. Whatever becomes of the bytes later, no getter reads outside of them.
  */
 export class EthernetFrame implements Required<EthernetFields> {
+  static {
+    showByFields(EthernetFrame.prototype);
+  }
+
   readonly #bytes: Uint8Array;
   /** Bytes in front of the payload: 14, and 4 for each VLAN tag. */
   readonly headerLength: number;
@@ -115,6 +120,14 @@ export class EthernetFrame implements Required<EthernetFields> {
   /** All behind the header, a subarray; only the payload's own protocol can tell a short frame's padding. */
   get payload(): Uint8Array {
     return this.#bytes.subarray(this.headerLength);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { source, destination, etherType, vlanTags, payload } = this;
+    const vlans = vlanTags.length === 0 ? undefined : { vlans: vlanTags.map(({ vid }) => vid) };
+    const type = `0x${etherType.toString(16).padStart(4, "0")}`;
+    return { source, destination, etherType: type, ...vlans, payloadLength: payload.length };
   }
 }
 

@@ -3,6 +3,7 @@ import { requireBytes, requireInteger, requireRoom, wrongValue } from "./check.t
 import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
 import { IcmpType } from "./icmp-type.ts";
+import { showByFields } from "./show.ts";
 
 /** Fields of an ICMP echo message, without the checksum. */
 export interface IcmpEchoFields {
@@ -29,6 +30,10 @@ const HEADER_LENGTH = 8;
  * they are when asked. Whatever becomes of the bytes later, no getter reads outside of them.
  */
 export class IcmpEchoMessage implements IcmpEchoFields {
+  static {
+    showByFields(IcmpEchoMessage.prototype);
+  }
+
   readonly #bytes: Uint8Array;
 
   /** Views `bytes`; see {@link parseIcmpEcho}. */
@@ -69,6 +74,12 @@ export class IcmpEchoMessage implements IcmpEchoFields {
   /** Everything behind the 8 bytes of the header: a subarray. */
   get payload(): Uint8Array {
     return this.#bytes.subarray(HEADER_LENGTH);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { type, identifier, sequenceNumber, payload } = this;
+    return { type, identifier, sequenceNumber, payloadLength: payload.length };
   }
 }
 

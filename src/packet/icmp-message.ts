@@ -3,6 +3,7 @@
 import { readUint16, writeUint16 } from "./bytes.ts";
 import { requireBytes, requireInteger, requireRoom } from "./check.ts";
 import { checksumOfRange } from "./checksum.ts";
+import { showByFields } from "./show.ts";
 
 /** Offset of the type, one octet. */
 export const TYPE = 0;
@@ -27,6 +28,10 @@ export interface AnyIcmpFields {
  * kept from when it was checked. No getter reads outside of the bytes, whatever happens to them later.
  */
 export abstract class AnyIcmpMessage implements Required<AnyIcmpFields> {
+  static {
+    showByFields(AnyIcmpMessage.prototype);
+  }
+
   readonly #bytes: Uint8Array;
   readonly #isQuery: boolean;
   /** Type of the message: one of `IcmpType` or `Icmpv6Type`, or any other value. */
@@ -70,6 +75,13 @@ export abstract class AnyIcmpMessage implements Required<AnyIcmpFields> {
   /** Everything behind the first 8 bytes, a subarray: the data that an echo reply sends back. */
   get payload(): Uint8Array {
     return this.#bytes.subarray(HEADER_LENGTH);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { type, code, identifier, sequenceNumber, body } = this;
+    const query = identifier === null ? undefined : { identifier, sequenceNumber };
+    return { type, code, ...query, bodyLength: body.length };
   }
 }
 

@@ -89,6 +89,13 @@ export class IcmpMessage extends AnyIcmpMessage {
   get pointer(): number | null {
     return this.type === IcmpType.PARAMETER_PROBLEM ? (this.#bytes[POINTER] as number) : null;
   }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  override toJSON(): Record<string, unknown> {
+    const { mtu, gateway } = this;
+    const seen = { mtu, gateway };
+    return { ...super.toJSON(), ...Object.fromEntries(Object.entries(seen).filter(([, value]) => value !== null)) };
+  }
 }
 
 /**

@@ -160,6 +160,13 @@ export class Icmpv6Message extends AnyIcmpMessage {
   #neighborFlag(flag: number): boolean {
     return this.type === Icmpv6Type.NEIGHBOR_ADVERTISEMENT && ((this.#bytes[NEIGHBOR_FLAGS] as number) & flag) !== 0;
   }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  override toJSON(): Record<string, unknown> {
+    const { target, linkLayerAddress, mtu } = this;
+    const seen = { target, linkLayerAddress, mtu };
+    return { ...super.toJSON(), ...Object.fromEntries(Object.entries(seen).filter(([, value]) => value !== null)) };
+  }
 }
 
 /**

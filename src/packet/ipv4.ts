@@ -5,6 +5,7 @@ import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
 import { ipv4ToNumber } from "./ipv4-address.ts";
 import type { ParseOptions } from "./parse-options.ts";
+import { showByFields } from "./show.ts";
 
 /** Fields of an IPv4 header, without those that are computed: lengths and checksum. */
 export interface IPv4Header {
@@ -64,6 +65,10 @@ const NO_OPTIONS: Uint8Array = new Uint8Array(0);
  * of the bytes later, no getter reads outside of them.
  */
 export class IPv4Packet implements Required<IPv4Fields> {
+  static {
+    showByFields(IPv4Packet.prototype);
+  }
+
   readonly #bytes: Uint8Array;
   /** Bytes in front of the payload, options included: 20 to 60. */
   readonly headerLength: number;
@@ -174,6 +179,13 @@ export class IPv4Packet implements Required<IPv4Fields> {
   /** From behind the header up to the total length, a subarray: an Ethernet frame's padding is cut off. */
   get payload(): Uint8Array {
     return this.#bytes.subarray(this.headerLength, this.totalLength);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { source, destination, protocol, ttl, moreFragments, fragmentOffset, payload } = this;
+    const fragment = moreFragments || fragmentOffset > 0 ? { moreFragments, fragmentOffset } : undefined;
+    return { source, destination, protocol, ttl, ...fragment, payloadLength: payload.length };
   }
 }
 

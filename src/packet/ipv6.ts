@@ -11,6 +11,7 @@ import {
   walkExtensionHeaders,
 } from "./ipv6-extension.ts";
 import type { ParseOptions } from "./parse-options.ts";
+import { showByFields } from "./show.ts";
 
 /** Fields of an IPv6 header, without the length of the payload. */
 export interface IPv6Header {
@@ -52,6 +53,10 @@ const HOP_LIMIT_DEFAULT = 64;
  * checked. Whatever becomes of the bytes later, no getter reads outside of them.
  */
 export class IPv6Packet implements Required<IPv6Fields> {
+  static {
+    showByFields(IPv6Packet.prototype);
+  }
+
   readonly #bytes: Uint8Array;
   readonly #extensions: ExtensionHeaders;
   /** Bytes behind the fixed header, extension headers included. */
@@ -146,6 +151,12 @@ export class IPv6Packet implements Required<IPv6Fields> {
    */
   get upperLayer(): Uint8Array {
     return this.#bytes.subarray(this.#extensions.end, HEADER_LENGTH + this.payloadLength);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { source, destination, protocol, hopLimit, payloadLength } = this;
+    return { source, destination, protocol, hopLimit, payloadLength };
   }
 }
 

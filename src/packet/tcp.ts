@@ -4,6 +4,7 @@ import { checksumOfRange } from "./checksum.ts";
 import { PacketError } from "./error.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";
+import { showByFields } from "./show.ts";
 import { encodeTcpOptions, readTcpOptions, type TcpOption } from "./tcp-options.ts";
 
 /** Bits of the flags, RFC 9293 section 3.1: `flags & TcpFlag.SYN`, `TcpFlag.SYN | TcpFlag.ACK`. */
@@ -64,6 +65,10 @@ const NOTHING: Uint8Array = new Uint8Array(0);
  * later, no getter reads outside of them.
  */
 export class TcpSegment implements Required<Omit<TcpFields, keyof IpEnds>> {
+  static {
+    showByFields(TcpSegment.prototype);
+  }
+
   readonly #bytes: Uint8Array;
   /** Bytes in front of the payload, options included: 20 to 60. */
   readonly headerLength: number;
@@ -131,6 +136,14 @@ export class TcpSegment implements Required<Omit<TcpFields, keyof IpEnds>> {
   /** All behind the header: a subarray. */
   get payload(): Uint8Array {
     return this.#bytes.subarray(this.headerLength);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { sourcePort, destinationPort, sequence, acknowledgment, window, payload } = this;
+    const names = Object.entries(TcpFlag).filter(([, bit]) => (this.flags & bit) !== 0);
+    const flags = names.map(([name]) => name).join(" ");
+    return { sourcePort, destinationPort, flags, sequence, acknowledgment, window, payloadLength: payload.length };
   }
 }
 

@@ -5,6 +5,7 @@ import { PacketError } from "./error.ts";
 import { IpProtocol } from "./ip-protocol.ts";
 import type { ParseOptions } from "./parse-options.ts";
 import { type IpEnds, pseudoHeaderSum } from "./pseudo-header.ts";
+import { showByFields } from "./show.ts";
 
 /** Fields of a UDP datagram, and the addresses that its checksum covers. */
 export interface UdpFields extends IpEnds {
@@ -30,6 +31,10 @@ const PAYLOAD_LENGTH_MAX = 0xffff - HEADER_LENGTH;
  * getter reads outside of them.
  */
 export class UdpDatagram {
+  static {
+    showByFields(UdpDatagram.prototype);
+  }
+
   readonly #bytes: Uint8Array;
   /** Bytes of header and payload. */
   readonly length: number;
@@ -66,6 +71,12 @@ export class UdpDatagram {
   /** Behind the header up to the length: a subarray. */
   get payload(): Uint8Array {
     return this.#bytes.subarray(HEADER_LENGTH, this.length);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { sourcePort, destinationPort, payload } = this;
+    return { sourcePort, destinationPort, payloadLength: payload.length };
   }
 }
 

@@ -1,5 +1,6 @@
 import { requireBoolean, requireBytes, requireInteger, requireRoom, wrongType, wrongValue } from "./check.ts";
 import { PacketError } from "./error.ts";
+import { showByFields } from "./show.ts";
 
 /** Bytes of the header in front of each frame. */
 export const VNET_HEADER_LENGTH = 10;
@@ -56,6 +57,10 @@ const gsoNames: readonly (GsoType | undefined)[] = ["none", "tcp4", undefined, u
  * asked. Whatever becomes of the bytes later, no getter reads outside of them.
  */
 export class VnetHeader implements Required<VnetHeaderFields> {
+  static {
+    showByFields(VnetHeader.prototype);
+  }
+
   readonly #bytes: Uint8Array;
 
   /** Views `frame`; see {@link parseVnetHeader}. */
@@ -115,6 +120,12 @@ export class VnetHeader implements Required<VnetHeaderFields> {
   /** The IP packet or Ethernet frame behind the header: a subarray. */
   get packet(): Uint8Array {
     return this.#bytes.subarray(VNET_HEADER_LENGTH);
+  }
+
+  /** Returns the fields that `console.log` and `JSON.stringify` show: addresses as text, lengths in place of bytes. */
+  toJSON(): Record<string, unknown> {
+    const { gsoType, gsoSize, headerLength, needsChecksum, packet } = this;
+    return { gsoType, gsoSize, headerLength, needsChecksum, packetLength: packet.length };
   }
 }
 

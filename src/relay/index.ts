@@ -1,6 +1,7 @@
 import { checkOptions, handler, wrong } from "../checks.ts";
 import type { TunTapError } from "../errors.ts";
 import { HandlerCalls } from "../io/handlers.ts";
+import { showByFields } from "../packet/show.ts";
 import { Direction } from "./direction.ts";
 import { type End, endOf } from "./end.ts";
 import type { Relay, RelayEnd, RelayOptions } from "./types.ts";
@@ -47,6 +48,10 @@ export function relay(a: RelayEnd, b: RelayEnd, options: RelayOptions = {}): Rel
 }
 
 class Joined implements Relay {
+  static {
+    showByFields(Joined.prototype, "Relay");
+  }
+
   readonly #forward: Direction;
   readonly #back: Direction;
   readonly #finished = Promise.withResolvers<TunTapError | undefined>();
@@ -90,6 +95,10 @@ class Joined implements Relay {
 
   counters(): ReturnType<Relay["counters"]> {
     return { forward: this.#forward.counters(), back: this.#back.counters() };
+  }
+
+  toJSON(): Record<string, unknown> {
+    return { closed: this.#closed, ...this.counters() };
   }
 
   close(): void {

@@ -1,3 +1,4 @@
+import { showByFields } from "../packet/show.ts";
 import { native } from "../sys/native.ts";
 import { decodePeer, formatAddress, isIPv4, isUnspecified } from "./address.ts";
 import type { UdpState } from "./state.ts";
@@ -16,6 +17,10 @@ export interface PeerContext {
 
 /** An endpoint, with its form for C. */
 export class Peer implements Endpoint {
+  static {
+    showByFields(Peer.prototype, "Endpoint");
+  }
+
   /** Returns the `struct destination` of native/udp.c, made when the peer is first sent to with these ECN bits. */
   static destinationOf(peer: Peer, ecn: Ecn): Uint8Array {
     if (ecn === 0) {
@@ -52,6 +57,11 @@ export class Peer implements Endpoint {
     this.#bytes = bytes;
     this.#peers = peers;
     Object.freeze(this);
+  }
+
+  toJSON(): Endpoint {
+    const { address, port, localAddress } = this;
+    return { address, port, localAddress };
   }
 }
 

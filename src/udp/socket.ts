@@ -5,6 +5,7 @@ import { HandlerCalls } from "../io/handlers.ts";
 import { iterate } from "../io/iterate.ts";
 import type { Consumer } from "../io/receiver.ts";
 import type { FrameSource } from "../io/types.ts";
+import { showByFields } from "../packet/show.ts";
 import { type Address, checkPort, encodePeer, formatAddress, isIPv4, parseAddress } from "./address.ts";
 import type { UdpChannel } from "./channel.ts";
 import { Peer } from "./peers.ts";
@@ -29,6 +30,10 @@ const dropped = new FinalizationRegistry<UdpChannel>((channel) => channel.close(
 
 /** Implements {@link UdpSocket} on top of a channel: the socket that users hold. */
 export class BoundUdpSocket implements UdpSocket {
+  static {
+    showByFields(BoundUdpSocket.prototype, "UdpSocket");
+  }
+
   readonly #channel: UdpChannel;
   readonly #bound: Bound;
   readonly #reusesBuffers: boolean;
@@ -89,6 +94,13 @@ export class BoundUdpSocket implements UdpSocket {
 
   get segmentation(): { readonly send: boolean; readonly receive: boolean } {
     return this.#channel.segmentation;
+  }
+
+  /** Returns the facts that `console.log` and `JSON.stringify` show. */
+  toJSON(): Record<string, unknown> {
+    const { address, port, peer, closed, closeReason, fd } = this;
+    const end = closed ? { closed, ...(closeReason && { reason: closeReason.message }) } : { fd };
+    return { address, port, ...(peer && { peer: { address: peer.address, port: peer.port } }), ...end };
   }
 
   endpoint(address: string, port: number, localAddress?: string): Endpoint {

@@ -212,7 +212,7 @@ describePrivileged("a setting of an interface is what ip shows, and what ip set 
     {
       call: (device: AnyDevice) => device.addAddress("192.0.2.1/24", { untilUsabel: true } as never),
       error: TypeError,
-      says: 'Unknown option "untilUsabel": known are signal, untilUsable',
+      says: 'Unknown option "untilUsabel", did you mean "untilUsable"? Known are signal, untilUsable',
     },
     { call: (device: AnyDevice) => device.changes({ signal: 5 as never }), error: TypeError, says: "an AbortSignal" },
     { call: (device: AnyDevice) => device.setPersist(true, { owner: 5 } as never), error: TypeError, says: '"owner"' },

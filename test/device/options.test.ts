@@ -137,7 +137,9 @@ describe("checkOpenOptions()", () => {
   test("names an unknown option, and those that are known, in order", () => {
     const { kind, message } = failureOf(() => checkOpenOptions({ address: ["192.0.2.1/24"] }, "tun"));
     expect(kind).toBe("TypeError");
-    expect(message).toBe(`Unknown option "address": known are ${[...Object.keys(good), "mac"].sort().join(", ")}`);
+    expect(message).toBe(
+      `Unknown option "address", did you mean "addresses"? Known are ${[...Object.keys(good), "mac"].sort().join(", ")}`,
+    );
   });
 
   test("refuses an unknown option even if it is undefined", () => {

@@ -127,7 +127,7 @@ describeWithTools("deleteDevice()", ["ip"], () => {
     using tun = openTun({ name: "dele3" });
     const misspelt = { netnss: process.pid } as { netns?: number };
     for (const call of [() => deleteDevice("dele3", misspelt), () => listDevices(misspelt)]) {
-      expect(call).toThrow(new TypeError('Unknown option "netnss": known are netns'));
+      expect(call).toThrow(new TypeError('Unknown option "netnss", did you mean "netns"? Known are netns'));
     }
     expect(tun.isUp).toBe(false);
     expect(tun.closed).toBe(false);

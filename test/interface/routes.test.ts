@@ -282,7 +282,7 @@ describePrivileged("a route that cannot be", () => {
   });
 
   test.each([
-    [{ to: free, metrik: 5 }, TypeError, 'A route has no "metrik": known are to, via, metric'],
+    [{ to: free, metrik: 5 }, TypeError, 'A route has no "metrik", did you mean "metric"? Known are to, via, metric'],
     [{ to: free, onLink: 1 }, TypeError, "`onLink` must be true or false, got 1"],
     [{ via: "192.0.2.2" }, TypeError, "A route must be text"],
     [{ to: "198.51.100.9/24" }, RangeError, 'for the network give "198.51.100.0/24"'],

@@ -22,7 +22,7 @@ export function readAll(view: object, bytes: Uint8Array): Record<string, unknown
   for (let at = Object.getPrototypeOf(view); at !== Object.prototype; at = Object.getPrototypeOf(at)) {
     names.push(...Object.getOwnPropertyNames(at));
   }
-  const readable = names.filter((name) => name !== "constructor");
+  const readable = names.filter((name) => name !== "constructor" && typeof Reflect.get(view, name) !== "function");
   return Object.fromEntries(readable.map((name) => [name, plain(name, Reflect.get(view, name), bytes)]));
 }
 
