@@ -7,7 +7,7 @@ import type { SuperPacketKind } from "./types.ts";
 const kinds: readonly SuperPacketKind[] = ["tcp4", "udp4", "tcp6", "udp6"];
 const UDP_OFF = 2 | 8;
 
-/** Places of the first members of `struct sending` (native/coalesce.c). */
+/** Places of the first members of `struct sending` (native/write_run.c). */
 const PENDING = 0;
 const OFF = 1;
 const KEPT = 2;

@@ -14,11 +14,14 @@ import split from "../../native/split.c" with { type: "text" };
 import timer from "../../native/timer.c" with { type: "text" };
 import tun from "../../native/tun.c" with { type: "text" };
 import udp from "../../native/udp.c" with { type: "text" };
+import udpMessage from "../../native/udp_message.c" with { type: "text" };
+import udpPeers from "../../native/udp_peers.c" with { type: "text" };
 import udpReceive from "../../native/udp_receive.c" with { type: "text" };
 import udpSend from "../../native/udp_send.c" with { type: "text" };
 import udpSocket from "../../native/udp_socket.c" with { type: "text" };
 import vnet from "../../native/vnet.c" with { type: "text" };
 import wait from "../../native/wait.c" with { type: "text" };
+import writeRun from "../../native/write_run.c" with { type: "text" };
 
 /** The C of the shim, as one source: each file uses what those before it define. */
 export const source: string = [
@@ -32,10 +35,13 @@ export const source: string = [
   vnet,
   merge,
   flows,
+  writeRun,
   coalesce,
   socket,
   netns,
   udp,
+  udpPeers,
+  udpMessage,
   udpSocket,
   udpSend,
   udpReceive,

@@ -76,7 +76,7 @@ export class Peers {
     this.#state = state;
   }
 
-  /** Returns the endpoint that a number of native/udp.c stands for: its bit 16 says that it is new. */
+  /** Returns the endpoint that a number of native/udp_peers.c stands for: its bit 16 says that it is new. */
   at(number: number): Peer {
     const id = number & 0xffff;
     if (number >= IS_NEW) this.#known[id] = new Peer(this.#state.peer(id).slice(), this);

@@ -12,6 +12,7 @@
 #include "../../../../native/vnet.c"
 #include "../../../../native/merge.c"
 #include "../../../../native/flows.c"
+#include "../../../../native/write_run.c"
 #include "../../../../native/coalesce.c"
 
 extern void *malloc(size);

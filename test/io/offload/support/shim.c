@@ -12,6 +12,7 @@
 #include "../../../../native/vnet.c"
 #include "../../../../native/merge.c"
 #include "../../../../native/flows.c"
+#include "../../../../native/write_run.c"
 #include "../../../../native/coalesce.c"
 
 /* Splits `frame` as a whole. Returns the number of packets, 0 if it is refused, or -1 if `out` is too small. */
