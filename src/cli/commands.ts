@@ -20,4 +20,8 @@ export const commands: Readonly<Record<string, Entry>> = {
     summary: "list the TUN and TAP interfaces that are here",
     load: async () => (await import("./list.ts")).list,
   },
+  lab: {
+    summary: "run a command at one end of a bad network",
+    load: async () => (await import("./lab.ts")).lab,
+  },
 };

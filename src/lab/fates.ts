@@ -30,6 +30,8 @@ export class Fates {
   copies = 1;
   /** Frames that are to overtake it. */
   hold = 0;
+  /** Whether it is one of the frames that overtake others: those that are exempt do not count. */
+  overtakes = true;
   /** The bit that is flipped, counted from the first of the frame; -1 for none. */
   bit = -1;
 
@@ -48,6 +50,7 @@ export class Fates {
     this.copies = 1;
     this.hold = 0;
     this.bit = -1;
+    this.overtakes = !isExempt;
     if (!isExempt) this.#frame++;
     // Before the bottleneck: the chain of bursts moves with every frame, whatever becomes of it.
     const isLost = !isExempt && settings.loss !== 0 && this.#loses();

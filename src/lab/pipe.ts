@@ -10,7 +10,7 @@ import type { Outlet } from "./wheel.ts";
 export type Sink = (frames: Uint8Array[]) => number;
 
 /** The time after which a frame that was to be overtaken follows by itself, in microseconds. */
-const HOLD_US = 50_000;
+const HOLD_US = 250_000;
 /** Bytes under way in one direction, for links with a delay and no rate: 10 Gbit/s for 50 ms. */
 const WAITING_BYTES_MAX = 64 * 1024 * 1024;
 
@@ -156,7 +156,7 @@ export class Pipe implements Outlet {
       if (hold > 0) this.#held.push({ ticket, left: hold });
     }
     if (hold > 0) this.#counters.reordered++;
-    else if (this.#held.length > 0) this.#overtake(at);
+    else if (this.#fates.overtakes && this.#held.length > 0) this.#overtake(at);
   }
 
   /** A frame arrives at `at`: those that were to be overtaken by it alone follow it. */

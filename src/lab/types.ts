@@ -29,7 +29,7 @@ export interface Impairments {
   loss?: number | BurstLoss;
   /** Chance to deliver a frame twice, 0 to 1. Default 0. */
   duplicate?: number;
-  /** Chance that one to three frames overtake a frame, 0 to 1; it follows 50 ms later where none comes. Default 0. */
+  /** Chance that one to three frames overtake a frame, 0 to 1; it follows 250 ms later where none comes. Default 0. */
   reorder?: number;
   /** Chance that one bit of the packet is flipped, 0 to 1. Default 0. */
   corrupt?: number;
