@@ -46,7 +46,8 @@ describePrivileged("createNetns()", () => {
     closeFd(createNetns());
     const before = { threads: threads(), fds: fds() };
     for (let i = 0; i < 100; i++) closeFd(createNetns());
-    expect(fds()).toBe(before.fds);
+    // What an earlier test has forgotten may be collected meanwhile.
+    expect(fds()).toBeLessThanOrEqual(before.fds);
     // Bun starts and ends threads of its own.
     expect(threads()).toBeLessThan(before.threads + 20);
   });

@@ -39,7 +39,8 @@ describe("openUdp(), wrong arguments", () => {
   ])("%p", (options, kind, message) => {
     const before = openFds(/socket:/);
     expect(failureOf(() => open(options))).toMatchObject({ kind, message: expect.stringContaining(message) });
-    expect(openFds(/socket:/)).toEqual(before);
+    // Sockets that an earlier test has forgotten may be collected meanwhile.
+    expect(openFds(/socket:/).filter((fd) => !before.includes(fd))).toEqual([]);
   });
 });
 
