@@ -79,6 +79,11 @@ export async function tunnel(
       host.run("ip", "addr", "add", `${inner6}/64`, "dev", name);
       host.run("ip", "link", "set", name, "up", ...(options.mtu === undefined ? [] : ["mtu", String(options.mtu)]));
     }
+    // Each opens its socket when the kernel tells it that its interface is up.
+    for (const { host, name } of [a, b]) {
+      const port = (): string => host.run("wg", "show", name, "listen-port").trim();
+      await until(() => port() !== "0" && host.run("ss", "-Hun", "-a", `sport = :${port()}`) !== "", "open socket");
+    }
     return { rig, a, b, keyOf: { a: ka.public, b: kb.public }, [Symbol.dispose]: () => rig[Symbol.dispose]() };
   } catch (error) {
     rig[Symbol.dispose]();
