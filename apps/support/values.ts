@@ -1,17 +1,6 @@
-/** Values of command-line options: text in, checked values out. Each names the option that is wrong. */
+/** Addresses on the command line of a program. */
 
-/** Limits of a whole number. */
-export interface IntegerLimits {
-  readonly min: number;
-  readonly max: number;
-}
-
-/** Reads a whole number. @throws {RangeError} If the text is none, or beyond the limits */
-export function parseInteger(option: string, text: string, { min, max }: IntegerLimits): number {
-  const value = /^\d+$/.test(text) ? Number(text) : Number.NaN;
-  if (value >= min && value <= max) return value;
-  throw new RangeError(`--${option} must be a whole number from ${min} to ${max}, got "${text}"`);
-}
+import { parseInteger } from "../../src/cli/values.ts";
 
 /** An address to listen at. */
 export interface Listen {

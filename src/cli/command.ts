@@ -34,7 +34,20 @@ export interface Context {
   readonly output: Output;
   /** Aborted by SIGINT, SIGTERM and SIGHUP, and when nobody reads the output any more. */
   readonly stop: AbortSignal;
+  /** All subcommands. */
+  readonly commands: Commands;
 }
+
+/** A line of the table of subcommands. */
+export interface Entry {
+  /** Half a line for the list of subcommands. */
+  readonly summary: string;
+  /** Loads the module of the subcommand. */
+  load(): Promise<Command>;
+}
+
+/** Subcommands by name, in the order of the help. */
+export type Commands = Readonly<Record<string, Entry>>;
 
 /** The work of a subcommand. @returns the exit code; none means 0 */
 export type Work = (context: Context) => Promise<number> | Promise<void>;

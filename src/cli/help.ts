@@ -1,13 +1,12 @@
 /** Texts of `--help`. Pure. */
 
-import type { Command, Option } from "./command.ts";
-import type { Entry } from "./commands.ts";
+import type { Command, Commands, Option } from "./command.ts";
 import { wrap } from "./report.ts";
 
 const COLUMNS = 80;
 
 /** Returns the help of the program itself. */
-export function programHelp(commands: Readonly<Record<string, Entry>>): string {
+export function programHelp(commands: Commands): string {
   const rows = Object.entries(commands).map(([name, { summary }]): Row => [name, summary]);
   return `Usage: bun-tuntap COMMAND [OPTIONS]
 

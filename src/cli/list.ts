@@ -1,6 +1,7 @@
-import { type InterfaceInfo, listDevices } from "../index.ts";
+import { type Address, type InterfaceInfo, listDevices } from "../index.ts";
+import { addressesByIndex } from "../interface/look.ts";
 import { type Command, defineCommand, json } from "./command.ts";
-import { tableLines } from "./table.ts";
+import { printTable } from "./table.ts";
 
 /** Lists the interfaces of this network namespace. */
 export const list: Command = defineCommand({
@@ -11,31 +12,29 @@ export const list: Command = defineCommand({
   prepare:
     ({ json }) =>
     async ({ output }) => {
-      const found = listDevices();
+      const addresses = addressesByIndex();
+      const found = listDevices().map((info): Listed => ({ ...info, addresses: addresses.get(info.index) ?? [] }));
       if (json) output.json(found, "page");
       else if (found.length === 0) output.note("There is no TUN or TAP interface here");
-      else {
-        const [head, ...rows] = tableLines([HEAD, ...found.map(cells)]);
-        output.line(output.paint("bold", head as string));
-        for (const row of rows) output.line(row);
-      }
+      else printTable(output, HEAD, found.map(cells));
     },
 });
 
-const HEAD = ["NAME", "KIND", "STATE", "MTU", "MAC", "OWNER", "LASTS", "QUEUES", "ALIAS"];
+type Listed = InterfaceInfo & { readonly addresses: readonly Address[] };
 
-function cells(info: InterfaceInfo): string[] {
-  const { name, kind, up, carrier, mtu, mac, persistent, queues, alias } = info;
+const HEAD = ["NAME", "KIND", "STATE", "MTU", "OWNER", "LASTS", "MAC", "ADDRESSES"];
+
+function cells(info: Listed): string[] {
+  const { name, kind, up, carrier, mtu, mac, persistent, addresses } = info;
   return [
     name,
     kind,
-    up ? (carrier ? "up" : "up, no carrier") : "down",
+    up ? (carrier ? "up" : "up, not open") : "down",
     String(mtu),
-    mac ?? "-",
     ownerOf(info),
     persistent ? "for ever" : "while open",
-    queues === undefined ? (carrier ? "1" : "-") : String(queues),
-    alias ?? "",
+    mac ?? "-",
+    addresses.map(({ address }) => address).join(" ") || "-",
   ];
 }
 

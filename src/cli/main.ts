@@ -29,7 +29,7 @@ function subcommand(name: string, command: Command): Program<Work> {
 async function work(todo: Work, stop: AbortSignal): Promise<number> {
   const output = new Output({ stdout: process.stdout, stderr: process.stderr, environment: process.env });
   try {
-    return (await todo({ output, stop: AbortSignal.any([stop, output.closed]) })) ?? 0;
+    return (await todo({ output, stop: AbortSignal.any([stop, output.closed]), commands })) ?? 0;
   } finally {
     await output.end();
   }

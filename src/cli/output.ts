@@ -105,8 +105,8 @@ export class Output {
   }
 
   #draw(): void {
-    // A line that wrapped could not be erased.
-    const width = (this.#streams.stderr.columns ?? 80) - 1;
+    // A line that wrapped could not be erased; a terminal that does not tell its width has 0.
+    const width = (this.#streams.stderr.columns || 80) - 1;
     if (this.#progress !== "") this.#streams.stderr.write(this.#progress.slice(0, width));
   }
 }

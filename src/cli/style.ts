@@ -31,5 +31,5 @@ export function wantsColour(environment: Readonly<Record<string, string | undefi
 
 /** Columns of text on a terminal that has `columns`: long lines are hard to read, and a pipe, such as a CI log, gets 80. */
 export function pageWidth(columns: number | undefined): number {
-  return Math.min(Math.max(columns ?? 80, 40), 100);
+  return Math.min(Math.max(columns || 80, 40), 100);
 }

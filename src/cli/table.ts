@@ -1,4 +1,6 @@
-/** Tables of text. Pure. */
+/** Tables of text. */
+
+import type { Output } from "./output.ts";
 
 /** Returns the lines of a table whose columns are as wide as they have to be, two blanks apart. */
 export function tableLines(rows: readonly (readonly string[])[]): string[] {
@@ -12,4 +14,11 @@ export function tableLines(rows: readonly (readonly string[])[]): string[] {
       .join("  ")
       .trimEnd(),
   );
+}
+
+/** Prints a table under its head. */
+export function printTable(output: Output, head: readonly string[], rows: readonly (readonly string[])[]): void {
+  const [first = "", ...rest] = tableLines([head, ...rows]);
+  output.line(output.paint("bold", first));
+  for (const row of rest) output.line(row);
 }

@@ -1,6 +1,12 @@
 import { WaitQueue } from "../io/wait-queue.ts";
-import type { Listener, Monitor } from "./monitor.ts";
+import type { Listener } from "./monitor.ts";
 import type { LinkChange } from "./types.ts";
+
+/** The part of a monitor that an iteration needs. */
+export interface Teller {
+  add(listener: Listener): void;
+  remove(listener: Listener): void;
+}
 
 type Result = IteratorResult<LinkChange>;
 
@@ -20,7 +26,7 @@ const done: IteratorReturnResult<undefined> = { done: true, value: undefined };
  * @throws `signal.reason`, once what came before it has been taken
  */
 export function changesOf(
-  monitor: Monitor,
+  monitor: Teller,
   device: object,
   signal: AbortSignal | undefined,
 ): AsyncIterableIterator<LinkChange> {
@@ -40,7 +46,7 @@ export function changesOf(
 
 /** The changes that wait for one iteration. A class, because closures of one function share what they hold, and this must not hold the device. */
 class Inbox implements Listener {
-  readonly #monitor: Monitor;
+  readonly #monitor: Teller;
   readonly #signal: AbortSignal | undefined;
   readonly #told: LinkChange[] = [];
   /** The number of dropped changes, which were older than those that wait. */
@@ -49,7 +55,7 @@ class Inbox implements Listener {
   #ended = false;
   #failure: { readonly reason: unknown } | undefined;
 
-  constructor(monitor: Monitor, signal: AbortSignal | undefined) {
+  constructor(monitor: Teller, signal: AbortSignal | undefined) {
     this.#monitor = monitor;
     this.#signal = signal;
     signal?.addEventListener("abort", this.#abort, { once: true });

@@ -1,4 +1,7 @@
-import type { LinkInfo } from "../netlink/link.ts";
+import { decodeAddress } from "../netlink/address.ts";
+import { RTM_DELADDR, RTM_NEWADDR, RTM_NEWLINK } from "../netlink/constants.ts";
+import { decodeLink, type LinkInfo } from "../netlink/link.ts";
+import type { Message } from "../netlink/message.ts";
 import type { Address } from "../netlink/types.ts";
 import { formatMac } from "../packet/address-text.ts";
 import { IFF_UP } from "../sys/constants.ts";
@@ -53,6 +56,18 @@ export class ChangeTracker {
 
   removeAddress(address: Address): LinkChange[] {
     return this.#addresses.delete(addressKey(address)) ? [{ type: "address-removed", address }] : [];
+  }
+
+  /** Returns the changes that a message about this interface tells of. */
+  take({ type, body }: Message): LinkChange[] {
+    if (type === RTM_NEWLINK) {
+      const link = decodeLink(body);
+      return link === null ? [] : this.setLink(link);
+    }
+    if (type !== RTM_NEWADDR && type !== RTM_DELADDR) return [];
+    const found = decodeAddress(body);
+    if (found === null) return [];
+    return type === RTM_NEWADDR ? this.setAddress(found.address) : this.removeAddress(found.address);
   }
 
   /** Replaces the whole state, after notifications were lost; returns the changes. */

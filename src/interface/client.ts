@@ -171,6 +171,11 @@ export function linkByName(socket: RouteSocket, name: string): LinkInfo {
   return getLink(socket, linkBody(0), linkName(name));
 }
 
+/** Finds the interface of that index in the socket's namespace. @throws {TunTapError} `ENODEV` if there is none */
+export function linkByIndex(socket: RouteSocket, index: number): LinkInfo {
+  return getLink(socket, linkBody(index));
+}
+
 /** Finds an interface by its name; undefined if there is none, or the name is a pattern. */
 export function findLink(socket: RouteSocket, name: string): LinkInfo | undefined {
   try {

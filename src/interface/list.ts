@@ -1,10 +1,9 @@
-import { systemError, TunTapError } from "../errors.ts";
+import { TunTapError } from "../errors.ts";
 import { RTM_DELLINK, RTM_GETLINK } from "../netlink/constants.ts";
 import { decodeLink, interfaceInfo, linkBody } from "../netlink/link.ts";
 import type { InterfaceInfo } from "../netlink/types.ts";
-import { ENODEV } from "../sys/constants.ts";
 import { checkName } from "./checks.ts";
-import { findLink } from "./client.ts";
+import { requireLink } from "./look.ts";
 import { netnsOf, withRouteSocket } from "./route-socket.ts";
 import type { NetnsLike } from "./types.ts";
 
@@ -33,13 +32,7 @@ export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[
 export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}): void {
   checkName(name, false);
   withRouteSocket(netnsOf(options), (socket) => {
-    const link = findLink(socket, name);
-    if (link === undefined) {
-      throw systemError(-ENODEV, "netlink(RTM_GETLINK)", {
-        detail: name,
-        hint: "there is no interface of that name; listDevices() has those there are",
-      });
-    }
+    const link = requireLink(socket, name);
     if (link.tun === undefined) {
       throw new TunTapError("EINVAL", `"${name}" is no TUN/TAP interface`, {
         hint: "this call deletes no others; listDevices() has those it does",

@@ -1,8 +1,7 @@
 import { TunTapError } from "../errors.ts";
 import { runAll } from "../io/ending.ts";
 import { reactor, type Watch } from "../io/reactor.ts";
-import { decodeAddress } from "../netlink/address.ts";
-import { RTM_DELADDR, RTM_DELLINK, RTM_NEWADDR, RTM_NEWLINK } from "../netlink/constants.ts";
+import { RTM_DELLINK } from "../netlink/constants.ts";
 import { decodeLink, type LinkInfo } from "../netlink/link.ts";
 import { interfaceIndexOf, type Message } from "../netlink/message.ts";
 import { Notifications } from "../netlink/notifications.ts";
@@ -182,7 +181,7 @@ export class Monitor {
         // Messages about other interfaces are not decoded: a malformed attribute of theirs is no concern of this device.
         if (interfaceIndexOf(message) !== this.#index) continue;
         if (message.type === RTM_DELLINK && decodeLink(message.body) !== null) return true;
-        this.#tell(this.#changesOf(message));
+        this.#tell(this.#tracker.take(message));
         continue;
       }
       const messages = this.#source.notifications.read();
@@ -191,18 +190,6 @@ export class Monitor {
       else if (!this.#readAll(this.#source.notifications)) return true;
     }
     return false;
-  }
-
-  /** Returns the changes that a message about this interface tells of. */
-  #changesOf({ type, body }: Message): LinkChange[] {
-    if (type === RTM_NEWLINK) {
-      const link = decodeLink(body);
-      return link === null ? [] : this.#tracker.setLink(link);
-    }
-    if (type !== RTM_NEWADDR && type !== RTM_DELADDR) return [];
-    const found = decodeAddress(body);
-    if (found === null) return [];
-    return type === RTM_NEWADDR ? this.#tracker.setAddress(found.address) : this.#tracker.removeAddress(found.address);
   }
 
   /** Reads the whole state anew until nothing happens meanwhile; returns false if the interface is not there. */

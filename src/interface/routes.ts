@@ -62,15 +62,8 @@ export class Routes {
   /** Lists the routes with the messages that reported them, which can restore them unchanged. */
   dump(): { route: Route; message: Message }[] {
     const { index } = this.#client;
-    return [AF_INET, AF_INET6].flatMap((family) =>
-      this.#client
-        .dump("RTM_GETROUTE", RTM_GETROUTE, () => routeDumpBody(family), routeDumpAttributes)
-        .map((message) => ({ ...decodeRoute(message.body), message }))
-        .filter(
-          (found): found is { index: number; route: Route; message: Message } =>
-            // A kernel without IPv6 answers with the routes of all families.
-            found.index === index && found.message.body[0] === family,
-        ),
+    return routesThrough(index, (body) =>
+      this.#client.dump("RTM_GETROUTE", RTM_GETROUTE, () => body, routeDumpAttributes),
     );
   }
 
@@ -92,6 +85,22 @@ export class Routes {
       () => routeRestoreAttributes(body),
     );
   }
+}
+
+/** Returns the routes through the interface of that index, of IPv4 before IPv6, each with its message. */
+export function routesThrough(
+  index: number,
+  dump: (body: Uint8Array) => readonly Message[],
+): { route: Route; message: Message }[] {
+  return [AF_INET, AF_INET6].flatMap((family) =>
+    dump(routeDumpBody(family))
+      .map((message) => ({ ...decodeRoute(message.body), message }))
+      .filter(
+        (found): found is { index: number; route: Route; message: Message } =>
+          // Where there is no IPv6 the kernel answers with the routes of all families.
+          found.index === index && found.message.body[0] === family,
+      ),
+  );
 }
 
 function textOf(like: RouteLike): string {

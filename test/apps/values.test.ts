@@ -1,6 +1,6 @@
-/** Values on the command line: whole numbers, and addresses to listen at. */
+/** Values on the command line: addresses to listen at. */
 import { expect, test } from "bun:test";
-import { parseInteger, parseListen } from "../../apps/support/values.ts";
+import { parseListen } from "../../apps/support/values.ts";
 
 test.each([
   ["192.0.2.1:7000", { hostname: "192.0.2.1", port: 7000 }],
@@ -12,13 +12,3 @@ test.each(["", "7000", "192.0.2.1", "192.0.2.1:", "2001:db8::1:7000", ":7000", "
   "%p is no address to listen at",
   (text) => expect(() => parseListen("at", text)).toThrow("--at must be"),
 );
-
-test.each(["", " 5", "5.0", "0x5", "-5", "4", "8", "1e1"])("%p is no whole number from 5 to 7", (text) =>
-  expect(() => parseInteger("n", text, { min: 5, max: 7 })).toThrow(
-    `--n must be a whole number from 5 to 7, got "${text}"`,
-  ),
-);
-
-test("whole numbers within the limits are read", () => {
-  expect(["5", "6", "7", "007"].map((text) => parseInteger("n", text, { min: 5, max: 7 }))).toEqual([5, 6, 7, 7]);
-});

@@ -6,23 +6,11 @@ import { join } from "node:path";
 import { commands } from "../../src/cli/commands.ts";
 import { describePrivileged, describeUnless, describeWithTools } from "../support/privilege.ts";
 import { runToEnd, top } from "../support/programs.ts";
+import { command, onTerminal, program } from "./support.ts";
 
 setDefaultTimeout(60_000);
 
-const program = join(top, "bin/bun-tuntap.ts");
 const sgr = "\x1b[";
-/** Bun takes these from its surroundings, too. */
-const quiet = { FORCE_COLOR: undefined, NO_COLOR: undefined, BUN_TUNTAP_WAKER: undefined };
-
-function command(args: readonly string[], env: Record<string, string> = {}): ReturnType<typeof runToEnd> {
-  return runToEnd([process.execPath, program, ...args], { env: { ...(quiet as object), ...env } });
-}
-
-/** As {@link command}, on a terminal: `script` makes one, and passes on how it ended. */
-function onTerminal(args: readonly string[], env: Record<string, string> = {}): ReturnType<typeof runToEnd> {
-  const line = [process.execPath, program, ...args].join(" ");
-  return runToEnd(["script", "-qec", line, "/dev/null"], { env: { ...(quiet as object), TERM: "xterm", ...env } });
-}
 
 describe("bin/bun-tuntap.ts", () => {
   test("is what package.json names, and starts by itself", () => {

@@ -27,5 +27,6 @@ test.each([
   [undefined, 80],
   [90, 90],
   [300, 100],
-  [0, 40],
+  [0, 80],
+  [20, 40],
 ])("text for %p columns has %d", (columns, width) => expect(pageWidth(columns)).toBe(width));
