@@ -29,6 +29,7 @@ const restricted: Readonly<Record<string, readonly string[]>> = {
   lab: ["bun:ffi", "../device/device.ts", "../io/slab.ts", "../netlink/socket.ts", "../interface/link.ts"],
   handover: ["bun:ffi"],
   probe: ["bun:ffi"],
+  cli: ["bun:ffi", "../sys/tun.ts", "../netlink/socket.ts", "../device/device.ts", "../io/reactor.ts"],
   packet: ["bun:ffi", "../errors.ts", "../sys/constants.ts", "node:util", "fast-check"],
   capture: ["bun:ffi", "../errors.ts", "../udp/index.ts", "../device/device.ts", "node:util"],
   ".": ["bun:ffi"],

@@ -1,4 +1,4 @@
-import type { LinkChange } from "../interface/types.ts";
+import type { LinkChange } from "../index.ts";
 import { watchInterface } from "../interface/watch.ts";
 import { type Command, type Context, defineCommand, json, type Work } from "./command.ts";
 import { clockTime } from "./time.ts";

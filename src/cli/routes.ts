@@ -1,5 +1,5 @@
+import type { Route } from "../index.ts";
 import { routesOf } from "../interface/look.ts";
-import type { Route } from "../netlink/types.ts";
 import { type Command, defineCommand, json } from "./command.ts";
 import { printTable } from "./table.ts";
 
