@@ -68,7 +68,7 @@ export function send(
   const count = lengths.length;
   const result = symbols.kernel_send(
     state,
-    segmentMax,
+    segmentMax | 0,
     bytes,
     Int32Array.of(...offsets),
     sizes,
@@ -134,10 +134,11 @@ export class Receiving {
       8,
       this.#slab.length,
       records,
-      limit,
+      // cc's own bindings misread a whole number that is kept as a double (oven-sh/bun#37978).
+      limit | 0,
       flat,
-      messages.length,
-      lost,
+      messages.length | 0,
+      lost | 0,
     );
     const received = Array.from({ length: Math.max(0, result) }, (_, i) => {
       const [offset = 0, bytes = 0, segment = 0, peer = 0] = records.subarray(4 * i);

@@ -207,7 +207,8 @@ describePrivileged("the life of a UDP socket", () => {
     openUdp().close();
     const before = openFds(/socket:/).length;
     for (let i = 0; i < 300; i++) openUdp({ peer: { address: "127.0.0.1", port: 9 } }).close();
-    expect(openFds(/socket:/).length).toBe(before);
+    // Sockets that an earlier test has forgotten may be collected meanwhile.
+    expect(openFds(/socket:/).length).toBeLessThanOrEqual(before);
   });
 
   test("one that is dropped without close() is closed when it is collected; one with a handler stays", async () => {
