@@ -50,6 +50,7 @@ export interface TunTapErrorDetails {
  * ```
  */
 export class TunTapError extends Error {
+  /** `"TunTapError"`. */
   override readonly name = "TunTapError";
   /** The errno's name ("EPERM"), or one of {@link TunTapErrorCode}. Stable. */
   readonly code: TunTapErrorCode | (string & {});

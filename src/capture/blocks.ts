@@ -23,6 +23,7 @@ import {
 
 /** Interface of a capture: a file has one. */
 export interface CaptureInterface {
+  /** The name of the interface; empty if the file has none. */
   readonly name: string;
   /** A `LinkType`, or any other number of tcpdump.org/linktypes.html. */
   readonly linkType: number;

@@ -3,7 +3,10 @@ import { SNAP_LENGTH_MAX } from "./format.ts";
 import type { CapturedFrame } from "./reader.ts";
 
 /** A frame for {@link buildCapture}. */
-export type FrameToBuild = Pick<CapturedFrame, "frame" | "direction" | "dropped"> & { readonly timestampNs: bigint };
+export type FrameToBuild = Pick<CapturedFrame, "frame" | "direction" | "dropped"> & {
+  /** When it passed, in nanoseconds since 1970. */
+  readonly timestampNs: bigint;
+};
 
 /** The bytes of a pcapng file with these frames of one interface. */
 export function buildCapture(

@@ -34,6 +34,7 @@ export interface CaptureStats {
 
 /** A capture that runs until it is closed, or its device is. */
 export interface Capture extends Disposable, AsyncDisposable {
+  /** Returns the counters so far. */
   stats(): CaptureStats;
   /** Resolves when all is written; rejects with what the target said, which has ended the capture, not the device. */
   readonly finished: Promise<void>;

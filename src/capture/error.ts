@@ -1,5 +1,6 @@
 /** Bytes that are no pcapng, or not the pcapng that they claim to be. */
 export class CaptureError extends RangeError {
+  /** `"CaptureError"`. */
   override readonly name = "CaptureError";
   /** Where in the file the trouble starts, in bytes. */
   readonly offset: number;

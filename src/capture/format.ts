@@ -30,20 +30,21 @@ export const NANOSECONDS = 9;
 
 /** Link types: the header that the frames of an interface begin with. */
 export const LinkType = {
+  /** Ethernet frames, as of a TAP. */
   ETHERNET: 1,
   /** IPv4 or IPv6, by the version in the first four bits. */
   RAW: 101,
 } as const;
 
 /** The two lowest bits of epb_flags. */
-export const directionBits = { inbound: 1, outbound: 2 } as const;
+export const directionBits: Readonly<Record<CaptureDirection, number>> = { inbound: 1, outbound: 2 };
 
 /**
  * A direction in a file, from the side of the host, as in `tcpdump -Q in` and Wireshark. Frames that a program receives
  * from its device are outbound, because the host sends them into its interface; datagrams that it receives from a
  * socket are inbound.
  */
-export type CaptureDirection = keyof typeof directionBits;
+export type CaptureDirection = "inbound" | "outbound";
 
 /** Wireshark's own limit (WTAP_MAX_PACKET_SIZE_STANDARD). */
 export const SNAP_LENGTH_MAX = 262_144;

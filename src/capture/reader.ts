@@ -19,6 +19,7 @@ import {
 
 /** A frame as it was captured. */
 export interface CapturedFrame {
+  /** The interface that it passed. */
   readonly interface: CaptureInterface;
   /** Nanoseconds since 1970; undefined in a simple packet block, which has no time. */
   readonly timestampNs?: bigint;

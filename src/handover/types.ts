@@ -2,7 +2,9 @@
 export interface Peer {
   /** 0 if the process is not visible from this PID namespace. */
   readonly pid: number;
+  /** The effective user id. */
   readonly uid: number;
+  /** The effective group id. */
   readonly gid: number;
 }
 

@@ -8,21 +8,55 @@ export type NetnsLike = string | number;
 /** One change of an interface, in the order in which the kernel made them. */
 export type LinkChange =
   | { readonly type: "up" | "down" }
-  | { readonly type: "carrier"; readonly carrier: boolean }
-  | { readonly type: "mtu"; readonly mtu: number }
-  | { readonly type: "name"; readonly name: string; readonly before: string }
-  | { readonly type: "mac"; readonly mac: string }
-  | { readonly type: "master"; readonly master: number | undefined }
-  | { readonly type: "address-added" | "address-changed" | "address-removed"; readonly address: Address }
+  | {
+      readonly type: "carrier";
+      /** Whether there is one now. */
+      readonly carrier: boolean;
+    }
+  | {
+      readonly type: "mtu";
+      /** The new MTU, in bytes. */
+      readonly mtu: number;
+    }
+  | {
+      readonly type: "name";
+      /** The new name. */
+      readonly name: string;
+      /** The name before. */
+      readonly before: string;
+    }
+  | {
+      readonly type: "mac";
+      /** The new MAC address, as text. */
+      readonly mac: string;
+    }
+  | {
+      readonly type: "master";
+      /** The index of the bridge, bond or VRF; undefined if it has left one. */
+      readonly master: number | undefined;
+    }
+  | {
+      readonly type: "address-added" | "address-changed" | "address-removed";
+      /** The address as it is now, or was. */
+      readonly address: Address;
+    }
   /**
    * Only from `changes()`: too many changes waited, so the oldest `count` were dropped, and the newest follow.
    * `info()` and `addresses()` return the current state.
    */
-  | { readonly type: "lost"; readonly count: number }
+  | {
+      readonly type: "lost";
+      /** How many went. */
+      readonly count: number;
+    }
   /**
    * The interface is in another network namespace now, and may have another index. It came down on the way and lost
    * its addresses and routes.
    */
-  | { readonly type: "moved"; readonly index: number | undefined }
+  | {
+      readonly type: "moved";
+      /** The index there; undefined if it cannot be told from here. */
+      readonly index: number | undefined;
+    }
   /** The last change of all. */
   | { readonly type: "deleted" };

@@ -34,6 +34,7 @@ export type SuperPacketKind = "tcp4" | "udp4" | "tcp6" | "udp6";
 
 /** The segmentation offload in force. */
 export interface OffloadInfo {
+  /** Whether frames keep their virtio header, and super-packets stay whole. */
   readonly raw: boolean;
   /** Whether super-packets of UDP are received and sent. Those of TCP always are. */
   readonly udp: boolean;
@@ -52,9 +53,13 @@ export type RefusalCause = "malformed" | "down" | "other";
  * lost.
  */
 export interface DeviceCounters {
+  /** Frames that the program has received. */
   readonly framesReceived: number;
+  /** Bytes of these frames. */
   readonly bytesReceived: number;
+  /** Frames that the kernel has taken from the program. */
   readonly framesSent: number;
+  /** Bytes of these frames. */
   readonly bytesSent: number;
   /** Received frames that the kernel cut, because they were longer than any frame can be. */
   readonly truncated: number;

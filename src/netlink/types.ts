@@ -38,14 +38,19 @@ export interface Address {
   readonly address: string;
   /** The other end of a point-to-point address, without prefix length. */
   readonly peer?: string;
+  /** The version of IP. */
   readonly family: 4 | 6;
+  /** How far the address is valid. */
   readonly scope: Scope;
+  /** The broadcast address of IPv4. */
   readonly broadcast?: string;
   /** Seconds that are left; absent if it stays for ever. */
   readonly validLifetime?: number;
   /** Seconds that are left; absent if it stays preferred for ever. */
   readonly preferredLifetime?: number;
+  /** Whether it was added without duplicate address detection. */
   readonly noDad?: boolean;
+  /** Whether there is no route to its prefix because of it. */
   readonly noPrefixRoute?: boolean;
   /** Whether duplicate address detection is still running: the address cannot be used yet. */
   readonly tentative?: boolean;
@@ -93,17 +98,25 @@ export type RouteProtocol = "kernel" | "boot" | "static" | "ra" | "dhcp" | numbe
 export interface Route {
   /** `"198.51.100.0/24"`, in RFC 5952 form; `"0.0.0.0/0"` or `"::/0"` is the default route. */
   readonly to: string;
+  /** The version of IP. */
   readonly family: 4 | 6;
+  /** The gateway; absent if the destination is on the link. */
   readonly via?: string;
   /** Absent if it is 0. */
   readonly metric?: number;
+  /** The routing table: 254 is the main one. */
   readonly table: number;
+  /** The address that packets get that have none yet. */
   readonly source?: string;
+  /** Whether the gateway counts as on this link even if no address says so. */
   readonly onLink?: boolean;
+  /** How far the destination is. */
   readonly scope: Scope;
   /** The maker: `"static"` for routes made here, `"kernel"` for those that follow from an address. */
   readonly protocol: RouteProtocol;
+  /** Bytes: the largest packet for this destination. */
   readonly mtu?: number;
+  /** Bytes: the TCP segment size advertised to this destination. */
   readonly advmss?: number;
 }
 
@@ -149,6 +162,7 @@ export interface RuleSettings {
 
 /** A policy rule as the kernel has it. */
 export interface Rule {
+  /** The version of IP. */
   readonly family: 4 | 6;
   /** In RFC 5952 form, with prefix length; absent if every source is selected. */
   readonly from?: string;
@@ -158,16 +172,21 @@ export interface Rule {
   readonly mark?: number;
   /** Absent if all bits of the mark count, or none. */
   readonly mask?: number;
+  /** Whether it selects the packets for which the rest does not hold. */
   readonly not?: boolean;
+  /** The name of the interface that packets come in by. */
   readonly incomingInterface?: string;
+  /** The name of the interface that sockets are bound to. */
   readonly outgoingInterface?: string;
   /** Absent if the action looks in no table. */
   readonly table?: number;
+  /** Routes of the table with a prefix as long as this or shorter do not count. */
   readonly suppressPrefixLength?: number;
   /** The kernel's own rule for the local table has 0, those for the main and the default table 32766 and 32767. */
   readonly priority: number;
   /** A number (FR_ACT_* of include/uapi/linux/fib_rules.h) where it is none of those that can be given, such as "goto". */
   readonly action: RuleAction | number;
+  /** The maker of the rule. */
   readonly protocol: RouteProtocol;
   /**
    * Whether the rule selects by something that has no member here, such as ports or users. Such a rule cannot be
@@ -212,34 +231,49 @@ export interface LinkFlags {
    * `setCarrier(false)`.
    */
   readonly carrier: boolean;
+  /** IFF_PROMISC: takes frames for other hosts too. */
   readonly promiscuous: boolean;
+  /** IFF_ALLMULTI: takes every multicast frame. */
   readonly allMulticast: boolean;
+  /** IFF_MULTICAST: carries multicast frames. */
   readonly multicast: boolean;
 }
 
 /** A TUN or TAP interface, attached to or not. */
 export interface InterfaceInfo extends LinkFlags {
+  /** `"tun"` for IP packets, `"tap"` for Ethernet frames. */
   readonly kind: "tun" | "tap";
+  /** The name of the interface. */
   readonly name: string;
+  /** The interface index. */
   readonly index: number;
   /** Undefined for a TUN. */
   readonly mac: string | undefined;
+  /** Bytes of IP packet that one frame carries at most. */
   readonly mtu: number;
+  /** Frames that the kernel queues for the program. */
   readonly txQueueLength: number;
+  /** Text that `ip link` shows beside the name. */
   readonly alias: string | undefined;
   /** The index of the bridge, bond or VRF that it is a port of. */
   readonly master: number | undefined;
   /** The user id that may attach to it without privilege; where there is neither owner nor group, everybody may. */
   readonly owner: number | undefined;
+  /** The group id that may attach to it without privilege. */
   readonly group: number | undefined;
+  /** Whether the interface outlives the processes that are attached. */
   readonly persistent: boolean;
+  /** Whether each frame has the 4-byte packet-information header. */
   readonly packetInfo: boolean;
+  /** Whether each frame has a virtio header, as with `offload`. */
   readonly vnetHeader: boolean;
+  /** Whether several queues may be attached. */
   readonly multiQueue: boolean;
   /**
    * The number of attached queues; undefined for a persistent interface with a single queue, of which the kernel
    * reports only the carrier.
    */
   readonly queues: number | undefined;
+  /** Queues that get no frames (`setQueue(false)`). */
   readonly disabledQueues: number;
 }

@@ -9,7 +9,9 @@ import { showByFields } from "./show.ts";
 
 /** Values of the operation field (ar$op), RFC 826. */
 export const ArpOperation = {
+  /** Asks who has the target IPv4 address. */
   REQUEST: 1,
+  /** Tells who has it. */
   REPLY: 2,
 } as const;
 

@@ -6,6 +6,7 @@
  * `RangeError`, for they are the caller's own.
  */
 export class PacketError extends RangeError {
+  /** `"PacketError"`. */
   override readonly name = "PacketError";
   /** Whose rule was broken: "Ethernet", "ARP", "IPv4", "IPv6", "UDP", "TCP", "ICMP", "ICMP echo", "ICMPv6" or "virtio-net header". */
   readonly protocol: string;

@@ -7,10 +7,13 @@ import { showByFields } from "./show.ts";
 
 /** Values of the EtherType field, out of IANA's "IEEE 802 Numbers". */
 export const EtherType = {
+  /** IPv4. */
   IPv4: 0x0800,
+  /** ARP, RFC 826. */
   ARP: 0x0806,
   /** The TPID of a customer VLAN tag, IEEE 802.1Q. */
   VLAN: 0x8100,
+  /** IPv6. */
   IPv6: 0x86dd,
   /** The TPID of a service VLAN tag, IEEE 802.1ad: the outer one of "QinQ". */
   SERVICE_VLAN: 0x88a8,
@@ -42,6 +45,7 @@ export interface EthernetHeader {
 
 /** A header and what follows it. */
 export interface EthernetFields extends EthernetHeader {
+  /** Bytes behind the header. */
   payload: Uint8Array;
 }
 

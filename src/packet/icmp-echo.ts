@@ -52,6 +52,7 @@ export class IcmpEchoMessage implements IcmpEchoFields {
     return this.#bytes[TYPE] as number;
   }
 
+  /** Checksum as it is in the message; `checksumIsValid` tells whether it is right. */
   get checksum(): number {
     return readUint16(this.#bytes, CHECKSUM);
   }

@@ -35,6 +35,7 @@ export interface IPv4Header {
 
 /** A header and what follows it. */
 export interface IPv4Fields extends IPv4Header {
+  /** Bytes behind the header. */
   payload: Uint8Array;
 }
 
@@ -118,6 +119,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
     return readUint16(this.#bytes, IDENTIFICATION);
   }
 
+  /** Tells whether routers must not fragment the packet. */
   get dontFragment(): boolean {
     return (readUint16(this.#bytes, FLAGS_FRAGMENT_OFFSET) & DONT_FRAGMENT) !== 0;
   }
@@ -142,6 +144,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
     return this.#bytes[PROTOCOL] as number;
   }
 
+  /** Checksum as it is in the header; `checksumIsValid` tells whether it is right. */
   get headerChecksum(): number {
     return readUint16(this.#bytes, HEADER_CHECKSUM);
   }

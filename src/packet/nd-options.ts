@@ -7,25 +7,55 @@ import { macToNumber, writeMac } from "./mac-address.ts";
 /** One option of a neighbor discovery message, RFC 4861 section 4.6. */
 export type NdOption =
   /** The sender's own address on the link, as text; RFC 4861 section 4.6.1. */
-  | { kind: "sourceLinkLayerAddress"; mac: string }
+  | {
+      kind: "sourceLinkLayerAddress";
+      /** MAC address as text. */
+      mac: string;
+    }
   /** The target's address on the link, as text; RFC 4861 section 4.6.1. */
-  | { kind: "targetLinkLayerAddress"; mac: string }
+  | {
+      kind: "targetLinkLayerAddress";
+      /** MAC address as text. */
+      mac: string;
+    }
   /** RFC 4861 section 4.6.2; a lifetime of 2^32 - 1 seconds has no end. */
   | {
       kind: "prefix";
+      /** Address of the network, as text, without its length. */
       prefix: string;
+      /** 0 to 128. */
       prefixLength: number;
+      /** Whether its addresses are on this link. */
       onLink: boolean;
+      /** Whether hosts may make themselves addresses of it, RFC 4862. */
       autonomous: boolean;
+      /** Lifetime of the prefix, in seconds. */
       validSeconds: number;
+      /** Seconds for which addresses of it are preferred. */
       preferredSeconds: number;
     }
   /** RFC 4861 section 4.6.4. */
-  | { kind: "mtu"; mtu: number }
+  | {
+      kind: "mtu";
+      /** MTU of the link, in bytes. */
+      mtu: number;
+    }
   /** RFC 8106 section 5.1. */
-  | { kind: "dnsServers"; lifetimeSeconds: number; servers: string[] }
+  | {
+      kind: "dnsServers";
+      /** Seconds for which they may be used. */
+      lifetimeSeconds: number;
+      /** IPv6 addresses as text. */
+      servers: string[];
+    }
   /** Any other, or one of these with a length that is not its own: its number, and what is behind number and length. */
-  | { kind: "unknown"; number: number; data: Uint8Array };
+  | {
+      kind: "unknown";
+      /** Type of the option, 0 to 255. */
+      number: number;
+      /** Bytes behind type and length. */
+      data: Uint8Array;
+    };
 
 type Prefix = Extract<NdOption, { kind: "prefix" }>;
 

@@ -4,7 +4,9 @@ import { ipToBytes } from "./ip-address.ts";
 
 /** The two ends of a packet, both of IPv4 or both of IPv6, as text or as bytes. */
 export interface IpEnds {
+  /** Source address, as text or as bytes. */
   source: string | Uint8Array;
+  /** Destination address, of the same version. */
   destination: string | Uint8Array;
 }
 

@@ -8,19 +8,52 @@ export type TcpOption =
   /** No operation: one octet of padding between options. */
   | { kind: "nop" }
   /** Maximum segment size, bytes; RFC 9293 section 3.7.1. */
-  | { kind: "mss"; mss: number }
+  | {
+      kind: "mss";
+      /** Bytes. */
+      mss: number;
+    }
   /** The window is to be shifted by so many bits; RFC 7323 section 2. */
-  | { kind: "windowScale"; shift: number }
+  | {
+      kind: "windowScale";
+      /** 0 to 14. */
+      shift: number;
+    }
   /** RFC 2018 section 2. */
   | { kind: "sackPermitted" }
   /** Blocks of bytes that have arrived behind a gap, as sequence numbers, `end` not included; RFC 2018 section 3. */
-  | { kind: "sack"; blocks: { start: number; end: number }[] }
+  | {
+      kind: "sack";
+      /** One to four blocks. */
+      blocks: {
+        /** Sequence number of the first byte. */
+        start: number;
+        /** Sequence number behind the last byte. */
+        end: number;
+      }[];
+    }
   /** RFC 7323 section 3. */
-  | { kind: "timestamps"; value: number; echoReply: number }
+  | {
+      kind: "timestamps";
+      /** The sender's clock. */
+      value: number;
+      /** The last value that the sender has got from the receiver. */
+      echoReply: number;
+    }
   /** Any other, or one of these with a length that is not its own: its number, and what is behind number and length. */
-  | { kind: "unknown"; number: number; data: Uint8Array }
+  | {
+      kind: "unknown";
+      /** Type of the option, 0 to 255. */
+      number: number;
+      /** Bytes behind type and length. */
+      data: Uint8Array;
+    }
   /** Where the list goes on in a way that cannot be read: all the rest of it. */
-  | { kind: "malformed"; data: Uint8Array };
+  | {
+      kind: "malformed";
+      /** The rest of the options. */
+      data: Uint8Array;
+    };
 
 /** Option numbers, out of IANA's "TCP Parameters". */
 const END = 0;

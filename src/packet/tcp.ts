@@ -9,11 +9,17 @@ import { encodeTcpOptions, readTcpOptions, type TcpOption } from "./tcp-options.
 
 /** Bits of the flags, RFC 9293 section 3.1: `flags & TcpFlag.SYN`, `TcpFlag.SYN | TcpFlag.ACK`. */
 export const TcpFlag = {
+  /** The sender has no more data. */
   FIN: 0x001,
+  /** Begins a connection: sequence numbers are synchronized. */
   SYN: 0x002,
+  /** Resets the connection. */
   RST: 0x004,
+  /** The receiver is to pass the data on at once. */
   PSH: 0x008,
+  /** The acknowledgment number means something. */
   ACK: 0x010,
+  /** The urgent pointer means something. */
   URG: 0x020,
   /** RFC 3168 section 6.1. */
   ECE: 0x040,

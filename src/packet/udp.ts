@@ -55,10 +55,12 @@ export class UdpDatagram {
     this.length = length;
   }
 
+  /** Source port; 0 if there is none. */
   get sourcePort(): number {
     return readUint16(this.#bytes, SOURCE_PORT);
   }
 
+  /** Destination port. */
   get destinationPort(): number {
     return readUint16(this.#bytes, DESTINATION_PORT);
   }

@@ -14,6 +14,7 @@ export interface ProbeReport extends ProbeFacts {
 export interface ProbeCheck {
   /** A stable name: `"node"`, `"tun"`. */
   readonly id: string;
+  /** The group under which it stands. */
   readonly group: ProbeGroup;
   /** A word or two. */
   readonly title: string;
@@ -33,10 +34,15 @@ export type ProbeGroup = "machine" | "user" | "device" | "driver" | "neighbours"
 
 /** The findings, for programs. */
 export interface ProbeFacts {
+  /** Facts about Bun. */
   readonly bun: ProbedBun;
+  /** Facts about the machine and its kernel. */
   readonly system: ProbedSystem;
+  /** Facts about the C part. */
   readonly shim: ProbedShim;
+  /** Facts about the user that the process runs as. */
   readonly user: ProbedUser;
+  /** Facts about the clone device. */
   readonly node: ProbedNode;
   /** The trial of a TUN, which is removed again. */
   readonly tun: ProbeTrial;
@@ -50,6 +56,7 @@ export interface ProbeFacts {
   readonly features: Readonly<Record<string, boolean>> | null;
   /** Offloads of the driver (TUNSETOFFLOAD) by their kernel names, `TUN_F_TSO4`. */
   readonly offloads: Readonly<Record<string, boolean>> | null;
+  /** Facts about what wakes the event loop. */
   readonly waker: ProbedWaker;
   /** The trial of a socket to rtnetlink, over which interfaces are asked and changed. */
   readonly rtnetlink: ProbeTrial;
@@ -73,6 +80,7 @@ export interface ProbeFailure {
   readonly message: string;
   /** The negative errno; null if no system call failed. */
   readonly errno: number | null;
+  /** The system call that failed; null if none did. */
   readonly syscall: string | null;
   /** The hint: one sentence that says what to do. */
   readonly hint: string | null;
@@ -80,18 +88,23 @@ export interface ProbeFailure {
 
 /** Facts about Bun. */
 export interface ProbedBun {
+  /** The version of this Bun. */
   readonly version: string;
   /** The lowest version that this library is tested with. */
   readonly minimum: string;
+  /** Whether this version is high enough. */
   readonly supported: boolean;
 }
 
 /** Facts about the machine and its kernel. */
 export interface ProbedSystem {
+  /** `process.platform`: `"linux"`. */
   readonly platform: string;
+  /** `process.arch`: `"x64"`, `"arm64"`. */
   readonly arch: string;
   /** The kernel's release, as `uname -r` has it. */
   readonly kernel: string;
+  /** The C library that Bun is linked to. */
   readonly libc: "glibc" | "musl" | null;
   /** `"docker"`, `"podman"`, `"lxc"`, `"systemd-nspawn"`, `"kubernetes"`, …; null if none shows. */
   readonly container: string | null;
@@ -108,11 +121,17 @@ export interface ProbedUser {
   /** The effective user id. */
   readonly uid: number | null;
   /** The effective capabilities, as far as they matter here. */
-  readonly capabilities: { readonly netAdmin: boolean; readonly sysAdmin: boolean };
+  readonly capabilities: {
+    /** CAP_NET_ADMIN, which making interfaces takes. */
+    readonly netAdmin: boolean;
+    /** CAP_SYS_ADMIN, which entering another network namespace takes. */
+    readonly sysAdmin: boolean;
+  };
   /**
    * Whether the user has CAP_NET_ADMIN in the user namespace that owns this network namespace: only there it counts.
    */
   readonly netAdmin: ProbeTrial;
+  /** Whether the process is in the first user namespace, where root is root of the machine. */
   readonly initialUserNamespace: boolean | null;
   /** The trial of making and entering a network namespace, which the `netns` option needs. */
   readonly networkNamespaces: ProbeTrial;
@@ -122,6 +141,7 @@ export interface ProbedUser {
 
 /** The clone device. */
 export interface ProbedNode {
+  /** The path that was looked at. */
   readonly path: string;
   /** The kind of file, `"character device"`; null if there is none. */
   readonly kind: string | null;

@@ -5,7 +5,9 @@ import type { Endpoint, UdpSocket } from "../udp/types.ts";
 
 /** One peer of an unconnected socket, known by its address and port. Datagrams of others are dropped, and counted. */
 export interface UdpPeer {
+  /** The socket, which is not connected. */
   readonly socket: UdpSocket;
+  /** An endpoint of that socket. */
   readonly peer: Endpoint;
 }
 
@@ -44,11 +46,17 @@ export interface RelayedCounters {
 
 /** Two ends that are joined, until either closes. */
 export interface Relay extends Disposable, AsyncDisposable {
+  /** Whether the relay has ended. */
   readonly closed: boolean;
   /** Resolves once the relay has ended, to the reason why an end closed, if there is one. */
   readonly finished: Promise<TunTapError | undefined>;
   /** Returns the counters of both directions. */
-  counters(): { readonly forward: RelayedCounters; readonly back: RelayedCounters };
+  counters(): {
+    /** From the first end to the second. */
+    readonly forward: RelayedCounters;
+    /** From the second end to the first. */
+    readonly back: RelayedCounters;
+  };
   /** Ends the relay. Both ends stay open, and somebody else can receive from them. Does nothing the second time. */
   close(): void;
 }

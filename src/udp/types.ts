@@ -28,7 +28,9 @@ export type Ecn = 0 | 1 | 2 | 3;
 
 /** Datagrams of one sender, in order. */
 export interface DatagramRun {
+  /** The datagrams, one at least. */
   readonly datagrams: Uint8Array[];
+  /** Their sender. */
   readonly from: Endpoint;
   /** The ECN bits of their IP headers; 0 without the option `ecn`. */
   readonly ecn: Ecn;
@@ -59,9 +61,13 @@ export type UdpRefusalCause =
 
 /** Counters of one socket, from the side of the program: datagrams received and sent, and datagrams that were lost. */
 export interface UdpCounters {
+  /** Datagrams that the program has received. */
   readonly datagramsReceived: number;
+  /** Bytes of these datagrams, without headers. */
   readonly bytesReceived: number;
+  /** Datagrams that the kernel has taken from the program. */
   readonly datagramsSent: number;
+  /** Bytes of these datagrams, without headers. */
   readonly bytesSent: number;
   /** System calls for sending: sendmsg(2) and sendmmsg(2). */
   readonly sendCalls: number;
@@ -107,7 +113,12 @@ export interface UdpOptions extends UdpHandlers {
   /** Local port, 0 to 65535. Default 0: any free one. */
   port?: number;
   /** Connects the socket: it sends to this peer, and receives from it alone. The kernel looks for a route once. */
-  peer?: { address: string; port: number };
+  peer?: {
+    /** IPv4 or IPv6; a link-local one with its interface, "fe80::1%eth0". */
+    address: string;
+    /** 1 to 65535. */
+    port: number;
+  };
   /** Sends and receives only through this interface (SO_BINDTODEVICE). */
   interface?: string;
   /** Mark of the datagrams sent, 0 to 2^32 - 1, which policy rules and firewalls see (SO_MARK). Takes CAP_NET_ADMIN. */
@@ -157,6 +168,7 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
   readonly port: number;
   /** The peer of a connected socket. */
   readonly peer: Endpoint | undefined;
+  /** Whether the socket is closed. */
   readonly closed: boolean;
   /** Why the socket closed, if it was not by `close()`. */
   readonly closeReason: TunTapError | undefined;
@@ -166,7 +178,12 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
    * as one (UDP_SEGMENT); false once a path has refused that, over which
    * datagrams go one by one from then on.
    */
-  readonly segmentation: { readonly send: boolean; readonly receive: boolean };
+  readonly segmentation: {
+    /** Whether runs of datagrams go to the kernel as one. */
+    readonly send: boolean;
+    /** Whether the kernel hands over datagrams merged. */
+    readonly receive: boolean;
+  };
   /**
    * Returns the endpoint to send to.
    *
