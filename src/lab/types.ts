@@ -90,16 +90,21 @@ export type Interceptor = (frame: Uint8Array, direction: LinkDirection) => Verdi
 
 /** Counters of one direction. */
 export interface DirectionStats {
-  /** Frames that the sender sent, and their bytes. */
+  /** Frames that the sender sent. */
   readonly frames: number;
+  /** Bytes of these frames. */
   readonly bytes: number;
-  /** Frames that were delivered, with duplicates, and their bytes. */
+  /** Frames that were delivered, duplicates included. */
   readonly delivered: number;
+  /** Bytes of these frames. */
   readonly deliveredBytes: number;
-  /** Frames that chance has lost, duplicated, delivered late, or damaged. */
+  /** Frames that chance has lost. */
   readonly lost: number;
+  /** Frames that chance has delivered twice. */
   readonly duplicated: number;
+  /** Frames that chance has delivered late. */
   readonly reordered: number;
+  /** Frames that chance has damaged. */
   readonly corrupted: number;
   /** Frames that the bottleneck's queue had no room for. */
   readonly queueDropped: number;
@@ -111,22 +116,27 @@ export interface DirectionStats {
   readonly intercepted: number;
   /** Frames that the receiving interface did not take: it was down or gone, or its queue full. */
   readonly refused: number;
-  /** Frames under way now, and their bytes. */
+  /** Frames under way now. */
   readonly waiting: number;
+  /** Bytes of these frames. */
   readonly waitingBytes: number;
 }
 
 /** Counters of a link. */
 export interface LabLinkStats {
+  /** From the first end to the second. */
   readonly forward: DirectionStats;
+  /** From the second end to the first. */
   readonly back: DirectionStats;
 }
 
 /** A link between two hosts, or between a host and a switch. */
 export interface Link extends Disposable {
+  /** The name of the link, which its captures bear. */
   readonly name: string;
   /** The names of its two ends. */
   readonly ends: readonly [string, string];
+  /** Whether the link is closed. */
   readonly closed: boolean;
   /** Changes some impairments, and leaves the others. Frames under way stay as they were decided. */
   update(impairments: LinkImpairments): void;
@@ -138,6 +148,7 @@ export interface Link extends Disposable {
   cut(options?: { carrier?: boolean }): void;
   /** Ends a {@link cut}. */
   restore(): void;
+  /** Whether the link is cut. */
   readonly isCut: boolean;
   /**
    * Shows each frame to `interceptor`, which decides about it. Several are asked
@@ -152,6 +163,7 @@ export interface Link extends Disposable {
    * @param options.host the name of the host whose side is captured
    */
   capture(path: string, options?: CaptureOptions & { host?: string }): Promise<Capture>;
+  /** Returns the counters of both directions. */
   stats(): LabLinkStats;
   /** Takes the link and its interfaces away. */
   close(): void;
@@ -182,17 +194,24 @@ export type SpawnOptions<
 
 /** A host: a network namespace with loopback up, and nothing else until it is linked. */
 export interface Host extends Disposable {
+  /** The name of the host. */
   readonly name: string;
   /** IPv4 address on the first network. @throws {TunTapError} `ERR_TUNTAP_LAB` before there is one. */
   readonly address: string;
   /** IPv6 address on the first network. */
   readonly address6: string;
   /** Addresses on a link or switch of this host. */
-  addressOn(network: Link | Switch): { readonly address: string; readonly address6: string };
+  addressOn(network: Link | Switch): {
+    /** IPv4 address there. */
+    readonly address: string;
+    /** IPv6 address there. */
+    readonly address6: string;
+  };
   /** Path of the namespace, for the `netns` option of this library and for `nsenter --net=`. */
   readonly netns: string;
   /** Names and addresses of all hosts as environment variables: `LAB_SERVER`, `LAB_SERVER6`. Spawned programs have them. */
   readonly environment: Readonly<Record<string, string>>;
+  /** Whether the host is closed. */
   readonly closed: boolean;
   /** Runs a program on this host: `Bun.spawn`, in its namespace. It is killed with the host. */
   spawn<
@@ -228,6 +247,7 @@ export interface SwitchOptions {
   name?: string;
   /** The network of its hosts. Default: the next documentation prefix, with room for 253 hosts. */
   subnet?: string;
+  /** The IPv6 network of its hosts. Default: the next documentation prefix. */
   subnet6?: string;
   /** MTU of the interfaces, 1280 to 65521. Default 1500. */
   interfaceMtu?: number;
@@ -235,12 +255,15 @@ export interface SwitchOptions {
 
 /** A learning switch. Each port is a link of its own, between a host and the switch. */
 export interface Switch extends Disposable {
+  /** The name of the switch. */
   readonly name: string;
+  /** Whether the switch is closed. */
   readonly closed: boolean;
   /** Joins a host to the switch. */
   attach(host: Host, impairments?: LinkImpairments): Link;
   /** The port of a host that is attached. */
   port(host: Host): Link;
+  /** Takes the switch and its links away. The hosts stay. */
   close(): void;
 }
 
@@ -254,13 +277,17 @@ export interface LabOptions {
 
 /** A network of hosts that lives in this process, and goes with it. */
 export interface Lab extends Disposable, AsyncDisposable {
+  /** The seed of all chance in the lab: the same seed gives the same fates. */
   readonly seed: number;
+  /** Whether the lab is closed. */
   readonly closed: boolean;
+  /** Makes a host: a network namespace of its own. */
   host(name: string, options?: HostOptions): Host;
   /** A host that forwards packets between its networks. Hosts that are linked to it have it as their default route. */
   router(name: string, options?: HostOptions): Host;
   /** Links two hosts. */
   link(a: Host, b: Host, options?: LinkOptions): Link;
+  /** Makes a switch, to which any number of hosts are attached. */
   switch(hosts?: readonly Host[], impairments?: LinkImpairments, options?: SwitchOptions): Switch;
   /**
    * Writes each link's last frames (`LINK.pcapng`, `LINK.txt`) and each host's
