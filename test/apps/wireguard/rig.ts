@@ -68,7 +68,7 @@ export class Host {
   }
 
   try(...command: string[]): { exitCode: number | null; stdout: string; stderr: string } {
-    const { exitCode, stdout, stderr } = Bun.spawnSync(this.inside(command), { timeout: 60_000 });
+    const { exitCode, stdout, stderr } = Bun.spawnSync(this.inside(command), { timeout: 600_000 });
     return { exitCode, stdout: stdout.toString(), stderr: stderr.toString() };
   }
 

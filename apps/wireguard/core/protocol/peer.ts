@@ -140,9 +140,11 @@ export class Peer<E> implements Timed, TimerActions, Remote {
     this.#context.report(this, "keys wiped");
   }
 
-  /** The peer is removed, or this host's key has changed: nothing of the old keys stays. */
+  /** The peer is removed, the interface is down, or this host's key has changed: nothing of the old keys stays. */
   reset(): void {
     this.wipe();
+    // No timer is left that would begin a handshake later.
+    this.#lastInitiationSent = -NEVER;
     this.#staticSecret?.fill(0);
     this.#staticSecret = undefined;
     this.dropped += this.#staged.length;
