@@ -2,6 +2,7 @@
 import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import * as library from "../../src/index.ts";
+import * as lab from "../../src/lab/index.ts";
 import * as packet from "../../src/packet/index.ts";
 import { MINIMUM_BUN } from "../../src/sys/platform.ts";
 import * as udp from "../../src/udp/index.ts";
@@ -46,7 +47,7 @@ describeWithTools("the README's first example", ["ip", "ping", "unshare"], () =>
 
 test("README and guides name every export", () => {
   const text = pages.map(textOf).join("\n");
-  const names = Object.keys({ ...library, ...packet, ...udp });
+  const names = Object.keys({ ...library, ...packet, ...udp, ...lab });
   // `writeArp` is in the row of `parseArp` as `write…`.
   const named = (name: string): boolean => text.includes(name) || /^(build|write)[A-Z]/.test(name);
   expect(names.filter((name) => !named(name))).toEqual([]);
