@@ -7,7 +7,7 @@ import { readdirSync, readFileSync } from "node:fs";
 import { top } from "../support/programs.ts";
 
 /** Beginnings of sentences that have to be read twice: most have no verb. */
-const BEGINNINGS = /^(What|Of|As|Whoever|But for|The same)\b/;
+const BEGINNINGS = /^(What|Of|As|Whoever|Those|But for|The same)\b/;
 /** The part of all doc comments that may begin so. */
 const SHARE_MAX = 0.02;
 const LINES_MAX = 300;
