@@ -11,7 +11,7 @@
  * - by observers: io/observers.ts
  * - by a close in a thread: io/closer.ts
  * - by single calls: interface/filters.ts, interface/rule-requests.ts, device/queue.ts, device/summary.ts, device/usable-address.ts,
- *   handover/passing.ts, probe/gather.ts
+ *   handover/passing.ts, relay/joined.ts, probe/gather.ts
  */
 
 import { systemError } from "./errors.ts";
