@@ -7,13 +7,16 @@ import type { NetnsLike } from "../interface/types.ts";
 import { Channel } from "../io/channel.ts";
 import { goneError, isGone, wasDeleted } from "../io/failures.ts";
 import { FrameReader, frameBatch } from "../io/frame-reader.ts";
-import { MergingWriter } from "../io/merge-writer.ts";
+import type { MergingWriter } from "../io/merge-writer.ts";
 import { plainWriter } from "../io/plain-writer.ts";
 import type { DeviceCounters, OffloadInfo, OffloadOptions, RefusalCause } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
 import { EINVAL, EIO, EPOLLOUT, EPOLLPRI, IFF_UP, TUN_PI_LEN, VNET_HDR_LEN } from "../sys/constants.ts";
 import { getIff, isInNetns, pollEvents } from "../sys/tun.ts";
 import { sendRefused } from "./refusal.ts";
+
+// Loaded on first use: most devices have no offload.
+const mergeWriter = (): typeof import("../io/merge-writer.ts") => lazy(() => require("../io/merge-writer.ts"));
 
 /** The parts of the attachment of a device. */
 export interface AttachmentParts {
@@ -46,7 +49,7 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
   constructor({ kind, fd, closeFd, packetInfo, link, name, frameMax, reuseBuffers, offload }: AttachmentParts) {
     const splits = offload !== undefined && !offload.raw;
     const reader = new FrameReader({ fd, frameMax, reuseBuffers, split: splits ? kind : undefined });
-    const merging = splits ? new MergingWriter(kind === "tap", offload.udp) : undefined;
+    const merging = splits ? new (mergeWriter().MergingWriter)(kind === "tap", offload.udp) : undefined;
     const writer = merging ?? plainWriter;
     // EPOLLPRI is never ready on a TUN fd, but asking for it gives a wake-up when the interface is deleted: every
     // wake-up of the driver's readers carries it.

@@ -11,10 +11,11 @@ import { showByFields } from "../packet/show.ts";
 import type { Attachment } from "./attachment.ts";
 import { InterfaceCalls } from "./interface-calls.ts";
 import type { Handlers } from "./option-types.ts";
-import { readableOf, writableOf } from "./streams.ts";
 import type { Device } from "./types.ts";
 
-// Loaded by those who look at a device.
+// Loaded on first use.
+const streams = (): typeof import("./streams.ts") => lazy(() => require("./streams.ts"));
+// Loaded by showing a device.
 const summary = (): typeof import("./summary.ts") => lazy(() => require("./summary.ts"));
 
 const dataHandler: Consumer = { description: "the data handler" };
@@ -130,7 +131,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
   get readable(): ReadableStream<Uint8Array> {
     const { receiver } = this.#attachment;
     const consumer = { description: "the readable stream" };
-    this.#readable ??= readableOf(
+    this.#readable ??= streams().readableOf(
       async () => receiver.next(consumer, this.#single, this),
       () => {
         receiver.release(consumer);
@@ -142,7 +143,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
 
   get writable(): WritableStream<FrameSource> {
     const { sender } = this.#attachment;
-    this.#writable ??= writableOf(
+    this.#writable ??= streams().writableOf(
       (frame) => sender.sendMany([frame]) === 1,
       () => sender.whenWritable(),
       () => {

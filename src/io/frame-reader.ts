@@ -1,11 +1,15 @@
+import { lazy } from "../lazy.ts";
 import { EAGAIN } from "../sys/constants.ts";
 import { PlainFiller } from "./plain-reader.ts";
 import type { Reader, Take } from "./receiver.ts";
 import { BIG_SLAB_BYTES, SLAB_BYTES, Slab } from "./slab.ts";
-import { SplitFiller } from "./split-reader.ts";
+import type { SplitFiller } from "./split-reader.ts";
 import type { DeviceCounters } from "./types.ts";
 
 const BIG_FRAME = 32 * 1024;
+
+// Loaded on first use: most devices have no offload.
+const splitReader = (): typeof import("./split-reader.ts") => lazy(() => require("./split-reader.ts"));
 
 /** Settings of a reader of frames. */
 export interface FrameReaderOptions {
@@ -28,7 +32,7 @@ export class FrameReader implements Reader {
   onFailed: (errno: number) => void = () => {};
 
   constructor({ fd, frameMax, reuseBuffers, split }: FrameReaderOptions) {
-    this.#filler = split === undefined ? new PlainFiller(fd) : new SplitFiller(fd, split === "tap");
+    this.#filler = split === undefined ? new PlainFiller(fd) : new (splitReader().SplitFiller)(fd, split === "tap");
     this.batchMax = this.#filler.batchMax;
     this.#reuse = reuseBuffers;
     // A small slab that is reused stays in the processor's cache. Split super-packets need a big one, for one read
@@ -43,7 +47,7 @@ export class FrameReader implements Reader {
 
   counters(): Pick<DeviceCounters, "framesReceived" | "bytesReceived" | "truncated" | "malformed"> {
     const { framesTaken, bytesTaken, truncated } = this.#slab;
-    const malformed = this.#filler instanceof SplitFiller ? this.#filler.malformed : 0;
+    const malformed = "malformed" in this.#filler ? this.#filler.malformed : 0;
     return { framesReceived: framesTaken, bytesReceived: bytesTaken, truncated, malformed };
   }
 
