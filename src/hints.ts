@@ -79,9 +79,9 @@ const controlHints: Readonly<Record<string, string>> = {
   "netlink(RTM_NEWROUTE) EEXIST": "there is such a route already: give another `metric`, or remove that one first",
   "netlink(RTM_NEWROUTE) ENETDOWN": "a route needs an interface that is up: call up() first",
   "netlink(RTM_NEWROUTE) ENETUNREACH":
-    "the gateway is on no network of this interface: give the interface an address there first, or the route `onLink: true`",
+    "the gateway is on no network of this interface: give the interface an address there first, with the network's prefix length (`192.0.2.1/24`: without one an address is a network of its own), or the route `onLink: true`",
   "netlink(RTM_NEWROUTE) EHOSTUNREACH":
-    "the gateway is on no network of this interface: give the interface an address there first, or the route `onLink: true`",
+    "the gateway is on no network of this interface: give the interface an address there first, with the network's prefix length (`192.0.2.1/24`: without one an address is a network of its own), or the route `onLink: true`",
   "netlink(RTM_NEWROUTE) ENODEV": "IPv6 is switched off for the interface, or its MTU is below 1280: see `mtu`",
   "netlink(RTM_DELROUTE) ESRCH": "there is no such route: routes() lists those there are",
   "netlink(RTM_NEWRULE) EEXIST":

@@ -45,7 +45,11 @@ export interface DeviceOptions<D> extends Handlers<D> {
    * kernel's own, which is that largest one, so that it never does.
    */
   sendBuffer?: number;
-  /** Addresses to add, such as `["192.0.2.1/24", "2001:db8::1/64"]`. Addresses that the interface has stay. */
+  /**
+   * Addresses to add, such as `["192.0.2.1/24", "2001:db8::1/64"]`. Addresses that the interface has stay. Without a
+   * prefix length an address stands for itself (/32, /128), as in `ip address add`: no network is reached through the
+   * interface then, but what `routes` names.
+   */
   addresses?: readonly AddressLike[];
   /** Routes through the interface to add, such as `["198.51.100.0/24", "default"]`. */
   routes?: readonly RouteLike[];

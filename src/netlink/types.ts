@@ -5,7 +5,8 @@ export type Scope = "global" | "site" | "link" | "host" | "nowhere" | number;
 
 /**
  * An address with its prefix length: `"192.0.2.1/24"`, `"2001:db8::1/64"`.
- * Without a prefix length it is a host address (/32, /128).
+ * Without a prefix length it is a host address (/32, /128), as in `ip address add`: no route to a network comes with
+ * it. It is not refused, because a `peer`, a router's own address and a WireGuard configuration are written so.
  */
 export type AddressLike = string | AddressSettings;
 

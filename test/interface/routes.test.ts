@@ -188,7 +188,12 @@ describePrivileged("a route that cannot be", () => {
   test.each([
     { what: "is there", given: "203.0.113.0/24", code: "EEXIST", hint: "`metric`" },
     { what: "is there (IPv6)", given: "2001:db8:7::/48", code: "EEXIST", hint: "`metric`" },
-    { what: "has a gateway elsewhere", given: { to: free, via: "203.0.114.1" }, code: "ENETUNREACH", hint: "onLink" },
+    {
+      what: "has a gateway elsewhere",
+      given: { to: free, via: "203.0.114.1" },
+      code: "ENETUNREACH",
+      hint: "prefix length",
+    },
     {
       what: "has a gateway elsewhere (IPv6)",
       given: { to: "2001:db8:8::/48", via: "2001:db8:9::1" },

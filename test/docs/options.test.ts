@@ -1,0 +1,37 @@
+/** The tables of options in the guides: every option that the library knows is in them, and no other. */
+import { expect, test } from "bun:test";
+import { openTun } from "../../src/index.ts";
+import { openUdp } from "../../src/udp/index.ts";
+import { failureOf } from "../support/programs.ts";
+import { textOf } from "./pages.ts";
+
+/** The options that a call knows, from what it says to one that it does not. */
+function optionsOf(call: () => unknown): string[] {
+  const [, list = ""] = /nown are (.*)$/.exec(failureOf(call).message) ?? [];
+  return list.split(", ");
+}
+
+/** The words in backticks that begin the rows of a table. */
+function rowsOf(table: string): string[] {
+  const cells = [...table.matchAll(/^\| (`.*?) +\|/gm)].map(([, cell]) => cell as string);
+  return cells.flatMap((cell) => [...cell.matchAll(/`(\w+)(?:\([^`]*\))?`/g)].map(([, name]) => name as string));
+}
+
+/** The part of a page between two texts. */
+function part(page: string, from: string, to: string): string {
+  const [, rest = ""] = textOf(page).split(from);
+  return rest.split(to)[0] as string;
+}
+
+test("docs/interface.md has the options of openTun() and openTap()", () => {
+  const known = optionsOf(() => openTun({ zzz: 1 } as object));
+  expect(known.length).toBeGreaterThan(20);
+  expect(rowsOf(part("docs/interface.md", "## Options", "`adopt(fd, options)`")).sort()).toEqual(known.sort());
+});
+
+test("docs/udp.md has the options of openUdp()", () => {
+  const known = optionsOf(() => openUdp({ zzz: 1 } as object));
+  expect(known.length).toBeGreaterThan(10);
+  const section = part("docs/udp.md", "## Sockets", "## Relay");
+  expect(known.filter((name) => !section.includes(`\`${name}`))).toEqual([]);
+});
