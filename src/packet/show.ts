@@ -19,7 +19,13 @@ export function showByFields(prototype: Shown, name?: string): void {
     configurable: true,
     writable: true,
     value(this: Shown): string {
-      return `${name ?? this.constructor.name} ${showObject(this.toJSON())}`;
+      const shown = name ?? this.constructor.name;
+      try {
+        return `${shown} ${showObject(this.toJSON())}`;
+      } catch {
+        // A prototype has no bytes; and looking at something must not be what ends a program.
+        return shown;
+      }
     },
   });
 }

@@ -1,4 +1,4 @@
-/** The tables of options in the guides: every option that the library knows is in them, and no other. */
+/** The tables in the guides: every option that the library knows is in them, and the sums are right. */
 import { expect, test } from "bun:test";
 import { openTun } from "../../src/index.ts";
 import { openUdp } from "../../src/udp/index.ts";
@@ -34,4 +34,18 @@ test("docs/udp.md has the options of openUdp()", () => {
   expect(known.length).toBeGreaterThan(10);
   const section = part("docs/udp.md", "## Sockets", "## Relay");
   expect(known.filter((name) => !section.includes(`\`${name}`))).toEqual([]);
+});
+
+test("docs/udp.md reckons the MTUs right", () => {
+  const section = part("docs/udp.md", "## MTU arithmetic", "\n- ");
+  const rows = [...section.matchAll(/^\|[^|]*((?:\| +\d+ ){7})\|$/gm)].map(([, cells = ""]) =>
+    cells.match(/\d+/g)?.map(Number),
+  );
+  expect(rows.length).toBe(5);
+  const [udp, ethernet, wireguard] = [8, 14, 32];
+  const [v4, v6] = [20 + udp, 40 + udp];
+  const overheads = [v4, v6, v4 + ethernet, v6 + ethernet, v4 + wireguard, v6 + wireguard];
+  for (const [path = 0, ...inside] of rows as number[][]) {
+    expect(inside).toEqual(overheads.map((overhead) => path - overhead));
+  }
 });

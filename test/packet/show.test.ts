@@ -110,6 +110,10 @@ test("showing a view never throws, whatever becomes of its bytes", () => {
   );
 });
 
+test("what has no bytes is shown by its name", () => {
+  expect(Bun.inspect(Object.getPrototypeOf(packet.parseArp(packet.buildArp(arp))))).toBe("ArpMessage");
+});
+
 test("an error tells JSON its message, and has no members that are undefined", () => {
   const error = thrownBy(() => packet.parseIPv4(new Uint8Array(3)));
   const message = "Cannot parse IPv4 at byte 3: found 3 bytes, wanted at least 20";
