@@ -89,7 +89,13 @@ describeUnless(noOthers() ?? noRootless(), "without root", () => {
   const asNobody = (through: readonly string[], ...args: string[]): Ended =>
     runToEnd([...through, ...as(somebody), join(tree, "bun"), ...args], {
       cwd: tree,
-      env: { HOME: tree, TMPDIR: "/tmp", BUN_TUNTAP_TEST_NETNS: "", BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" },
+      env: {
+        HOME: tree,
+        TMPDIR: "/tmp",
+        BUN_TUNTAP_TEST_NETNS: "",
+        BUN_TUNTAP_REQUIRE_ROOT: "",
+        BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0",
+      },
     });
 
   beforeAll(() => {

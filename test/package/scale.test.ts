@@ -12,13 +12,13 @@ describeWithTools("many devices", ["unshare"], () => {
 
   test.concurrent(`open, close: ${inTurn} devices leave no fd, no interface and no memory behind`, async () => {
     await using child = new Child("churn.ts", { args: [inTurn], ownNamespace: true });
-    const { stdout, ...end } = await child.ending(60_000);
+    const { stdout, ...end } = await child.ending(150_000);
     expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
     const { before, after } = report(`${inTurn} devices in turn`, stdout);
     expect(after.fds).toBe(before.fds);
     expect(after.interfaces).toBe(before.interfaces);
     expect((after.rss - before.rss) / MiB).toBeLessThan(8);
-  }, 70_000);
+  }, 160_000);
 
   test.concurrent.each([
     [64, "aio"],
@@ -32,30 +32,30 @@ describeWithTools("many devices", ["unshare"], () => {
         env: { BUN_TUNTAP_WAKER: waker },
         ownNamespace: true,
       });
-      const { stdout, ...end } = await child.ending(60_000);
+      const { stdout, ...end } = await child.ending(150_000);
       expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
       const { wrong, before, during, after } = report(`${count} devices at once, ${waker}`, stdout);
       expect(wrong).toEqual([]);
       expect(during.interfaces - before.interfaces).toBe(count);
       expect(after).toEqual(before);
     },
-    70_000,
+    160_000,
   );
 
   test.concurrent("Symbol.asyncDispose leaves closing to a thread: the event loop turns, and waits for the end", async () => {
     await using child = new Child("close-many.ts", { args: ["dispose", 60], ownNamespace: true });
-    const { stdout, ...end } = await child.ending(60_000);
+    const { stdout, ...end } = await child.ending(150_000);
     expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
     const { turnsBeforeEnd, left } = report("60 devices disposed of", stdout);
     expect(turnsBeforeEnd).toBeGreaterThan(0);
     expect(left).toEqual({ interfaces: 0, fds: 0 });
-  }, 70_000);
+  }, 160_000);
 
   test.concurrent("Symbol.asyncDispose: a Worker that is terminated meanwhile leaves nothing", async () => {
     await using child = new Child("dispose-worker.ts", { ownNamespace: true });
-    const end = await child.ending(60_000);
+    const end = await child.ending(150_000);
     expect(end).toEqual({ stdout: "there\ngone\n", stderr: "", exitCode: 0, signal: null });
-  }, 70_000);
+  }, 160_000);
 });
 
 /** What a child measured; BUN_TUNTAP_VERBOSE=1 shows it. */
