@@ -53,7 +53,7 @@ describe("framing", () => {
     expect(tooLong).toBe(1);
   });
 
-  test("a message that was cut is told apart, wherever it was cut", () => {
+  test("a message that was cut is recognized, wherever it was cut", () => {
     const [whole] = packed([new Uint8Array(5), new Uint8Array(0), new Uint8Array(9)]).messages as [Uint8Array];
     const ends = [0, 7, 9];
     for (let length = 0; length < whole.length; length++) {
@@ -188,7 +188,7 @@ describe("leases", () => {
     }
   });
 
-  test("a machine that has as many as it may loses the address of the client that left first", () => {
+  test("a machine with the most addresses it may have loses that of the client that left first", () => {
     const leases = new Leases("203.0.113.0/24", { keepMs: 1000, perOwnerMax: 2 });
     const [a = "", b = ""] = ["a", "b"].map((id) => leases.lease(client(id)));
     expect([leases.lease(client("c")), leases.claim(client("c"), "203.0.113.9/24")]).toEqual([undefined, false]);
@@ -332,7 +332,7 @@ describe("the learning switch", () => {
     expect([b.dropped.backPressure, marks(out[1] as Uint8Array[])]).toEqual([2, [3]]);
   });
 
-  test("a port whose outlet throws costs no other its frames, and keeps nothing of one message for the next", () => {
+  test("a port whose outlet throws affects no other port, and keeps nothing of one message for the next", () => {
     const { lan: bridge, ports, out } = lan();
     let broken = true;
     const port = new Port((message) => {
@@ -350,14 +350,14 @@ describe("the learning switch", () => {
     expect([port.framesOut, port.dropped.backPressure]).toEqual([2, 1]);
   });
 
-  test("counts frames from more sources than a port may have, and switches them all the same", () => {
+  test("counts frames from more sources than a port may have, and still switches them", () => {
     const { lan: bridge, ports, out } = lan();
     const [a] = ports as [Port];
     for (let source = 2; source < 22; source += 2) bridge.receive(a, message(frame(BROADCAST, source, source)));
     expect([bridge.table.size, a.unlearned, marks(out[1] as Uint8Array[]).length]).toEqual([4, 6, 10]);
   });
 
-  test("a port that is gone gets nothing, and what was there is flooded", () => {
+  test("a port that has left gets nothing, and frames for its stations are flooded", () => {
     const { lan: bridge, ports, out } = lan();
     const [a, b] = ports as [Port, Port];
     bridge.receive(b, message(frame(BROADCAST, 0x2b, 1)));

@@ -133,7 +133,7 @@ describeWithTools("the switch", ["ip", "curl"], () => {
     third.socket.close();
   });
 
-  test("refuses an address that another has, and whoever comes when all ports are in use", async () => {
+  test("refuses an address that another client has, and clients beyond the last port", async () => {
     const clients = [await client("id=a"), await client("id=b&claim=192.0.2.77/24")];
     expect((await client("id=c&claim=198.51.100.1/30")).closed?.code).toBe(4002);
     clients.push(await client("id=c&wish=198.51.100.1/30"), await client("id=d"));

@@ -40,7 +40,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
     expect(server.log).toMatch(/^join {2}client3 from 192\.0\.2\.13, 198\.51\.100\.3\/24; \d here$/m);
   });
 
-  test("what is for one client does not come to the third", () => {
+  test("frames for one client do not reach the third", () => {
     const before = lan.port(3).framesOut;
     lan.site(1).run("ping", "-q", "-f", "-c", "500", "-w", "10", addressOf(2));
     expect(lan.port(3).framesOut - before).toBeLessThan(20);
@@ -96,7 +96,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
     expect(lan.status().ports).toHaveLength(3);
   });
 
-  test("while there is no switch, interfaces stay without carrier; a new switch finds all as it was", async () => {
+  test("without a switch, interfaces stay without carrier; a new switch finds everything unchanged", async () => {
     const before = [1, 2, 3].map((number) => lan.interfaceOf(number));
     await server.end();
     await until(() => !lan.interfaceOf(3).flags.includes("LOWER_UP"), "carrier gone");

@@ -95,7 +95,7 @@ describe("refusing", () => {
 describe("receiving", () => {
   const request = "GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n";
 
-  test("what is out of order is asked for again, what is there twice is taken once", () => {
+  test("asks again for segments that are missing, and takes repeated ones once", () => {
     const peer = new Peer(newHost()).connect();
     const { sequence, expected: acknowledgment } = peer;
     const part = (from: number, to: number): TcpSegment[] =>
@@ -363,7 +363,7 @@ describe("closing", () => {
     expect(peer.states).toEqual({});
   });
 
-  test("a request with a FIN behind it is answered all the same", () => {
+  test("a request with a FIN behind it is answered", () => {
     const peer = new Peer(newHost()).connect();
     const answers = peer.say("GET /nothing HTTP/1.1\r\nHost: x\r\n\r\n", FIN);
     expect(payloadOf(answers).toString()).toStartWith("HTTP/1.1 404");
@@ -414,7 +414,7 @@ describe("bounds", () => {
     expect(payloadOf(late.get("/nothing")).toString()).toStartWith("HTTP/1.1 404");
   });
 
-  test("of connections there are so many; those that have ended make room, those at work do not", () => {
+  test("limits connections: ended ones make room, active ones do not", () => {
     const host = newHost();
     const ended = new Peer(host, { port: 1 }).connect();
     ended.acknowledge(ended.get("/nothing"));

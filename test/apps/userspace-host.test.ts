@@ -374,7 +374,7 @@ describeWithTools("the command line of a host in TypeScript", ["ip"], () => {
     expect({ exitCode, stderr }).toEqual({ exitCode: 1, stderr: expect.stringMatching(/^Option "name" [^\n]+\n$/) });
   });
 
-  test("without the privilege it says what is missing", () => {
+  test("without the privilege it names the missing one", () => {
     const setpriv = ["setpriv", "--reuid", "65534", "--regid", "65534", "--clear-groups", "--bounding-set", "-all"];
     const { exitCode, stderr } = started(...setpriv, process.execPath, EXAMPLE);
     expect(stderr).toMatch(/^E(PERM|ACCES): /);

@@ -171,7 +171,7 @@ describe("readCapture()", () => {
     }
   });
 
-  test("says what is wrong with a file: none, or a broken one, of which the first frames come", async () => {
+  test("says that a file is missing, or broken after its first frames", async () => {
     using files = folder();
     await expect(Array.fromAsync(readCapture(files.file("none")))).rejects.toThrow("ENOENT");
     const bytes = buildCapture(eth, [{ frame: new Uint8Array(9), timestampNs: 1n }]);

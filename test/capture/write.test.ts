@@ -92,7 +92,7 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
     expect(capinfos(files.file("a.pcapng"))["Capture length"]).toBe("33");
   });
 
-  test("of one direction, or those that a filter takes, if asked to", async () => {
+  test("writes only one direction, or only frames that a filter takes, if asked to", async () => {
     using files = folder();
     using tun = open();
     await using outbound = capture(tun, files.file("out.pcapng"), { direction: "received" });
@@ -143,7 +143,7 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
     expect(tshark(files.file("a.pcapng"), ["frame.len", "ip.src", "ip.id"])).toEqual([["100", from, "0x0007"]]);
   });
 
-  test("with reuseBuffers and offload each packet is as it was, though its buffer has been used again", async () => {
+  test("with reuseBuffers and offload each captured packet is intact, though its buffer has been used again", async () => {
     using files = folder();
     const got: Uint8Array[] = [];
     using tun = open({

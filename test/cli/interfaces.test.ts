@@ -131,7 +131,7 @@ describeWithTools("interfaces on the command line", ["ip"], () => {
       }
     }
 
-    test("are told in the order in which ip makes them, until the interface is gone", async () => {
+    test("come in the order in which ip makes them, until the interface is gone", async () => {
       run("ip", "tuntap", "add", "mode", "tun", "name", tun);
       await using running = Running.start("changes", tun, "--json");
       await listening(running);

@@ -168,7 +168,7 @@ describe("answerTo()", () => {
     return Uint8Array.of(...new Uint8Array(6).fill(255), 2, 0, 0x5e, 0, 0x53, 9, 8, 6, ...payload);
   };
 
-  test("does not take an address that somebody asks for to have it", () => {
+  test("answers no probe of a host that is about to take the address", () => {
     expect(answerTo(arp("0.0.0.0"), "tap")).toBeUndefined();
     expect(answerTo(arp("192.0.2.1"), "tap")).toBeUndefined();
     expect(answerTo(arp("192.0.2.9"), "tap")).toBeDefined();

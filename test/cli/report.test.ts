@@ -52,7 +52,7 @@ A TUN can be opened here.
 `);
   });
 
-  test("has a mark for what is missing, its cure below it, each cure once, and what it comes to at the end", () => {
+  test("marks missing things, with the cure below, each cure once, and a summary at the end", () => {
     const page = render(report(closed), plain).split("\n");
     const at = (text: string): number => page.findIndex((line) => line.includes(text));
     expect(page[at("CAP_NET_ADMIN")]).toBe("  ✗ CAP_NET_ADMIN       not effective");
@@ -91,7 +91,7 @@ A TUN can be opened here.
     expect(render(report(closed), plain)).not.toContain("\x1b");
   });
 
-  test.each([60, 80, 100])("stays within %d columns, but for commands that are longer", (columns) => {
+  test.each([60, 80, 100])("stays within %d columns, except for commands that are longer", (columns) => {
     const made = report({
       ...closed,
       networkManagers: ["systemd-networkd"],

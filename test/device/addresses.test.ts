@@ -96,7 +96,7 @@ describePrivileged("addAddress(), removeAddress() and addresses()", () => {
     expect(other.addresses()).toHaveLength(1);
   });
 
-  test("addAddress() of one that is there: EEXIST, with a hint", () => {
+  test("addAddress() of an existing address: EEXIST, with a hint", () => {
     using tun = openTun({ addresses: ["192.0.2.1/24", "2001:db8::1/64"] });
     for (const address of ["192.0.2.1/24", "2001:db8::1/64", "2001:db8:0::1/64"]) {
       const error = refusal(() => tun.addAddress(address));
@@ -106,7 +106,7 @@ describePrivileged("addAddress(), removeAddress() and addresses()", () => {
     expect(tun.addresses()).toHaveLength(2);
   });
 
-  test("removeAddress() of one that is not there: EADDRNOTAVAIL, with a hint", () => {
+  test("removeAddress() of a missing address: EADDRNOTAVAIL, with a hint", () => {
     using tun = openTun({ addresses: ["192.0.2.1/24", "2001:db8::1/64"] });
     for (const address of ["192.0.2.9/24", "192.0.2.1/25", "192.0.2.1", "2001:db8::9/64", "2001:db8::1/65"]) {
       const error = refusal(() => tun.removeAddress(address));

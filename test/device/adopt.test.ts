@@ -166,7 +166,7 @@ describePrivileged("adopt()", () => {
     expect(() => adopt(fd as number)).toThrow(TypeError);
   });
 
-  test("refuses what is no attached TUN fd, each with its hint", () => {
+  test("refuses any fd that is no attached TUN fd, each with its hint", () => {
     const file = openSync("/dev/null", "r+");
     const clone = openClone("/dev/net/tun");
     try {
@@ -297,7 +297,7 @@ describeWithTools("adopt() of what comes from elsewhere", ["unshare"], () => {
     },
   );
 
-  test("an interface in another namespace, and an option that fails: there, too, all is as it was", async () => {
+  test("an option that fails for an interface in another namespace leaves that unchanged, too", async () => {
     using other = await otherNamespace();
     using raw = attached("twin1", IFF_TUN | IFF_NO_PI);
     run("ip", "link", "set", "twin1", "netns", `${other.pid}`);

@@ -55,7 +55,7 @@ describePrivileged("opening a persistent interface", () => {
     expect(link.addr_info).toMatchObject([{ local: "192.0.2.1" }, { local: "2001:db8::1" }]);
   });
 
-  test("up: false takes it down, undefined leaves it as it is", () => {
+  test("up: false takes the interface down, undefined leaves it unchanged", () => {
     using _made = persistentInterface("kept3", "tun");
     run("ip", "link", "set", "kept3", "up");
     openTun({ name: "kept3" }).close();

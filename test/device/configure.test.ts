@@ -277,7 +277,7 @@ describePrivileged("master", () => {
     throw new Error("Not among 100 frames");
   });
 
-  test("a name that nobody has: ENODEV, with how to make a bridge", async () => {
+  test("a name without an interface: ENODEV, with a hint how to make a bridge", async () => {
     using tap = openTap({ name: "port3" });
     const later = await leavingNothing(() => refusal(() => tap.setMaster("nobr0")));
     const opening = await leavingNothing(() => refusal(() => openTap({ master: "nobr0" })));

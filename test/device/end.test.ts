@@ -172,7 +172,7 @@ describePrivileged("the end of a device", () => {
     expect(interfaceNames()).toEqual(before);
   });
 
-  test("a device that has a handler, or that somebody waits for, is not collected", async () => {
+  test("a device with a handler, or with a waiting call, is not collected", async () => {
     let received = 0;
     const name = (() => openTun({ data: () => void received++ }).name)();
     const waiting = (() => {

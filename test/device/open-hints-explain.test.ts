@@ -21,7 +21,7 @@ describe("withOpenHint()", () => {
     expect(error.message).toContain(`(${detail})`);
   });
 
-  test("leaves alone what is explained already, what the kernel did not say, and what is no TunTapError", () => {
+  test("changes no error that has a hint, is not the kernel's, or is no TunTapError", () => {
     const errors = [
       systemError(-1, "open", { hint: "there" }),
       new TunTapError("ERR_TUNTAP_NATIVE", "text"),

@@ -41,7 +41,7 @@ describe("parseAddress()", () => {
     expect(parseAddress({ address: "2001:db8::1", peer: "2001:db8::2" })).toMatchObject({ prefixLength: 128 });
   });
 
-  test("throws a TypeError for what is neither text nor { address, peer }", () => {
+  test("throws a TypeError for a value that is neither text nor { address, peer }", () => {
     const nothing = [
       null,
       undefined,

@@ -83,7 +83,7 @@ describe("openTun(), openTap() and adopt()", () => {
 });
 
 describe("adopt()", () => {
-  test("throws a TypeError for what is no file descriptor", () => {
+  test("throws a TypeError for a value that is no file descriptor", () => {
     for (const fd of [undefined, null, "3", 3n, 3.5, Number.NaN, Number.POSITIVE_INFINITY, -1, {}, [3]]) {
       expect(failureOf(() => adopt(fd as number))).toEqual({
         kind: "TypeError",

@@ -39,7 +39,7 @@ describe("parseMac()", () => {
     });
   });
 
-  test("throws a TypeError for what is no text", () => {
+  test("throws a TypeError for a value that is no text", () => {
     for (const value of [null, undefined, 2, ["02", "00"], new Uint8Array(6), {}]) {
       expect(failureOf(() => parseMac(value as never))).toEqual({
         kind: "TypeError",

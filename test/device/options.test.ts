@@ -134,7 +134,7 @@ describe("checkOpenOptions()", () => {
     }
   });
 
-  test("names an unknown option, and those that are known, in order", () => {
+  test("names an unknown option, and the known ones in order", () => {
     const { kind, message } = failureOf(() => checkOpenOptions({ address: ["192.0.2.1/24"] }, "tun"));
     expect(kind).toBe("TypeError");
     expect(message).toBe(

@@ -64,7 +64,7 @@ describePrivileged("queues", () => {
     expect(tun.info()).toMatchObject({ queues: 1, disabledQueues: 0 });
   });
 
-  test("every frame arrives at one of the queues, and those of a flow in order", async () => {
+  test("every frame arrives at one of the queues, and the frames of a flow in order", async () => {
     const first = collector();
     const second = collector();
     const tun = keep(openTun({ ...options, data: first.data }));

@@ -86,7 +86,7 @@ describePrivileged("addAddress() until it is usable", () => {
     expect(found.tentative).toBeUndefined();
   });
 
-  test("on a TUN nobody can have it: it is usable in a moment", async () => {
+  test("on a TUN no other host can have the address: it can be used at once", async () => {
     using tun = openTun({ up: true });
     expect(await tun.addAddress("2001:DB8:0::1/64", now)).toEqual(usable);
     expect(addressesByIp(tun.name)).toEqual([usable]);
@@ -164,7 +164,7 @@ describePrivileged("addAddress() until it is usable", () => {
     expect(await promise).toMatchObject({ code: "ERR_TUNTAP_CLOSED", cause: { code: "EBADFD" } });
   });
 
-  test("EADDRNOTAVAIL when somebody removes it meanwhile", async () => {
+  test("EADDRNOTAVAIL when the address is removed meanwhile", async () => {
     using tap = openTap({ up: true });
     const promise = rejection(tap.addAddress(address, now));
     run("ip", "address", "delete", address, "dev", tap.name);

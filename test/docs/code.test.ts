@@ -49,7 +49,7 @@ test("each block of code runs, is a file that a later block uses, or says why it
   expect(unused.map(({ place }) => place)).toEqual([]);
 });
 
-test("a block without a language is nothing that somebody runs", () => {
+test("a block without a language is no program", () => {
   const odd = blocks.filter(
     ({ language, text }) => language === "" && /^\s*(import |const |sudo |bun |\$ )/m.test(text),
   );

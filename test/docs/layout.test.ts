@@ -12,7 +12,7 @@ const folders = (path: string): string[] =>
     .filter((entry) => entry.isDirectory())
     .map(({ name }) => name);
 
-test("each folder of tests mirrors a folder of src, or is one of those about the whole", () => {
+test("each folder of tests mirrors a folder of src, or is about the whole", () => {
   const known = [...folders("src"), ...OTHERS];
   expect(folders("test").filter((name) => !known.includes(name))).toEqual([]);
 });

@@ -80,7 +80,7 @@ test("the pages pin the Bun version that CI installs, and the README names the l
   expect([...new Set(versions)]).toEqual([pinned]);
 });
 
-test("the README's four figures are those of the latest bench", () => {
+test("the README has the four figures of the latest bench", () => {
   const latest = readFileSync(`${top}/bench/results/latest.md`, "utf8");
   const [, table = ""] = readme.split("\n## Speed\n");
   const rows = [...table.matchAll(/^\| .*?\| +([\d.]+)(?: \S+)? \| +([\d.]+) \| +([\d.]+) \|$/gm)];

@@ -38,7 +38,7 @@ describeWithTools("the demo", ["ip", "ping"], () => {
     expect(code).toBe(0);
   });
 
-  test("says what to type to whoever lacks the privilege", () => {
+  test("tells a user without the privilege what to type", () => {
     const unprivileged = [
       "setpriv",
       "--reuid",

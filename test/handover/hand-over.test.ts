@@ -183,7 +183,7 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
       expect(await other.said()).toEqual({ bytes: 0, fds: 0 });
     }));
 
-  test("the end of the device is told, and not looked for", async () => {
+  test("learns of the end of the device by an event, without polling", async () => {
     const tun = openTun();
     const given = failure(handOver(tun, { path: at.next() }));
     tun.close();

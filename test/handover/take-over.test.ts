@@ -23,7 +23,7 @@ describeWithTools("takeOver()", ["python3", "ip"], () => {
     return other;
   }
 
-  test("a TUN that somebody else has opened works here, and goes with close()", () =>
+  test("a TUN that another process has opened works here, and goes with close()", () =>
     leavingNothing(async () => {
       const path = at.next();
       using _other = await giving(path, "tun:1");
@@ -86,7 +86,7 @@ describeWithTools("takeOver()", ["python3", "ip"], () => {
     }),
   );
 
-  test("nobody there: ENOENT, ECONNREFUSED, each with a hint", () =>
+  test("no listener: ENOENT, ECONNREFUSED, each with a hint", () =>
     leavingNothing(async () => {
       const path = at.next();
       expect(await failure(takeOver(path))).toMatchObject({

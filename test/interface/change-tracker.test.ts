@@ -51,7 +51,7 @@ describe("ChangeTracker", () => {
     expect(tracker.setLink({ ...link, ...news })).toEqual([]);
   });
 
-  test("the way back is told, too", () => {
+  test("the way back is reported, too", () => {
     const tracker = new ChangeTracker({ ...link, flags: IFF_UP, master: 3 }, []);
     expect(tracker.up).toBe(true);
     expect(tracker.setLink(link)).toEqual([{ type: "master", master: undefined }, { type: "down" }]);
@@ -94,7 +94,7 @@ describe("ChangeTracker", () => {
     expect(tracker.removeAddress(other as Address)).toEqual([{ type: "address-removed", address: other as Address }]);
   });
 
-  test("reset() tells what was missed: what has gone, the interface, what has come", () => {
+  test("reset() reports missed changes: removed addresses, the interface, new addresses", () => {
     const tracker = new ChangeTracker(link, [v4]);
     expect(tracker.reset({ ...link, mtu: 1400, flags: IFF_UP }, [v6])).toEqual([
       { type: "address-removed", address: v4 },
@@ -213,7 +213,7 @@ const steps: fc.Arbitrary<Step> = fc.oneof(
   ),
 );
 
-test("ChangeTracker: whoever replays the changes has the state, after each news and each reset, and none is told twice", () => {
+test("ChangeTracker: replaying the changes gives the state after each notification and each reset, and none comes twice", () => {
   fc.assert(
     fc.property(links, addressSets, fc.array(steps, { maxLength: 30 }), (first, list, sequence) => {
       const kernel = { link: first, addresses: new Map(list.map((address) => [identity(address), address])) };

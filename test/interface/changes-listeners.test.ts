@@ -35,7 +35,7 @@ describeWithTools("those who listen to changes", ["ip"], () => {
       for (const { texts } of listeners) expect(texts()).toEqual(made);
     }));
 
-  test("each is told from its own beginning on", async () => {
+  test("each iteration gets the changes since it began", async () => {
     using tun = openTun();
     const first = listenTo(tun);
     tun.setMtu(1400);
@@ -47,7 +47,7 @@ describeWithTools("those who listen to changes", ["ip"], () => {
     expect(first.texts()).toEqual(["mtu 1400", "mtu 1300"]);
   });
 
-  test("break ends one; those that go on miss nothing, and a new one begins with the next change", async () => {
+  test("break ends one iteration; the others miss nothing, and a new one begins with the next change", async () => {
     using tun = openTun();
     const other = listenTo(tun);
     const loop = (async () => {
@@ -62,7 +62,7 @@ describeWithTools("those who listen to changes", ["ip"], () => {
     expect(other.texts()).toEqual([...made, "up"]);
   });
 
-  test("next() called many times at once is served in order; return() ends those that wait", async () => {
+  test("many calls of next() at once are served in order; return() ends the waiting ones", async () => {
     using tun = openTun();
     const changes = tun.changes();
     const waiting = Array.from({ length: 6 }, () => changes.next());
@@ -112,7 +112,7 @@ describeWithTools("those who listen to changes", ["ip"], () => {
     expect(refusal(() => tun.changes()).code).toBe("ERR_TUNTAP_CLOSED");
   });
 
-  test("one that begins when the interface has gone, and nobody has noticed, ends as well", async () => {
+  test("an iteration that begins after the interface has gone unnoticed ends as well", async () => {
     for (const withHandler of [true, false]) {
       const tun = openTun({ name: "gone0", ...(withHandler ? { change() {} } : {}) });
       run("ip", "link", "delete", "gone0");
@@ -192,7 +192,7 @@ describeWithTools("those who listen to changes", ["ip"], () => {
     });
   });
 
-  test("a device to whose changes nobody waits is collected when it is dropped; one that somebody waits for is not", async () => {
+  test("a dropped device is collected unless a call waits for its changes", async () => {
     const open = (name: string): Tun => openTun({ name });
     for (let i = 0; i < 10; i++) open(`drop${i}`).changes();
     const waiting = (() => open("stay0").changes().next())();

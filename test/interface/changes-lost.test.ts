@@ -98,7 +98,7 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
   }
   let start0 = "";
 
-  test("because the thread was busy: the state is told, and what comes next", async () => {
+  test("because the thread was busy: the state is reported, and later changes", async () => {
     const random = new Random(seed);
     const { tap, changes } = listening("lost0");
     using _ = tap;
@@ -112,7 +112,7 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
     await expectConverged(changes, tap, here);
   }, 60_000);
 
-  test("because there is room for one or two: the state is told, again and again while it changes", async () => {
+  test("because there is room for one or two: the state is reported, again and again while it changes", async () => {
     const random = new Random(seed);
     const tap = openTap({ name: "lost0", up: true });
     using _ = tap;

@@ -107,7 +107,7 @@ describeWithTools("changes() and `ip monitor`", ["ip"], () => {
     expect(tun.addresses()).toEqual([]);
   }, 60_000);
 
-  test("what other interfaces do is not told, nor what is no change", async () => {
+  test("changes of other interfaces are not reported, nor notifications without a change", async () => {
     using tun = openTun({ name: "or3", up: true, addresses: ["192.0.2.1/24"] });
     using other = openTap({ name: "or4" });
     const { told } = listenTo(tun);

@@ -126,7 +126,7 @@ describeUnless(noOthers(), "an adopted fd whose interface is out of reach", () =
     }
   });
 
-  test("`down` is told when the traffic ends, though nothing is sent or asked", async () => {
+  test("`down` comes when the traffic ends, though nothing is sent or asked", async () => {
     await using far = await Far.open();
     far.ip("link", "set", "far0", "up");
     far.ip("address", "add", "192.0.2.1/24", "dev", "far0");
@@ -152,7 +152,7 @@ describeUnless(noOthers(), "an adopted fd whose interface is out of reach", () =
     }
   });
 
-  test("what is told is nothing but that; the other calls throw ENODEV with a hint", async () => {
+  test("reports nothing else; the other calls throw ENODEV with a hint", async () => {
     await using far = await Far.open("tap");
     far.ip("link", "set", "far0", "up");
     far.ip("link", "set", "far0", "mtu", "1400");

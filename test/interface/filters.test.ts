@@ -99,7 +99,7 @@ describeWithTools("setTxFilter()", ["ip"], () => {
     expect(found).toEqual(wanted);
   });
 
-  test("what is no list of MAC addresses is refused, and a TUN has none of these calls", () => {
+  test("refuses a value that is no list of MAC addresses, and a TUN has none of these calls", () => {
     using tap = openTap();
     for (const wrong of ["02:00:5e:00:53:10", {}, 7]) expect(() => tap.setTxFilter(wrong as never)).toThrow(TypeError);
     expect(() => tap.setTxFilter(["02:00"])).toThrow(RangeError);

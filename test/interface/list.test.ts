@@ -53,7 +53,7 @@ describeWithTools("listDevices()", ["ip", "unshare", "nsenter"], () => {
     });
   });
 
-  test("has those that are open: by whom does not matter, how many queues does", () => {
+  test("lists open interfaces, whoever opened them, with their number of queues", () => {
     using _tun = openTun({ name: "open0", addresses: ["192.0.2.1/24"], ipv6: false });
     using tap = openTap({ name: "open1", multiQueue: true, promiscuous: true, txQueueLength: 9 });
     using queues = new DisposableStack();
@@ -92,14 +92,14 @@ describeWithTools("deleteDevice()", ["ip"], () => {
     warmUp();
   });
 
-  test("deletes a persistent one that nobody has open", async () => {
+  test("deletes a persistent interface without an attached fd", async () => {
     run("ip", "tuntap", "add", "dev", "dele0", "mode", "tap");
     await leavingNothing(() => listDevices());
     deleteDevice("dele0");
     expect(interfaceNames()).not.toContain("dele0");
   });
 
-  test("ends the device of one that is in use", async () => {
+  test("ends the device of an interface in use", async () => {
     let reason: string | undefined;
     const { promise, resolve } = Promise.withResolvers<void>();
     const tun = openTun({
@@ -133,7 +133,7 @@ describeWithTools("deleteDevice()", ["ip"], () => {
     expect(tun.closed).toBe(false);
   });
 
-  test("refuses what is no TUN or TAP, and what is not there, with a hint", async () => {
+  test("refuses other kinds of interfaces, and missing ones, with a hint", async () => {
     run("ip", "link", "add", "bridge0", "type", "bridge");
     try {
       for (const name of ["bridge0", "lo"]) {

@@ -40,7 +40,7 @@ describe("receiving datagrams", () => {
     expect([bytes, socket.counters.icmp]).toEqual([[1, 2, 3], 3]);
   });
 
-  test("a socket that is gone is told after what it had", () => {
+  test("reports that the socket has gone after its datagrams", () => {
     expect(new Receiving(ROOM).read([{ bytes: 1 }, { bytes: -EBADF }])).toMatchObject({ result: 1 });
     expect(new Receiving(ROOM).read([{ bytes: -EBADF }])).toMatchObject({ result: -EBADF });
   });
@@ -73,7 +73,7 @@ describe("receiving datagrams", () => {
     }
   });
 
-  test("whatever comes: every message is taken once, in order, whole, in the slab, and none over another", () => {
+  test("takes any message once, in order, whole, inside the slab, and none over another", () => {
     const size = fc.oneof(
       fc.integer({ min: 0, max: 3000 }),
       fc.integer({ min: 0, max: 65_536 }),

@@ -62,7 +62,7 @@ describeWithTools("a UDP socket", ["ip", "python3"], () => {
     expect(server.received).toEqual([...views, ...apart, ...gaps]);
   });
 
-  test("is understood by other programs' sockets, and understands them", async () => {
+  test("exchanges datagrams with the sockets of other programs", async () => {
     using server = collect({ address: "192.0.2.1" });
     using plain = new PlainSocket("192.0.2.2", 40_001);
     plain.send(Uint8Array.of(1, 2, 3), "192.0.2.1", server.socket.port);
@@ -115,7 +115,7 @@ describeWithTools("a UDP socket", ["ip", "python3"], () => {
     run("ip", "link", "delete", "bc0");
   });
 
-  test("keeps each endpoint once, whoever makes it", async () => {
+  test("keeps each endpoint once, however it is made", async () => {
     using server = collect({ address: "192.0.2.1" });
     using client = openUdp({ address: "192.0.2.2" });
     client.send(new Uint8Array(4), client.endpoint("192.0.2.1", server.socket.port));
@@ -207,7 +207,7 @@ describeWithTools("a UDP socket", ["ip", "python3"], () => {
     expect(server.received).toEqual(sent);
   });
 
-  test("shows observers what passes, with the peer", async () => {
+  test("shows observers the datagrams that pass, with the peer", async () => {
     using server = collect({ address: "192.0.2.1" });
     using client = openUdp({ address: "192.0.2.2" });
     const to = client.endpoint("192.0.2.1", server.socket.port);
@@ -245,7 +245,7 @@ describeWithTools("a UDP socket", ["ip", "python3"], () => {
     for (const client of clients) client.close();
   });
 
-  test("counts what found no room in its queue", async () => {
+  test("counts datagrams that found no room in its queue", async () => {
     using server = openUdp({ address: "192.0.2.1", receiveBuffer: 20_000 });
     using client = openUdp({ address: "192.0.2.2", sendBuffer: 1 << 22 });
     const to = client.endpoint("192.0.2.1", server.port);

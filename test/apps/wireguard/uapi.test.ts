@@ -78,7 +78,7 @@ Endpoint = [2001:db8:1::77]:1234
     both("set", "peer", first.public, "remove");
   });
 
-  test("wg show says the same, but for times", () => {
+  test("wg show says the same, except for times", () => {
     const lines = (host: Host, name: string): string => host.run("wg", "show", name).replaceAll(name, "wg");
     for (const [host, name] of [
       [ourHost, "wg1"],
