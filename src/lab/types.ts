@@ -196,7 +196,7 @@ export type SpawnOptions<
 export interface Host extends Disposable {
   /** The name of the host. */
   readonly name: string;
-  /** IPv4 address on the first network. @throws {TunTapError} `ERR_TUNTAP_LAB` before there is one. */
+  /** IPv4 address on the first network. @throws {TunTapError} `EADDRNOTAVAIL` before there is one. */
   readonly address: string;
   /** IPv6 address on the first network. */
   readonly address6: string;

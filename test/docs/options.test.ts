@@ -1,8 +1,9 @@
 /** The tables in the guides: every option that the library knows is in them, and the sums are right. */
 import { expect, test } from "bun:test";
+import { readdirSync, readFileSync } from "node:fs";
 import { openTun } from "../../src/index.ts";
 import { openUdp } from "../../src/udp/index.ts";
-import { failureOf } from "../support/programs.ts";
+import { failureOf, top } from "../support/programs.ts";
 import { textOf } from "./pages.ts";
 
 /** The options that a call knows, from what it says to one that it does not. */
@@ -48,4 +49,12 @@ test("docs/udp.md reckons the MTUs right", () => {
   for (const [path = 0, ...inside] of rows as number[][]) {
     expect(inside).toEqual(overheads.map((overhead) => path - overhead));
   }
+});
+
+test("docs/errors.md has every code of the library's own", () => {
+  const files = readdirSync(`${top}/src`, { recursive: true }).filter((name) => `${name}`.endsWith(".ts"));
+  const codes = files.flatMap((name) => readFileSync(`${top}/src/${name}`, "utf8").match(/ERR_TUNTAP_[A-Z_]+/g) ?? []);
+  expect(codes.length).toBeGreaterThan(10);
+  const text = textOf("docs/errors.md");
+  expect([...new Set(codes)].filter((code) => !text.includes(`| \`${code}\``))).toEqual([]);
 });
