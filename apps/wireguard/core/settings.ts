@@ -1,4 +1,7 @@
 /** The settings of a tunnel, as the UAPI and configuration files give them. */
+import type { TunTapError } from "../../../src/index.ts";
+import type { Log } from "./log.ts";
+import type { Aead } from "./protocol/aead.ts";
 import type { AllowedIp } from "./protocol/allowed-ips.ts";
 
 /** Where a peer is: an address, never a name. */
@@ -41,4 +44,20 @@ export interface TunnelSettings {
   /** All peers go before those of `peers` come. */
   replacePeers?: boolean;
   readonly peers: PeerSettings[];
+}
+
+/** The surroundings of a tunnel, which stay while it lives. */
+export interface TunnelOptions {
+  /** Name or pattern of the interface. Default "wg%d". */
+  readonly name?: string;
+  /** Default 1420. */
+  readonly mtu?: number;
+  readonly aead: Aead;
+  readonly log: Log;
+  /** The network namespace of the interface: a name, a path or a process id. Default: this thread's. */
+  readonly netns?: string | number;
+  /** The network namespace of the socket. Default: this thread's. */
+  readonly socketNetns?: string | number;
+  /** Called once, when the tunnel has ended; with a reason if it was not by `close()`. */
+  onClose?(reason?: TunTapError): void;
 }

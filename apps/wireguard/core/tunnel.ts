@@ -3,12 +3,10 @@ import { type Ecn, type Endpoint, openUdp, type UdpSocket } from "../../../src/u
 import { now } from "./clock.ts";
 import { addressBytes, hostText } from "./endpoint.ts";
 import { prefixText } from "./ip.ts";
-import type { Log } from "./log.ts";
-import type { Aead } from "./protocol/aead.ts";
 import type { Peer } from "./protocol/peer.ts";
 import { Protocol } from "./protocol/protocol.ts";
 import type { Dropped } from "./protocol/types.ts";
-import type { PeerSettings, TunnelSettings } from "./settings.ts";
+import type { PeerSettings, TunnelOptions, TunnelSettings } from "./settings.ts";
 
 /** Bytes of the socket's queues: room for what arrives while this thread does something else. */
 const SOCKET_BUFFER = 4 * 1024 * 1024;
@@ -23,21 +21,6 @@ export const MAX_MTU: number = 65_507 - 32;
  * (net/ipv4/route.c ip_route_output_key_hash_rcu()). The second one has other causes too, which the second try meets.
  */
 const SOURCE_GONE: ReadonlySet<string> = new Set(["EINVAL", "ENETUNREACH"]);
-
-export interface TunnelOptions {
-  /** Name or pattern of the interface. Default "wg%d". */
-  readonly name?: string;
-  /** Default 1420. */
-  readonly mtu?: number;
-  readonly aead: Aead;
-  readonly log: Log;
-  /** The network namespace of the interface: a name, a path or a process id. Default: this thread's. */
-  readonly netns?: string | number;
-  /** The network namespace of the socket. Default: this thread's. */
-  readonly socketNetns?: string | number;
-  /** Called once, when the tunnel has ended; with a reason if it was not by `close()`. */
-  onClose?(reason?: TunTapError): void;
-}
 
 /** Packets and messages that led to nothing, of the core and of the two ends. */
 export interface TunnelDropped extends Dropped {
