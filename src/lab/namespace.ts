@@ -65,7 +65,8 @@ function comeBack(own: number): void {
 /**
  * Moves this thread into a network namespace of its own, with loopback up: all
  * sockets, programs and Workers that it makes from now on are there. For the
- * preload of `bun test`, so that tests reach nothing of the machine.
+ * preload of `bun test`, so that tests reach nothing of the machine. But for
+ * `fetch`: its thread is there before the preload of `bun test`, and stays.
  *
  * @throws {TunTapError} `EPERM` without CAP_SYS_ADMIN
  */

@@ -32,11 +32,12 @@ export async function echoOnce(client: Host, server: Host, text: string, port = 
 }
 
 /** A UDP socket on a host that notes the numbers that it gets, in order. */
-export async function udpSink(host: Host): Promise<{ port: number; numbers: number[]; close: () => void }> {
+export async function udpSink(host: Host, port = 0): Promise<{ port: number; numbers: number[]; close: () => void }> {
   const numbers: number[] = [];
   const socket = await host.enter(() =>
     Bun.udpSocket({
       hostname: host.address,
+      port,
       socket: { data: (_socket, data) => void numbers.push(data.readUInt32BE(0)) },
     }),
   );
