@@ -83,7 +83,7 @@ describeWithTools("the code in the pages", ["ip", "ping", "tcpdump", "unshare"],
   );
   beforeAll(() => expect(runnable.length).toBeGreaterThan(20));
 
-  test.concurrent.each(runnable.map((block) => ({ place: block.place, block })))(
+  test.each(runnable.map((block) => ({ place: block.place, block })))(
     "runs as it is written: $place",
     ({ block }) => runBlock(block),
     90_000,
