@@ -49,6 +49,12 @@ test("each block of code runs, is a file that a later block uses, or says why it
   expect(unused.map(({ place }) => place)).toEqual([]);
 });
 
+// In sight: each has a line in the report of a run.
+test.each(blocks.filter(({ reason }) => reason !== undefined).map(({ place, reason }) => ({ place, reason })))(
+  "does not run: $place, $reason",
+  ({ reason }) => expect(reason?.length).toBeGreaterThan(10),
+);
+
 test("a block without a language is no program", () => {
   const odd = blocks.filter(
     ({ language, text }) => language === "" && /^\s*(import |const |sudo |bun |\$ )/m.test(text),
