@@ -9,6 +9,7 @@ export class Clock implements Watcher {
   readonly wheel: Wheel = new Wheel();
   readonly #timer: number;
   readonly #watch: Watch;
+  #isClosed = false;
   /** When the timer fires. */
   #setFor: number = Number.POSITIVE_INFINITY;
 
@@ -32,7 +33,7 @@ export class Clock implements Watcher {
   /** Sets the timer for the frame that is due first. To be called after frames were put into the wheel. */
   settle(): void {
     const { earliest } = this.wheel;
-    if (earliest >= this.#setFor) return;
+    if (earliest >= this.#setFor || this.#isClosed) return;
     this.#setFor = earliest;
     setTimer(this.#timer, Math.min(TIMER_US_MAX, Math.max(1, Math.ceil(earliest - this.now()))));
   }
@@ -50,7 +51,9 @@ export class Clock implements Watcher {
     reportError(error);
   }
 
+  /** A frame may still be on its way through a link that is about to be closed, too. */
   close(): void {
+    this.#isClosed = true;
     this.#watch.end();
     closeFd(this.#timer);
   }

@@ -42,6 +42,7 @@ export class Pipe implements Outlet {
   waiting = 0;
   waitingBytes = 0;
   isCut = false;
+  #isClosed = false;
   readonly #parts: PipeParts;
   readonly #fates: Fates;
   /** Frames that are to be overtaken: their tickets, and by how many more. */
@@ -84,6 +85,7 @@ export class Pipe implements Outlet {
   /** Takes what the sender sent. The frames are valid until this returns. */
   receive(frames: Uint8Array[]): void {
     const { clock, interceptors, recorder, direction } = this.#parts;
+    if (this.#isClosed) return;
     const now = clock.now();
     this.#counters.frames += frames.length;
     for (const { length } of frames) this.#counters.bytes += length;
@@ -113,6 +115,7 @@ export class Pipe implements Outlet {
 
   /** Forgets the frames under way. */
   close(): void {
+    this.#isClosed = true;
     this.#parts.clock.wheel.drop(this);
     this.#held = [];
   }
@@ -128,6 +131,8 @@ export class Pipe implements Outlet {
   }
 
   #impair(frame: Uint8Array, now: number, extraUs: number): void {
+    // An interceptor may have closed the link.
+    if (this.#isClosed) return;
     const fates = this.#fates;
     const fate = fates.decide(frame.length, now, isUpkeep(frame), extraUs);
     if (fate !== Fate.PASSED) {
