@@ -30,7 +30,7 @@ describePrivileged("the end of a device", () => {
       reason: undefined,
     });
     expect(interfaceNames()).not.toContain(name);
-    expect(openFds(/tun|NETLINK/).length).toBe(before);
+    expect(openFds(/tun|NETLINK/).length).toBeLessThanOrEqual(before);
   });
 
   test("close() ends iterations, batches and readable streams", async () => {

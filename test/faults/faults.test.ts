@@ -14,9 +14,23 @@ async function run(name: string, waker: Waker, choice: Parameters<typeof runScen
   return runScenario(scenario, waker, choice);
 }
 
-/** What is wrong with an outcome; and that something was tried at all. */
+/** How often a scenario is run at most until it makes the call that is to fail: under load some need no wake-up. */
+const TRIES = 5;
+
+/** Runs a scenario in which something fails. */
+async function runFailing(...how: Parameters<typeof run>): Promise<Outcome> {
+  for (let tries = 1; ; tries++) {
+    const outcome = await run(...how);
+    const hasFailed = outcome.crashes.length > 0 || outcome.verdicts.some(({ failed }) => failed > 0);
+    if (hasFailed || tries === TRIES) {
+      expect(hasFailed).toBe(true);
+      return outcome;
+    }
+  }
+}
+
+/** What is wrong with an outcome. */
 function faultsOf({ verdicts, crashes }: Outcome): { broken: readonly Verdict[]; crashes: readonly string[] } {
-  expect(verdicts.filter(({ failed }) => failed > 0).length).toBeGreaterThan(0);
   return { broken: verdicts.filter(({ complaints }) => complaints.length > 0), crashes };
 }
 
@@ -43,7 +57,7 @@ describeWithTools("a call that fails", ["ip", "unshare"], () => {
   for (const [name, waker, only] of rows) {
     test(
       `leaves nothing, and harms no other device: ${only.call} ${only.errno}, ${name}`,
-      async () => expect(faultsOf(await run(name, waker, { only }))).toEqual(fine),
+      async () => expect(faultsOf(await runFailing(name, waker, { only }))).toEqual(fine),
       SECONDS,
     );
   }
@@ -58,7 +72,7 @@ describeWithTools("a call that fails", ["ip", "unshare"], () => {
   for (const [name, waker, step] of sample) {
     test(
       `leaves nothing, and harms no other device: every ${step}th failure, ${name}, ${waker}`,
-      async () => expect(faultsOf(await run(name, waker, { step }))).toEqual(fine),
+      async () => expect(faultsOf(await runFailing(name, waker, { step }))).toEqual(fine),
       SECONDS,
     );
   }

@@ -54,6 +54,14 @@ export function openFds(pattern: RegExp = /./): string[] {
   });
 }
 
+/**
+ * The open fds that were not open `before`. Fewer may be open than before: what an earlier test of this process has
+ * forgotten is closed whenever the collector finds it.
+ */
+export function newFds(before: readonly string[], pattern?: RegExp): string[] {
+  return openFds(pattern).filter((fd) => !before.includes(fd));
+}
+
 /** Resolves when `condition` holds, looked at each few milliseconds; rejects after `timeoutMs`. */
 export async function until(condition: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
   const deadline = performance.now() + timeoutMs;

@@ -5,7 +5,7 @@ import { openUdp, type UdpOptions, type UdpSocket } from "../../src/udp/index.ts
 import { Namespace, ping, wired } from "../relay/support.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { failureOf, isOneSentence } from "../support/programs.ts";
-import { openFds, run, until } from "../support/system.ts";
+import { newFds, openFds, run, until } from "../support/system.ts";
 import { collect, loopbackUp, numbered } from "./support.ts";
 
 const open = openUdp as (options: unknown) => UdpSocket;
@@ -39,8 +39,7 @@ describe("openUdp(), wrong arguments", () => {
   ])("%p", (options, kind, message) => {
     const before = openFds(/socket:/);
     expect(failureOf(() => open(options))).toMatchObject({ kind, message: expect.stringContaining(message) });
-    // Sockets that an earlier test has forgotten may be collected meanwhile.
-    expect(openFds(/socket:/).filter((fd) => !before.includes(fd))).toEqual([]);
+    expect(newFds(before, /socket:/)).toEqual([]);
   });
 });
 
@@ -53,7 +52,7 @@ describeWithTools("openUdp()", ["ip"], () => {
     try {
       openUdp(options).close();
     } catch (error) {
-      expect(openFds(/socket:/)).toEqual(before);
+      expect(newFds(before, /socket:/)).toEqual([]);
       if (!(error instanceof TunTapError)) throw error;
       expect(isOneSentence(error.hint)).toBe(true);
       expect(error.errno).toBeLessThan(0);
