@@ -15,20 +15,32 @@
  *   device/summary.ts, device/usable-address.ts, handover/passing.ts, relay/joined.ts, probe/gather.ts
  */
 
-import { systemError } from "./errors.ts";
+import { systemError, TunTapError } from "./errors.ts";
 
 const EMFILE = 24;
 
 /**
  * Returns the module that `require` loads when it is first used.
  *
- * @throws {TunTapError} `EMFILE` where its file cannot be opened: Bun's own error for that is no system error
+ * @throws {TunTapError} `EMFILE` where its file cannot be opened: Bun's own error for that is no system error.
+ * `ERR_TUNTAP_UNSUPPORTED` in Node, Deno and browsers, where this library can be imported and only its parts for packets
+ * and captures work.
  */
 export function lazy<T>(require: () => T): T {
+  assertBun();
   try {
     return require();
   } catch (cause) {
     if (/\bEMFILE\b/.test(String(cause))) throw systemError(-EMFILE, "open", { cause });
     throw cause;
   }
+}
+
+function assertBun(): void {
+  if ("Bun" in globalThis) return;
+  // Node has had a navigator since version 21.
+  const runtime = typeof navigator === "undefined" ? `Node.js ${process.version}` : navigator.userAgent;
+  throw new TunTapError("ERR_TUNTAP_UNSUPPORTED", `TUN/TAP interfaces need Bun, and this is ${runtime}`, {
+    hint: "run the program with Bun: here only `bun-tuntap/packet` and `bun-tuntap/capture` work",
+  });
 }

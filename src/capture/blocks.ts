@@ -20,6 +20,7 @@ import {
   SECTION_HEADER,
   SHB_USERAPPL,
 } from "./format.ts";
+import { concat } from "./runtime.ts";
 
 /** Interface of a capture: a file has one. */
 export interface CaptureInterface {
@@ -71,7 +72,7 @@ export function fileHeader({ name, linkType, snapLength }: CaptureInterface): Ui
       [IF_TSRESOL, Uint8Array.of(NANOSECONDS)],
     ],
   );
-  return Buffer.concat([section, description]);
+  return concat([section, description]);
 }
 
 /** Totals of an interface, for the end of a file. */

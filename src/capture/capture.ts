@@ -5,6 +5,7 @@ import { Clock } from "./clock.ts";
 import { checkRing, type FileRing } from "./file-ring.ts";
 import { SNAP_LENGTH_MAX } from "./format.ts";
 import { Outbox } from "./outbox.ts";
+import { show } from "./runtime.ts";
 import { type CaptureTarget, sinkFor } from "./sinks.ts";
 import { type CaptureSource, feedOf } from "./source.ts";
 
@@ -92,7 +93,7 @@ class Capturing implements Capture {
     requireInteger("snapLength", snapLength, 1, SNAP_LENGTH_MAX);
     requireInteger("bufferBytes", bufferBytes, 2 ** 20, 2 ** 30);
     if (direction !== undefined && direction !== "received" && direction !== "sent") {
-      throw new TypeError(`"direction" is ${Bun.inspect(direction)}, wanted "received" or "sent"`);
+      throw new TypeError(`"direction" is ${show(direction)}, wanted "received" or "sent"`);
     }
     if (files !== undefined) checkRing(files);
     const feed = feedOf(source);
@@ -183,5 +184,5 @@ class Capturing implements Capture {
 function requireInteger(name: string, value: number, min: number, max: number): void {
   if (Number.isInteger(value) && value >= min && value <= max) return;
   const kind = typeof value === "number" ? RangeError : TypeError;
-  throw new kind(`"${name}" is ${Bun.inspect(value)}, wanted an integer from ${min} to ${max}`);
+  throw new kind(`"${name}" is ${show(value)}, wanted an integer from ${min} to ${max}`);
 }

@@ -1,4 +1,5 @@
 import { BlockReader, type CapturedFrame } from "./reader.ts";
+import { readFile, show } from "./runtime.ts";
 
 /**
  * The frames of a capture that is in memory, in the order of the file, as views of it.
@@ -6,7 +7,7 @@ import { BlockReader, type CapturedFrame } from "./reader.ts";
  * @throws {CaptureError} Where `bytes` are no pcapng any more; the frames before it have come.
  */
 export function* parseCapture(bytes: Uint8Array): Generator<CapturedFrame> {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(`"bytes" is ${Bun.inspect(bytes)}, wanted a Uint8Array`);
+  if (!(bytes instanceof Uint8Array)) throw new TypeError(`"bytes" is ${show(bytes)}, wanted a Uint8Array`);
   const reader = new BlockReader();
   yield* reader.push(bytes);
   reader.end();
@@ -24,7 +25,7 @@ export function* parseCapture(bytes: Uint8Array): Generator<CapturedFrame> {
 export async function* readCapture(
   source: string | URL | ReadableStream<Uint8Array>,
 ): AsyncGenerator<CapturedFrame, void, undefined> {
-  const stream = source instanceof ReadableStream ? source : Bun.file(source).stream();
+  const stream = source instanceof ReadableStream ? source : readFile(source);
   const reader = new BlockReader();
   for await (const chunk of stream) yield* reader.push(chunk);
   reader.end();

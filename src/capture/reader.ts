@@ -16,6 +16,7 @@ import {
   SECTION_HEADER,
   SIMPLE_PACKET,
 } from "./format.ts";
+import { concat } from "./runtime.ts";
 
 /** A frame as it was captured. */
 export interface CapturedFrame {
@@ -57,7 +58,7 @@ export class BlockReader {
 
   /** The frames that `bytes` complete. Keeps what is left of them. */
   *push(bytes: Uint8Array): Generator<CapturedFrame> {
-    const all = this.#rest.length === 0 ? bytes : Buffer.concat([this.#rest, bytes]);
+    const all = this.#rest.length === 0 ? bytes : concat([this.#rest, bytes]);
     let at = 0;
     try {
       for (;;) {

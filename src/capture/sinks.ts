@@ -1,8 +1,19 @@
 /** Where the bytes of a capture go. */
 import { type FileRing, ringName } from "./file-ring.ts";
+import {
+  fileSystem,
+  isStandardOutput,
+  openStandardOutput,
+  pathOf,
+  type StandardOutputWriter,
+  show,
+} from "./runtime.ts";
+
+/** Standard output: `process.stdout`, or `Bun.stdout`. */
+export type StandardOutput = { readonly fd: number; write(bytes: Uint8Array): unknown } | { writer(): unknown };
 
 /** Targets of a capture: a path, a URL of a file, or anything that bytes can be written to. */
-export type CaptureTarget = string | URL | WritableStream<Uint8Array> | Bun.BunFile | NodeJS.WriteStream;
+export type CaptureTarget = string | URL | WritableStream<Uint8Array> | StandardOutput;
 
 /** Destination of the bytes of a capture. */
 export interface Sink {
@@ -18,19 +29,9 @@ export function sinkFor(target: CaptureTarget, ring: FileRing | undefined): Sink
   if (typeof target === "string" || target instanceof URL) return new FileSink(target, ring);
   if (ring !== undefined) throw new TypeError('"files" needs a path: only files can be taken turns');
   if (target instanceof WritableStream) return new StreamSink(target);
-  if (isStdout(target)) return new StdoutSink();
-  throw new TypeError(
-    `"target" is ${Bun.inspect(target)}, wanted a path, a WritableStream, process.stdout or Bun.stdout`,
-  );
+  if (isStandardOutput(target)) return new StdoutSink();
+  throw new TypeError(`"target" is ${show(target)}, wanted a path, a WritableStream, process.stdout or Bun.stdout`);
 }
-
-/** Without asking for `process.stdout`, which would make it. */
-function isStdout(target: unknown): boolean {
-  return target === Bun.stdout || (typeof target === "object" && target !== null && "fd" in target && target.fd === 1);
-}
-
-type Fs = typeof import("node:fs");
-const fs = (): Fs => process.getBuiltinModule("node:fs") as Fs;
 
 /** A file, or several of which only the latest stay. */
 class FileSink implements Sink {
@@ -41,9 +42,9 @@ class FileSink implements Sink {
   #isNew = true;
 
   constructor(target: string | URL, ring: FileRing | undefined) {
-    this.#path = target instanceof URL ? Bun.fileURLToPath(target) : target;
+    this.#path = pathOf(target);
     this.#ring = ring;
-    this.#fd = fs().openSync(this.#name(this.#number), "w");
+    this.#fd = fileSystem().openSync(this.#name(this.#number), "w");
   }
 
   #name(number: number): string {
@@ -59,12 +60,12 @@ class FileSink implements Sink {
 
   #writeSome(bytes: Uint8Array): Promise<number> {
     return new Promise((resolve, reject) => {
-      fs().write(this.#fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
+      fileSystem().write(this.#fd, bytes, (error, written) => (error ? reject(error) : resolve(written)));
     });
   }
 
   #next(): void {
-    const { openSync, closeSync, rmSync } = fs();
+    const { openSync, closeSync, rmSync } = fileSystem();
     const fd = openSync(this.#name(++this.#number), "w");
     closeSync(this.#fd);
     this.#fd = fd;
@@ -73,7 +74,7 @@ class FileSink implements Sink {
   }
 
   async close(): Promise<void> {
-    fs().closeSync(this.#fd);
+    fileSystem().closeSync(this.#fd);
   }
 }
 
@@ -97,15 +98,11 @@ class StreamSink implements Sink {
 
 /** Not a file: a reader that is slow must not hold the event loop. */
 class StdoutSink implements Sink {
-  readonly #sink: Bun.FileSink = Bun.stdout.writer();
+  readonly #output: StandardOutputWriter = openStandardOutput();
 
-  async write(bytes: Uint8Array): Promise<void> {
-    // Each of them may be the one that says that the reader has gone.
-    await this.#sink.write(bytes);
-    await this.#sink.flush();
+  write(bytes: Uint8Array): Promise<void> {
+    return this.#output.write(bytes);
   }
 
-  async close(): Promise<void> {
-    await this.#sink.flush();
-  }
+  async close(): Promise<void> {}
 }

@@ -94,7 +94,7 @@ export const FD_CLOEXEC = 1;
 export const MFD_CLOEXEC = 0x1;
 
 /** arch/x86/entry/syscalls/syscall_64.tbl, include/uapi/asm-generic/unistd.h */
-export const SYS_memfd_create: number = process.arch === "x64" ? 319 : 279;
+export const SYS_memfd_create: number = isX64() ? 319 : 279;
 
 // include/linux/socket.h
 export const AF_INET = 2;
@@ -145,3 +145,8 @@ export const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
 // include/uapi/linux/capability.h
 export const CAP_NET_ADMIN = 12;
 export const CAP_SYS_ADMIN = 21;
+
+/** Whether this is x86-64. A browser, which can import this library, has no `process`. */
+function isX64(): boolean {
+  return "process" in globalThis && process.arch === "x64";
+}

@@ -1,3 +1,6 @@
+// Named here, so that a project that type-checks these sources finds it: a package from a folder or from Git has no dist.
+/// <reference path="./native-source.d.ts" />
+
 import base from "../../native/base.c" with { type: "text" };
 import checksum from "../../native/checksum.c" with { type: "text" };
 import checksumX86 from "../../native/checksum_x86.c" with { type: "text" };

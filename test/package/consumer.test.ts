@@ -22,11 +22,12 @@ describeUnless(registryObstacle(), "the package", () => {
   }, 60_000);
   afterAll(() => folder?.[Symbol.dispose]());
 
-  test("has the sources, the command, the C, their declarations and the papers, and nothing else", () => {
+  test("has the sources, the command, the C, JavaScript with declarations, and the papers, and nothing else", () => {
     const sources = filesOf("src");
-    const declarations = sources
-      .filter((name) => !name.endsWith(".d.ts"))
-      .map((name) => name.replace(/\.ts$/, ".d.ts"));
+    // The command is for Bun alone, which runs its sources.
+    const built = sources
+      .filter((name) => !name.endsWith(".d.ts") && !name.startsWith("cli/"))
+      .flatMap((name) => [".js", ".d.ts", ".d.ts.map"].map((extension) => name.replace(/\.ts$/, extension)));
     const papers = ["CHANGELOG.md", "LICENSE", "README.md"].filter((name) => existsSync(join(projectPath, name)));
     const wanted = [
       "package.json",
@@ -34,7 +35,7 @@ describeUnless(registryObstacle(), "the package", () => {
       ...sources.map((name) => `src/${name}`),
       ...filesOf("bin").map((name) => `bin/${name}`),
       ...filesOf("native").map((name) => `native/${name}`),
-      ...declarations.map((name) => `dist/${name}`),
+      ...built.map((name) => `dist/${name}`),
     ];
     expect(unpacked.files).toEqual(wanted.sort());
   });
@@ -53,9 +54,13 @@ describeUnless(registryObstacle(), "the package", () => {
     for (const target of Object.values(exports)) {
       const conditions = typeof target === "string" ? { default: target } : (target as Record<string, string>);
       for (const path of Object.values(conditions)) expect(unpacked.files).toContain(path.replace("./", ""));
-      if (typeof target !== "string") expect(Object.keys(conditions)).toEqual(["types", "default"]);
+      if (typeof target !== "string") {
+        // Types first. TypeScript goes on to the next condition where a file is missing: so a folder or a clone, which
+        // has no dist, gives it the sources.
+        expect(Object.keys(conditions)).toEqual(["types", "types@>=5.7", "bun", "default"]);
+      }
     }
-    expect(sideEffects).toEqual(["./src/lab/preload.ts"]);
+    expect(sideEffects).toEqual(["./src/lab/preload.ts", "./dist/lab/preload.js"]);
     for (const entry of files.filter((name: string) => existsSync(join(projectPath, name)))) {
       expect(unpacked.files.filter((name) => name.startsWith(entry))).not.toEqual([]);
     }
@@ -63,7 +68,7 @@ describeUnless(registryObstacle(), "the package", () => {
 
   test("every relative import leads to a file that is in it", () => {
     const missing = unpacked.files
-      .filter((name) => name.endsWith(".ts"))
+      .filter((name) => /\.[jt]s$/.test(name))
       .flatMap((name) => importsOf(join(unpacked.path, name)).map((specifier) => ({ name, specifier })))
       .filter(({ name, specifier }) => !isThere(normalize(join(dirname(name), specifier)), name.endsWith(".d.ts")));
     expect(missing).toEqual([]);
@@ -72,7 +77,7 @@ describeUnless(registryObstacle(), "the package", () => {
   function isThere(path: string, declaration: boolean): boolean {
     const extensions = declaration ? [".d.ts"] : ["", ".ts"];
     return extensions.some((extension) =>
-      unpacked.files.includes(declaration ? path.replace(/\.ts$/, "") + extension : path + extension),
+      unpacked.files.includes(declaration ? path.replace(/\.[jt]s$/, "") + extension : path + extension),
     );
   }
 

@@ -62,7 +62,7 @@ export function makeProject(folder: string, installer: Installer, tarball: strin
 /** Has `bun check` look at the project with the strictest options that libraries are held to. */
 export function setTypeChecking(
   project: string,
-  options: { module: string; moduleResolution: string; skipLibCheck: boolean },
+  options: { module: string; moduleResolution: string; skipLibCheck: boolean } & Record<string, unknown>,
 ): void {
   const compilerOptions = {
     target: "ESNext",
