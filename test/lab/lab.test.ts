@@ -1,7 +1,7 @@
 /** Hosts, links and what runs on hosts, in the kernel's own network namespaces. */
 import { expect, test } from "bun:test";
 import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
-import { createLab, type Lab } from "../../src/lab/index.ts";
+import { createLab, type Host, type Lab } from "../../src/lab/index.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { thrownBy } from "../support/programs.ts";
 import { run, until } from "../support/system.ts";
@@ -272,7 +272,7 @@ describePrivileged("topologies", () => {
     expect(seen).toEqual(new Array(10).fill("b"));
     lan.port(b).update({ delay: 15 });
     expect(await a.ping(b)).toBeGreaterThanOrEqual(30);
-    expect(await a.ping(c)).toBeLessThan(30);
+    expect(await fastestPing(a, c)).toBeLessThan(30);
     const d = lab.host("d");
     lan.attach(d, { loss: 1 });
     expect(await d.ping(a, { timeout: 30 })).toBeNull();
@@ -316,7 +316,14 @@ describePrivileged("topologies", () => {
   });
 });
 
-/** The processes in a network namespace, by their names. */
+/** The shortest of several round trips: a busy machine makes single ones long. */
+async function fastestPing(from: Host, to: Host): Promise<number> {
+  const times: number[] = [];
+  for (let i = 0; i < 10; i++) times.push((await from.ping(to)) ?? Number.POSITIVE_INFINITY);
+  return Math.min(...times);
+}
+
+/** The processes in a network namespace, by their ids. */
 function inNamespace(netns: string): string[] {
   return readdirSync("/proc").filter((pid) => {
     try {
