@@ -1,33 +1,16 @@
-import type { Aead } from "./aead.ts";
 import { MAX_ATTEMPTS, MAX_STAGED, REKEY_TIMEOUT_MS } from "./constants.ts";
 import { CookieHolder } from "./cookie.ts";
 import type { Timed } from "./deadlines.ts";
-import { createInitiation, type HandshakeState, type Identity, type Remote, type SessionKeys } from "./handshake.ts";
-import type { Indices } from "./indices.ts";
-import type { Outbox } from "./outbox.ts";
+import { createInitiation, type HandshakeState, type Remote, type SessionKeys } from "./handshake.ts";
+import type { PeerContext } from "./peer-context.ts";
 import { Session } from "./session.ts";
 import { type TimerActions, Timers } from "./timers.ts";
-import type { PeerEvent } from "./types.ts";
 import { KeyPair } from "./x25519.ts";
 
 const NEVER = Number.POSITIVE_INFINITY;
 const KEEPALIVE: readonly Uint8Array[] = [new Uint8Array(0)];
-
-/** The part of a tunnel that its peers need. */
-export interface PeerContext<E> {
-  readonly identity: Identity | undefined;
-  readonly aead: Aead;
-  readonly indices: Indices<Peer<E>>;
-  readonly outbox: Outbox;
-  /** The tunnel's MTU: padding does not go beyond it. */
-  readonly mtu: number;
-  random(bytes: number): Uint8Array;
-  transmit(endpoint: E, messages: readonly Uint8Array[], ecn: number): boolean;
-  /** Returns the endpoint of the same host without the local address that was used to reach it, for when that may have gone. */
-  withoutSource(endpoint: E): E;
-  deadlineChanged(peer: Peer<E>): void;
-  report(peer: Peer<E>, event: PeerEvent): void;
-}
+/** Shared by all peers that have none. Never written to. */
+const NO_PRESHARED_KEY = new Uint8Array(32);
 
 /** A handshake that this host has begun. */
 interface Begun {
@@ -38,7 +21,7 @@ interface Begun {
 /** One peer: its keys, sessions and timers, and the packets that wait for a handshake. */
 export class Peer<E> implements Timed, TimerActions, Remote {
   readonly publicKey: Uint8Array;
-  presharedKey: Uint8Array = new Uint8Array(32);
+  presharedKey: Uint8Array = NO_PRESHARED_KEY;
   endpoint: E | undefined;
   deadline: number = NEVER;
   queuedFor: number = NEVER;
@@ -50,12 +33,12 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   /** Timestamp of the last initiation that was accepted: one that is not later is a replay. */
   lastTimestamp: Uint8Array | undefined;
   lastInitiationReceived: number = -NEVER;
-  readonly cookies: CookieHolder;
   readonly timers: Timers;
   /** Packets that were dropped because too many waited for a handshake, or it was given up. */
   dropped = 0;
-  readonly #context: PeerContext<E>;
+  readonly #context: PeerContext<E, Peer<E>>;
   #staticSecret: Uint8Array | undefined;
+  #cookies: CookieHolder | undefined;
   #current: Session | undefined;
   #previous: Session | undefined;
   #next: Session | undefined;
@@ -65,10 +48,9 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   #hasRenewedOnReceipt = false;
   #staged: Uint8Array[] = [];
 
-  constructor(context: PeerContext<E>, publicKey: Uint8Array) {
+  constructor(context: PeerContext<E, Peer<E>>, publicKey: Uint8Array) {
     this.#context = context;
     this.publicKey = publicKey;
-    this.cookies = new CookieHolder(publicKey);
     this.timers = new Timers(() => (context.random(1)[0] as number) / 255);
   }
 
@@ -76,6 +58,12 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   get staticSecret(): Uint8Array | undefined {
     this.#staticSecret ??= this.#context.identity?.keys.sharedWith(this.publicKey);
     return this.#staticSecret;
+  }
+
+  /** Made when it is first needed, as the secret is. */
+  get cookies(): CookieHolder {
+    this.#cookies ??= new CookieHolder(this.publicKey);
+    return this.#cookies;
   }
 
   get keepAliveSeconds(): number {

@@ -8,7 +8,8 @@ import { Inbox } from "./inbox.ts";
 import { Indices } from "./indices.ts";
 import { LoadMeter } from "./load-meter.ts";
 import { Outbox } from "./outbox.ts";
-import { Peer, type PeerContext } from "./peer.ts";
+import { Peer } from "./peer.ts";
+import type { PeerContext } from "./peer-context.ts";
 import { RateLimiter } from "./rate-limiter.ts";
 import { Router } from "./router.ts";
 import { isLater } from "./tai64n.ts";
@@ -39,7 +40,7 @@ export interface ProtocolOptions<E> {
  *
  * @typeParam E What the caller calls an address and port; the core only compares and keeps it.
  */
-export class Protocol<E> implements PeerContext<E> {
+export class Protocol<E> implements PeerContext<E, Peer<E>> {
   readonly aead: Aead;
   readonly indices: Indices<Peer<E>>;
   readonly outbox: Outbox = new Outbox();
