@@ -8,7 +8,7 @@ import { anchorsOf, pages, textOf } from "./pages.ts";
 const readmes = readdirSync(`${top}/apps`)
   .map((name) => `apps/${name}/README.md`)
   .filter((path) => existsSync(`${top}/${path}`));
-const all = [...pages, ...readmes, "CHANGELOG.md", "CONTRIBUTING.md", "bench/NOTES.md"];
+const all = [...pages, ...readmes, "ARCHITECTURE.md", "CHANGELOG.md", "CONTRIBUTING.md", "bench/NOTES.md"];
 
 /** The relative targets of links and pictures; code is left out. */
 function targetsOf(page: string): string[] {
