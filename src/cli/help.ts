@@ -25,7 +25,8 @@ Exit status: 0 on success, 1 on failure, 2 for wrong arguments.`;
 /** Returns the help of a subcommand. */
 export function commandHelp(name: string, { operands, about, options }: Command): string {
   const rows = Object.entries(options).map(([option, settings]): Row => [flags(option, settings), settings.about]);
-  return `Usage: bun-tuntap ${name} [OPTIONS]${operands === "" ? "" : ` ${operands}`}
+  const usage = `Usage: bun-tuntap ${name} [OPTIONS]${operands === "" ? "" : ` ${operands}`}`;
+  return `${wrap(usage, COLUMNS).join("\n       ")}
 
 ${about
   .split("\n")

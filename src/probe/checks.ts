@@ -92,11 +92,20 @@ function who({ user: { uid, initialUserNamespace } }: ProbeFacts): Found {
   return ok(`${uid === 0 ? "root" : `uid ${uid}`}${where}`);
 }
 
-function netAdmin({ user: { capabilities, netAdmin } }: ProbeFacts): Found {
+function netAdmin(facts: ProbeFacts): Found {
+  const { capabilities, netAdmin } = facts.user;
   if (netAdmin.works === true) return ok("effective, and over this network namespace");
   if (netAdmin.works === null && capabilities.netAdmin) return ok("effective");
-  if (!capabilities.netAdmin) return { ...missing(netAdmin.failure), detail: "not effective" };
+  if (!capabilities.netAdmin) return withoutPrivilege(facts, { ...missing(netAdmin.failure), detail: "not effective" });
   return { status: "missing", detail: "effective, but not over this network namespace", cure: foreignNetnsHint };
+}
+
+/** Puts first what works here without anybody's help: a user namespace of one's own, where the node opens. */
+function withoutPrivilege({ user, node, command }: ProbeFacts, found: Found): Found {
+  const { cure } = found;
+  if (user.userNamespaces.works !== true || !isOpenable(node) || !cure) return found;
+  const own = `in a network namespace of its own it works without root: \`unshare -Urn ${command}\``;
+  return { ...found, cure: `${own}; in this one ${cure}` };
 }
 
 const foreignNetnsHint =
@@ -132,11 +141,19 @@ function device(facts: ProbeFacts): ProbeCheck[] {
   ];
 }
 
-function node({ node: { path, kind, mode, device, opening } }: ProbeFacts): Found {
-  if (kind === null) return { ...missing(opening.failure), detail: `there is no ${path}` };
+function node({ node: { path, kind, mode, device, opening }, user, system }: ProbeFacts): Found {
+  if (kind === null) {
+    // Whoever may make the node needs nobody's help: root of the host, outside of a container.
+    const isHostRoot = user.uid === 0 && user.initialUserNamespace === true && system.container === null;
+    const found = { ...missing(opening.failure), detail: `there is no ${path}` };
+    return isHostRoot ? { ...found, cure: makeNodeHint } : found;
+  }
   if (device !== null) return ok(`${path} ${device}, mode ${mode}`);
   return { status: "missing", detail: `${path} is a ${kind}`, cure: misplacedHint };
 }
+
+const makeNodeHint =
+  "`modprobe tun` makes it; if it is still missing then, `mkdir -p /dev/net && mknod -m 0666 /dev/net/tun c 10 200`";
 
 const misplacedHint =
   "remove it (a bind mount of a file that was missing leaves a directory), and give the container the device with `--device /dev/net/tun`";
@@ -152,11 +169,14 @@ function opening({ node: { device, driver, opening } }: ProbeFacts): Found {
   return opening.failure === null ? ok("works, for reading and writing") : missing(opening.failure);
 }
 
-function made({ node, user }: ProbeFacts, { works, failure }: ProbeTrial): Found {
+function made(facts: ProbeFacts, { works, failure }: ProbeTrial): Found {
+  const { node, user } = facts;
   if (works === true) return ok("can be made");
   if (works === null) return isOpenable(node) ? withoutShim : skipped("needs the device");
   const foreign = failure?.code === "EPERM" && user.capabilities.netAdmin && user.netAdmin.works === false;
-  return foreign ? { ...missing(failure), cure: foreignNetnsHint } : missing(failure);
+  if (foreign) return { ...missing(failure), cure: foreignNetnsHint };
+  const isPrivilege = failure?.code === "EPERM" && !user.capabilities.netAdmin;
+  return isPrivilege ? withoutPrivilege(facts, missing(failure)) : missing(failure);
 }
 
 function attachable({ attachable, node }: ProbeFacts): Found {

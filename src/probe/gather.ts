@@ -3,7 +3,7 @@ import { checksOf } from "./checks.ts";
 import { attachable, inThrowaway, nothingTried, tryDevices } from "./device.ts";
 import { isOpenable, probeNode } from "./node.ts";
 import type { ProbedShim, ProbedWaker, ProbeFacts, ProbeReport } from "./report.ts";
-import { networkManagers, probeBun, probeSystem } from "./system.ts";
+import { networkManagers, ownCommand, probeBun, probeSystem } from "./system.ts";
 import { trial, untried } from "./trial.ts";
 import { probeUser, tryRouteSocket } from "./user.ts";
 import { probeWaker } from "./waker.ts";
@@ -22,7 +22,13 @@ function isEnough({ tun, rtnetlink, waker }: ProbeFacts): boolean {
 function gather(): ProbeFacts {
   const shim = probeShim();
   const compiled = shim.works === true;
-  const around = { bun: probeBun(), system: probeSystem(), shim, networkManagers: networkManagers() };
+  const around = {
+    command: ownCommand(),
+    bun: probeBun(),
+    system: probeSystem(),
+    shim,
+    networkManagers: networkManagers(),
+  };
   const node = probeNode();
   if (!compiled) {
     const unknown = { attachable: [], waker: unknownWaker, rtnetlink: untried };

@@ -34,6 +34,8 @@ export type ProbeGroup = "machine" | "user" | "device" | "driver" | "neighbours"
 
 /** The findings, for programs. */
 export interface ProbeFacts {
+  /** The command that started this program, as a shell takes it. */
+  readonly command: string;
   /** Facts about Bun. */
   readonly bun: ProbedBun;
   /** Facts about the machine and its kernel. */

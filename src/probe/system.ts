@@ -50,3 +50,12 @@ export function networkManagers(): ProbeFacts["networkManagers"] {
 export function read(path: string): string | undefined {
   return tryOrUndefined(() => process.getBuiltinModule("node:fs").readFileSync(path, "latin1"));
 }
+
+/** Returns the command that started this program. A compiled executable has no path of a script. */
+export function ownCommand(): string {
+  const [executable = "bun", script = "", ...args] = process.argv;
+  const isCompiled = script.startsWith("/$bunfs/");
+  return [isCompiled ? process.execPath : executable, ...(isCompiled || script === "" ? [] : [script]), ...args]
+    .map((word) => (/^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`))
+    .join(" ");
+}

@@ -141,7 +141,7 @@ const rows: readonly Row[] = [
     id: "net-admin",
     status: "missing",
     detail: ["not effective"],
-    cure: capability,
+    cure: `in a network namespace of its own it works without root: \`unshare -Urn bun app.ts\`; in this one ${capability}`,
   },
   {
     when: "a user has no privilege, for the interface",
@@ -192,9 +192,21 @@ const rows: readonly Row[] = [
     cure: "more of them",
   },
   {
+    when: "there is no node, and root of the host can make it",
+    differences: {
+      ...closed,
+      node: { kind: null, mode: null, device: null, opening: refused("ENOENT", -2, "open", "make one") },
+    },
+    id: "node",
+    status: "missing",
+    detail: ["there is no /dev/net/tun"],
+    cure: "`modprobe tun` makes it; if it is still missing then, `mkdir -p /dev/net && mknod -m 0666 /dev/net/tun c 10 200`",
+  },
+  {
     when: "there is no node",
     differences: {
       ...closed,
+      user: { uid: 1000 },
       node: { kind: null, mode: null, device: null, opening: refused("ENOENT", -2, "open", "make one") },
     },
     id: "node",

@@ -16,6 +16,7 @@ export function failure(code: string, errno: number | null, syscall: string | nu
 }
 
 export const well: ProbeFacts = {
+  command: "bun app.ts",
   bun: { version: "1.4.5", minimum: "1.4.1", supported: true },
   system: { platform: "linux", arch: "x64", kernel: "6.18.0", libc: "glibc", container: null },
   shim: { ...works, compileMs: 6.5 },
@@ -58,7 +59,9 @@ export function facts(differences: Differences = {}): ProbeFacts {
     if (difference === undefined) return [key, value];
     return [
       key,
-      Array.isArray(difference) || difference === null ? difference : { ...(value as object), ...difference },
+      Array.isArray(difference) || difference === null || typeof difference !== "object"
+        ? difference
+        : { ...(value as object), ...difference },
     ];
   });
   return Object.fromEntries(merged) as ProbeFacts;
