@@ -137,9 +137,10 @@ static void split_next(struct split *s, u8 *out)
 }
 
 /*
- * Writes packets at `offset` of the slab and behind, each at the next multiple
- * of 8, until the next one does not fit or `count` are written. Returns how
- * many; their lengths go to `lengths`.
+ * Writes packets at `offset` of the slab, each right behind the one before,
+ * until the next one does not fit or `count` are written. Without gaps, packets
+ * of one size are one piece of memory to sendmsg(2): native/udp_send.c
+ * extend_run(). Returns how many it wrote; their lengths go to `lengths`.
  */
 static int split_many(struct split *s, u8 *slab, int offset, int end, int *lengths, int count)
 {
@@ -150,7 +151,7 @@ static int split_many(struct split *s, u8 *slab, int offset, int end, int *lengt
 			break;
 		split_next(s, slab + offset);
 		lengths[i] = n;
-		offset += (n + 7) & ~7;
+		offset += n;
 	}
 	return i;
 }

@@ -72,7 +72,7 @@ static int vnet_read(int fd, u8 *slab, int offset, int end, u8 *state, int link,
 				break;
 		}
 		for (; r > 0; r--)
-			offset += (lengths[n++] + 7) & ~7;
+			offset += lengths[n++];
 	}
 	return n;
 }

@@ -11,7 +11,8 @@ export class SplitFiller implements Filler {
    * be merged as one.
    */
   readonly batchMax = 2048;
-  readonly alignment = 8;
+  /** Packets lie without gaps, so that those of one size are one piece of memory to a UDP socket (native/udp_send.c). */
+  readonly alignment = 1;
   readonly #state = new Uint8Array(native().rx_size());
   readonly #shared = new Int32Array(this.#state.buffer, 0, 2);
   readonly #link: number;
