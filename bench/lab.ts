@@ -218,6 +218,18 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
       report(`delivered over asked, rate of ${rate / 1e6} Mbit/s`, await repeated(() => rateRatio(rate)), "", 4);
     }
   },
+  mathis: async () => {
+    // MSS / RTT * sqrt(3/2) / sqrt(p), for TCP without CUBIC (Mathis et al., CCR 27(3), 1997).
+    const [mss, rttSeconds, loss] = [1448, 0.04, 0.01];
+    const predicted = ((mss * 8) / rttSeconds / 1e6) * Math.sqrt(1.5 / loss);
+    const samples = await repeated(() =>
+      withLink({ delay: 20, forward: { loss } }, async (hosts) => {
+        const rate = await iperf(hosts, hosts.server.address, "-C", "reno", "-t", String(10 * seconds));
+        return (rate * 1000) / predicted;
+      }),
+    );
+    report(`TCP (Reno) at 1 % loss and 20 ms each way, over the ${predicted.toFixed(1)} Mbit/s of Mathis`, samples, "");
+  },
   labs: async () => {
     for (const count of [2, 100]) {
       const samples = await repeated(() => labOf(count));

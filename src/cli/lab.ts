@@ -4,7 +4,7 @@ import { type Command, defineCommand } from "./command.ts";
 
 /** Runs a command at one end of a bad network. */
 export const lab: Command = defineCommand({
-  operands: "-- COMMAND [ARGUMENT…] [--and COMMAND [ARGUMENT…]]",
+  operands: "-- COMMAND… [--and COMMAND…]",
   about: `Runs a command on a host of its own, at one end of a link that is as bad as the options say, also without root. The command behind --and runs at the other end, and is ended with the first one.
 LAB_NEAR in the environment is the address of the command's own host, LAB_FAR that of the other one; LAB_NEAR6 and LAB_FAR6 for IPv6. Nothing else can be reached. Ends as the command does; 125 if there can be no lab here.`,
   options: {

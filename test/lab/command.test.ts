@@ -70,7 +70,7 @@ describePrivileged("bun-tuntap lab", () => {
     [["--los", "5%", "--", "true"], 2, 'did you mean "--loss"?'],
     [["--", "true", "--and"], 2, "needs a command on each side of --and"],
     [["--", "true", "--and", "true", "--and", "true"], 2, "--and can be given once"],
-    [["--loss", "5%"], 2, "needs -- COMMAND"],
+    [["--loss", "5%"], 2, "needs -- COMMAND…"],
     [["--", "no-such-program"], 127, "no-such-program"],
     [["--", "sh", "-c", "kill -9 $$"], 137, ""],
   ])("%p ends with %d: %s", (args, exitCode, message) => {
