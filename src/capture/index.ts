@@ -6,5 +6,5 @@ export type { FileRing } from "./file-ring.ts";
 export { type CaptureDirection, LinkType } from "./format.ts";
 export { parseCapture, readCapture } from "./read.ts";
 export type { CapturedFrame } from "./reader.ts";
-export type { CaptureTarget } from "./sinks.ts";
+export type { CaptureTarget, StandardOutput } from "./sinks.ts";
 export type { CaptureSource } from "./source.ts";

@@ -10,7 +10,17 @@ import {
 } from "./runtime.ts";
 
 /** Standard output: `process.stdout`, or `Bun.stdout`. */
-export type StandardOutput = { readonly fd: number; write(bytes: Uint8Array): unknown } | { writer(): unknown };
+export type StandardOutput =
+  | {
+      /** 1, of standard output. */
+      readonly fd: number;
+      /** Takes bytes, as a stream of Node does. */
+      write(bytes: Uint8Array): unknown;
+    }
+  | {
+      /** Returns a writer, as `Bun.stdout` does. */
+      writer(): unknown;
+    };
 
 /** Targets of a capture: a path, a URL of a file, or anything that bytes can be written to. */
 export type CaptureTarget = string | URL | WritableStream<Uint8Array> | StandardOutput;
