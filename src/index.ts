@@ -7,10 +7,9 @@ export type { TunTapErrorCode, TunTapErrorDetails } from "./errors.ts";
 export { TunTapError } from "./errors.ts";
 export { handOver, takeOver } from "./handover/index.ts";
 export type { HandOverOptions, Peer } from "./handover/types.ts";
-export type { TxFilterOptions } from "./interface/filters.ts";
 export { deleteDevice, listDevices } from "./interface/list.ts";
 export { addRule, listRules, removeRule } from "./interface/rules.ts";
-export type { LinkChange, NetnsLike } from "./interface/types.ts";
+export type { LinkChange, NetnsLike, TxFilterOptions } from "./interface/types.ts";
 export type {
   DeviceCounters,
   Direction,

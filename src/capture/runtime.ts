@@ -5,12 +5,20 @@
 
 type Fs = typeof import("node:fs");
 
-/** Whether this is Bun: what it has of its own is faster there. */
-const isBun: boolean = "Bun" in globalThis;
+/** The part of Bun that is used. Not its own types: JSR and Deno check this file without them. */
+interface BunRuntime {
+  readonly stdout: { writer(): { write(bytes: Uint8Array): unknown; flush(): unknown } };
+  inspect(value: unknown): string;
+  nanoseconds(): number;
+  file(path: string | URL): { stream(): ReadableStream<Uint8Array> };
+}
+
+/** Bun, if this is it: what it has of its own is faster there. */
+const bun: BunRuntime | undefined = (globalThis as { Bun?: BunRuntime }).Bun;
 
 /** Returns a value as text for an error message. */
 export function show(value: unknown): string {
-  if (isBun) return Bun.inspect(value);
+  if (bun !== undefined) return bun.inspect(value);
   return typeof value === "string" ? JSON.stringify(value) : String(value);
 }
 
@@ -27,7 +35,7 @@ export function concat(pieces: readonly Uint8Array[]): Uint8Array {
 
 /** Nanoseconds since some moment, as exact as the clock is; it never steps back. */
 export function monotonicNs(): bigint {
-  return isBun ? BigInt(Bun.nanoseconds()) : BigInt(Math.round(performance.now() * 1e6));
+  return bun !== undefined ? BigInt(bun.nanoseconds()) : BigInt(Math.round(performance.now() * 1e6));
 }
 
 /** The file system. @throws {TypeError} in a browser, which has none */
@@ -46,7 +54,7 @@ export function pathOf(source: string | URL): string {
 
 /** Returns the bytes of a file, piece by piece. */
 export function readFile(source: string | URL): AsyncIterable<Uint8Array> {
-  return isBun ? Bun.file(source).stream() : fileSystem().createReadStream(pathOf(source));
+  return bun !== undefined ? bun.file(source).stream() : fileSystem().createReadStream(pathOf(source));
 }
 
 /** A way to write to standard output that waits until it has been taken. */
@@ -56,17 +64,17 @@ export interface StandardOutputWriter {
 
 /** Tells whether a value is standard output, without asking for `process.stdout`, which would make it. */
 export function isStandardOutput(target: unknown): boolean {
-  if (isBun && target === Bun.stdout) return true;
+  if (bun !== undefined && target === bun.stdout) return true;
   return typeof target === "object" && target !== null && "fd" in target && target.fd === 1;
 }
 
 /** Opens standard output for writing. */
 export function openStandardOutput(): StandardOutputWriter {
-  return isBun ? bunOutput() : nodeOutput();
+  return bun !== undefined ? bunOutput(bun) : nodeOutput();
 }
 
-function bunOutput(): StandardOutputWriter {
-  const sink = Bun.stdout.writer();
+function bunOutput({ stdout }: BunRuntime): StandardOutputWriter {
+  const sink = stdout.writer();
   return {
     async write(bytes) {
       // Each of them may be the one that says that the reader has gone.

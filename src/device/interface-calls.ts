@@ -10,10 +10,9 @@ import {
   checkTxQueueLength,
   parseMac,
 } from "../interface/checks.ts";
-import type { TxFilterOptions } from "../interface/filters.ts";
 import type { Link } from "../interface/link.ts";
 import { checkNetns } from "../interface/namespace.ts";
-import type { LinkChange, NetnsLike } from "../interface/types.ts";
+import type { LinkChange, NetnsLike, TxFilterOptions } from "../interface/types.ts";
 import { lazy } from "../lazy.ts";
 import { interfaceInfo } from "../netlink/link.ts";
 import type { Address, AddressLike, InterfaceInfo, LinkStats, Route, RouteLike } from "../netlink/types.ts";

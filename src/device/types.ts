@@ -1,7 +1,7 @@
 /** Devices: what users hold. */
 
 import type { TunTapError } from "../errors.ts";
-import type { TxFilterOptions } from "../interface/filters.ts";
+import type { TxFilterOptions } from "../interface/types.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo } from "../io/types.ts";
 import type { DeviceInterface } from "./interface-types.ts";
 

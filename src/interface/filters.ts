@@ -3,19 +3,12 @@
 import { boolean, checkOptions } from "../checks.ts";
 import { ETH_ALEN, TUN_FLT_ALLMULTI } from "../sys/constants.ts";
 import { parseMac } from "./checks.ts";
+import type { TxFilterOptions } from "./types.ts";
 
 /** drivers/net/tun.c */
 const FLT_EXACT_COUNT = 8;
 /** include/uapi/linux/bpf_common.h */
 const BPF_MAXINSNS = 4096;
-
-/** Frames that a TAP's transmit filter lets through beside those to the addresses given. */
-export interface TxFilterOptions {
-  /** Lets every multicast frame through. Default false. */
-  readonly allMulticast?: boolean;
-  /** Lets broadcast frames through, which ARP needs. Default true. */
-  readonly broadcast?: boolean;
-}
 
 /**
  * Encodes `struct tun_filter`. The kernel matches the first eight addresses exactly, and further multicast addresses

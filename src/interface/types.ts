@@ -60,3 +60,11 @@ export type LinkChange =
     }
   /** The last change of all. */
   | { readonly type: "deleted" };
+
+/** Frames that a TAP's transmit filter lets through beside those to the addresses given. */
+export interface TxFilterOptions {
+  /** Lets every multicast frame through. Default false. */
+  readonly allMulticast?: boolean;
+  /** Lets broadcast frames through, which ARP needs. Default true. */
+  readonly broadcast?: boolean;
+}

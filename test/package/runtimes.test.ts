@@ -9,7 +9,7 @@ import { run, until } from "../support/system.ts";
 import { pack, unpack } from "./packed.ts";
 import { mustRunOnline, registryObstacle } from "./registry.ts";
 import { vectorsOf } from "./runtimes/vectors.js";
-import { mustRunIn, temporaryFolder } from "./support.ts";
+import { mustRunIn, projectPath, runIn, temporaryFolder } from "./support.ts";
 
 setDefaultTimeout(180_000);
 
@@ -75,6 +75,23 @@ describeUnless(registryObstacle(), "without Bun", () => {
       expect(count).toBe(frames.length);
       for (const [way, outcome] of Object.entries(refused)) expect({ way, outcome }).toEqual({ way, outcome: refusal });
     });
+  });
+
+  test("JSR takes packets and captures: Deno's dry run finds no type that is slow, missing or wrong", () => {
+    const project = join(folder.path, "jsr");
+    for (const name of ["src", "LICENSE", "README.md", "jsr.json"]) {
+      cpSync(join(projectPath, name), join(project, name), { recursive: true });
+    }
+    const tool = join(folder.path, "deno");
+    mkdirSync(tool);
+    writeFileSync(join(tool, "package.json"), JSON.stringify({ private: true }));
+    mustRunOnline(tool, "npm", "install", "--no-audit", "--no-fund", "deno@2");
+    const deno = join(tool, "node_modules/.bin/deno");
+    const { stderr, exitCode } = runIn(project, deno, "publish", "--dry-run", "--allow-dirty");
+    expect(Bun.stripANSI(stderr)).toContain("Dry run complete");
+    expect(exitCode).toBe(0);
+    const { version } = JSON.parse(readFileSync(join(projectPath, "package.json"), "utf8"));
+    expect(JSON.parse(readFileSync(join(projectPath, "jsr.json"), "utf8")).version).toBe(version);
   });
 
   describeUnless(
