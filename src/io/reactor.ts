@@ -61,6 +61,8 @@ export class Reactor {
   readonly #ready = new Uint32Array(128);
   readonly #watched = new Map<number, Watched>();
   #settling: ReturnType<typeof setTimeout> | undefined;
+  /** Turns that found nothing. */
+  #lulls = 0;
   #lastToken = 0;
   #references = 0;
   #listening: Listening | undefined;
@@ -194,7 +196,10 @@ export class Reactor {
       return;
     }
     // The end of the traffic, a frame for a device to which nobody listens, or the end of a device that hides in between.
-    if (count === 0) this.#settling ??= setTimeout(() => this.#settle(), SETTLE_MS).unref();
+    if (count === 0) {
+      this.#lulls++;
+      this.#settling ??= this.#settleSoon();
+    }
     try {
       if (count < 0) throw systemError(count, "epoll_wait");
       if (this.#listening !== undefined) this.#rearm();
@@ -223,8 +228,17 @@ export class Reactor {
     }
   }
 
+  /** Settles when this lull is over, and once more if there was another one meanwhile: the last look comes after the last event. */
+  #settleSoon(): ReturnType<typeof setTimeout> {
+    const lulls = this.#lulls;
+    const due = (): void => {
+      this.#settling = lulls === this.#lulls ? undefined : this.#settleSoon();
+      this.#settle();
+    };
+    return setTimeout(due, SETTLE_MS).unref();
+  }
+
   #settle(): void {
-    this.#settling = undefined;
     for (const [token, { watcher }] of [...this.#watched]) {
       try {
         if (this.#watched.has(token)) watcher.onQuiet();
