@@ -1,5 +1,5 @@
 /** What others' tools say of the package, and what becomes of it from a clone. */
-import { afterAll, beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, setDefaultTimeout, test } from "bun:test";
 import { cpSync, existsSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { describeUnless } from "../support/privilege.ts";
@@ -74,11 +74,11 @@ describeUnless(registryObstacle(), "from a clone", () => {
   let folder: ReturnType<typeof temporaryFolder>;
   let clone: string;
 
-  beforeAll(() => {
+  beforeEach(() => {
     folder = temporaryFolder();
     clone = cloneInto(folder.path);
   });
-  afterAll(() => folder?.[Symbol.dispose]());
+  afterEach(() => folder?.[Symbol.dispose]());
 
   test("a project that takes the folder as it is type-checks, and finds mistakes", () => {
     expect(existsSync(join(clone, "dist"))).toBe(false);
@@ -100,6 +100,11 @@ describeUnless(registryObstacle(), "from a clone", () => {
     };
     setTypeChecking(project, bunInit);
     expect(runIn(project, tool("tsc"), "-p", ".")).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+  });
+
+  test("an installation without what development needs builds nothing, and does not fail", () => {
+    expect(runIn(clone, "npm", "run", "--silent", "prepare")).toEqual({ stdout: "", stderr: "", exitCode: 0 });
+    expect(existsSync(join(clone, "dist"))).toBe(false);
   });
 
   test("npm pack installs, builds and has the types; it fails where they cannot be made", () => {
