@@ -5,6 +5,7 @@ import {
   offloadKept,
   oursTunnel,
   oursUdp,
+  oursWireguard,
   plain,
   plainKept,
   raw,
@@ -98,6 +99,8 @@ export const headlines: readonly Headline[] = [
   ]),
   ...section("tunnel", "tunnel-tcp", oursTunnel, throughput("one TCP connection", [0.85, 1.3])),
   ...section("tunnel", "tunnel-tcp-8", oursTunnel, throughput("eight TCP connections", [0.85, 1.3])),
+  ...section("WireGuard", "wireguard-1", oursWireguard, throughput("one TCP connection", [0.85, 1.25])),
+  ...section("WireGuard", "wireguard-8", oursWireguard, throughput("eight TCP connections", [0.85, 1.25])),
   ...section("startup", "startup", start, [
     { key: "import", label: "import, ms", digits: 1, limit: { most: 5 } },
     { key: "open", label: "first open after it, ms", digits: 1, limit: { most: 15 } },
