@@ -16,6 +16,7 @@ import {
   type FileRing,
   type FrameToBuild,
   parseCapture,
+  type StandardOutput,
 } from "../../../src/capture/index.ts";
 import {
   type Address,
@@ -385,6 +386,7 @@ export function datagrams(observer: DatagramObserver, options: UdpOptions): void
   // @ts-expect-error: a port is a number.
   openUdp({ port: "51820" });
 }
+export const outputs: readonly StandardOutput[] = [process.stdout, Bun.stdout];
 export const capturesBoth = (source: CaptureSource): Capture => capture(source, "file");
 
 export function joins(tun: Tun, socket: UdpSocket, peer: UdpPeer, options: RelayOptions): void {
