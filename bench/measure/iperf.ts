@@ -28,10 +28,13 @@ export interface TransferOptions {
   readonly pids: readonly number[];
 }
 
-/** Measures iperf3 from `a` to `b`, after a second in which the programs get warm. */
+/** Time before anything is counted: until then the engine's compiler takes up to a tenth of the CPU time. */
+const WARM_SECONDS = 4;
+
+/** Measures iperf3 from `a` to `b`, once the programs are warm. */
 export async function transfer(options: TransferOptions): Promise<Sample> {
   const { pids, seconds } = options;
-  await sendFor(1, options);
+  await sendFor(WARM_SECONDS, options);
   const before = pids.map(readCpu);
   const { bytes, bitsPerSecond, retransmits, lostPercent } = await sendFor(seconds, options);
   const used = pids.map((pid, i) => cpuSecondsSince(pid, before[i] as (typeof before)[number]));

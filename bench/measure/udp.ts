@@ -4,8 +4,8 @@ import type { Kind, Sample, Setting } from "./kind.ts";
 
 const PORT = 7000;
 const [A, B] = ["192.0.2.1", "192.0.2.2"];
-/** The programs warm up for 0.3 s before they count. */
-const WARM_SECONDS = 0.3;
+/** The programs warm up for 2 s before they count. */
+const WARM_SECONDS = 2;
 
 /** Two namespaces with a veth pair between them: `wire0` in both. */
 export async function openWire(): Promise<{ a: number; b: number }> {

@@ -3,7 +3,7 @@
  * udp receive [--gso] [--gro] PORT PEERS SECONDS SECONDS_MAX
  *
  * Sends datagrams as fast as it can to one port, or to PEERS ports in turn; or
- * receives what comes to these. After a warm-up of 0.3 s it counts for SECONDS
+ * receives what comes to these. After a warm-up of 2 s it counts for SECONDS
  * and prints {"datagrams":…,"bytes":…,"calls":…,"seconds":…,"cpuSeconds":…,"peakMb":…}.
  * The measure that udp.ts is held against: blocking calls, one thread.
  *
@@ -54,7 +54,7 @@ static void look_at_clock(void) {
   struct rusage usage;
   double t = now();
   if (started == 0) started = t;
-  if (began == 0 && t - started > 0.3) {
+  if (began == 0 && t - started > 2) {
     began = t;
     datagrams = bytes = calls = 0;
     getrusage(RUSAGE_SELF, &usage_before);
