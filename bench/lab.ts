@@ -177,7 +177,7 @@ const cases: Readonly<Record<string, () => Promise<void>>> = {
     const at = (delay: number): Promise<number> =>
       withLink({ delay }, async (hosts) => {
         await hosts.client.ping(hosts.server);
-        return await iperf(hosts, hosts.server.address, "-w", "64K");
+        return await iperf(hosts, hosts.server.address, "-w", "64K", "-O", "1", "-t", String(3 * seconds));
       });
     const pairs = await repeated(async () => [await at(20), await at(40)] as const);
     report(
