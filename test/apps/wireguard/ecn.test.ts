@@ -81,7 +81,7 @@ describeWithTools("ECN", [...tools, "tcpdump", "nft"], () => {
       using made = await tunnel(theirs, ours, { outer });
       const { a, b } = made;
       ping(a, b.inner4);
-      markCongestion(b, "capable");
+      markCongestion(b, "all");
       const address = inner === 4 ? b.inner4 : b.inner6;
       using inside = await watch(b.host, b.name, inner === 4 ? "icmp" : "icmp6");
       // wireguard-go sends all of these with the bits of the inner header, and nft makes CE of them.
