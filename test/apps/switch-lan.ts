@@ -103,8 +103,7 @@ export class Lan {
     for (let number = 1; number <= clients; number++) {
       const site = await Namespace.open();
       sites.push(site);
-      const pid = site.path.split("/")[2] as string;
-      hub.run("ip", "link", "add", `port${number}`, "type", "veth", "peer", "name", "eth0", "netns", pid);
+      hub.run("ip", "link", "add", `port${number}`, "type", "veth", "peer", "name", "eth0", "netns", site.path);
       hub.run("ip", "link", "set", `port${number}`, "master", "br0", "up");
       site.run("sh", "-c", `ip address add 192.0.2.${10 + number}/24 dev eth0 && ip link set eth0 up`);
       // The LAN has link-local addresses, and answers to broadcasts.

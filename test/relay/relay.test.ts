@@ -75,8 +75,7 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     const there = await Namespace.open();
     using left = openTun({ name: "relay0", netns: here.path, addresses: ["192.0.2.1/24"] });
     using right = openTun({ name: "relay1" });
-    const pid = /\d+/.exec(there.path)?.[0] as string;
-    Bun.spawnSync(["ip", "link", "set", "relay1", "netns", pid]);
+    run("ip", "link", "set", "relay1", "netns", there.path);
     const joined = relay(left, right);
     there[Symbol.dispose]();
     const reason = await joined.finished;

@@ -27,8 +27,7 @@ export async function pingInVain(from: Namespace, address: string): Promise<void
 export async function wired(): Promise<{ left: Namespace; right: Namespace } & Disposable> {
   using stack = new DisposableStack();
   const [left, right] = [stack.use(await Namespace.open()), stack.use(await Namespace.open())];
-  const pid = /\d+/.exec(right.path)?.[0] as string;
-  left.run("ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire0", "netns", pid);
+  left.run("ip", "link", "add", "wire0", "type", "veth", "peer", "name", "wire0", "netns", right.path);
   for (const [netns, host] of [
     [left, 1],
     [right, 2],

@@ -22,8 +22,7 @@ for (const namespace of [host, router, far]) stack.use(namespace);
 
 /** The two ends of a veth pair, which hand over whole packets with their checksums. */
 function connect(left: Namespace, leftName: string, right: Namespace, rightName: string, mtu: number): void {
-  const pid = /\/proc\/(\d+)\//.exec(right.path)?.[1] ?? "";
-  left.run("ip", "link", "add", "name", leftName, "type", "veth", "peer", "name", rightName, "netns", pid);
+  left.run("ip", "link", "add", "name", leftName, "type", "veth", "peer", "name", rightName, "netns", right.path);
   for (const [namespace, name] of [
     [left, leftName],
     [right, rightName],

@@ -1,29 +1,31 @@
-/** Network namespaces without names, each held by a process that sleeps in it, and gone when that process is. */
-
-/** What the process that holds a namespace waits for at most, whatever becomes of the test. */
-const SECONDS_MAX = 1200;
+/** Network namespaces without names: hosts of a lab that have no links, and are gone with it. */
+import { writeFileSync } from "node:fs";
+import { createLab, type Host, type Lab } from "../../../../src/lab/index.ts";
 
 /** No link-local addresses, so that the kernel neither solicits routers nor reports groups (IN6_ADDR_GEN_MODE_NONE). */
-const QUIET = "cd /proc/sys/net/ipv6/conf/default && echo 1 >addr_gen_mode && echo 0 >accept_ra && echo 0 >accept_dad";
+const QUIET = { addr_gen_mode: "1", accept_ra: "0", accept_dad: "0" };
 
 export class Namespace implements Disposable {
-  readonly #holder: Bun.Subprocess<"ignore", "pipe", "inherit">;
+  readonly #lab: Lab;
+  readonly #host: Host;
 
-  private constructor(holder: Bun.Subprocess<"ignore", "pipe", "inherit">) {
-    this.#holder = holder;
+  private constructor(lab: Lab) {
+    this.#lab = lab;
+    this.#host = lab.host("namespace");
+    this.#host.enter(() => {
+      for (const [name, value] of Object.entries(QUIET)) {
+        writeFileSync(`/proc/sys/net/ipv6/conf/default/${name}`, value);
+      }
+    });
   }
 
   static async open(): Promise<Namespace> {
-    const script = `${QUIET}; ip link set lo up; echo ready; exec sleep ${SECONDS_MAX}`;
-    const holder = Bun.spawn(["unshare", "--net", "sh", "-c", script], { stderr: "inherit" });
-    const { value } = await holder.stdout.getReader().read();
-    if (new TextDecoder().decode(value).trim() !== "ready") throw new Error("No network namespace could be made");
-    return new Namespace(holder);
+    return new Namespace(await createLab());
   }
 
   /** For the `netns` option. */
   get path(): string {
-    return `/proc/${this.#holder.pid}/ns/net`;
+    return this.#host.netns;
   }
 
   #inside(command: readonly string[]): string[] {
@@ -43,7 +45,7 @@ export class Namespace implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    this.#holder.kill("SIGKILL");
+    this.#lab[Symbol.dispose]();
   }
 }
 
