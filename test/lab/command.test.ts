@@ -7,6 +7,7 @@ import { parseValues, type ValueName } from "../../src/lab/units.ts";
 import { as, mounted, noOthers, noRootless, somebody } from "../device/as-others.ts";
 import { describePrivileged, describeUnless } from "../support/privilege.ts";
 import { type Ended, runToEnd, top } from "../support/programs.ts";
+import { run } from "../support/system.ts";
 
 describe("units", () => {
   test.each<[ValueName, string, number]>([
@@ -134,6 +135,23 @@ describeUnless(noOthers() ?? noRootless(), "without root", () => {
     expect(ended.stderr).not.toContain("skip");
     expect(ended.exitCode).toBe(0);
   }, 120_000);
+
+  test.skipIf(Bun.which("setcap") === null)(
+    "the tests of the lab are green for nobody, by capabilities of the executable",
+    () => {
+      const bun = join(tree, "bun-with-capabilities");
+      cpSync(process.execPath, bun);
+      chmodSync(bun, 0o755);
+      run("setcap", "cap_sys_admin,cap_net_admin,cap_net_raw+ep", bun);
+      const ended = runToEnd(
+        [...withNode, ...as(somebody), bun, "test", "./test/lab/lab.test.ts", "--timeout", "30000"],
+        { cwd: tree, env: { HOME: tree, BUN_TUNTAP_TEST_NETNS: "", BUN_RUNTIME_TRANSPILER_CACHE_PATH: "0" } },
+      );
+      expect(ended.stderr).toMatch(/ [1-9]\d+ pass\n 0 fail/);
+      expect(ended.stderr).not.toContain("skip");
+    },
+    120_000,
+  );
 
   test("they skip, and say what to type, where neither is given", () => {
     const ended = asNobody(withNode, "test", "./test/lab/lab.test.ts");

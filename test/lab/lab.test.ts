@@ -22,7 +22,7 @@ describePrivileged("a host", () => {
     expect(net.client.address).toBe("203.0.113.1");
     expect(net.server.address).toBe("203.0.113.2");
     expect(net.server.address6).toBe("2001:db8:0:1::2");
-    const links = JSON.parse(run("nsenter", `--net=${net.server.netns}`, "ip", "-j", "address"));
+    const links = JSON.parse(net.server.enter(() => run("ip", "-j", "address")));
     expect(links.map(({ ifname }: { ifname: string }) => ifname)).toEqual(["lo", "eth0"]);
     expect(links[0].flags).toContain("UP");
     expect(links[1].addr_info.map(({ local }: { local: string }) => local)).toEqual(["203.0.113.2", "2001:db8:0:1::2"]);
@@ -78,14 +78,14 @@ describePrivileged("a host", () => {
   test("enter(): Bun.serve and a request by Bun.connect, and net.createServer", async () => {
     await using net = await twoHosts();
     using web = net.server.enter(() =>
-      Bun.serve({ hostname: net.server.address, port: 80, fetch: () => new Response("the page") }),
+      Bun.serve({ hostname: net.server.address, port: 8080, fetch: () => new Response("the page") }),
     );
-    expect(web.port).toBe(80);
+    expect(web.port).toBe(8080);
     const answer = Promise.withResolvers<string>();
     const socket = await net.client.enter(() =>
       Bun.connect({
         hostname: net.server.address,
-        port: 80,
+        port: 8080,
         socket: {
           open: (socket) => void socket.write("GET / HTTP/1.1\r\nHost: server\r\nConnection: close\r\n\r\n"),
           data: (_socket, data) => answer.resolve(data.toString()),
@@ -161,7 +161,7 @@ describePrivileged("a link", () => {
     net.link.restore();
     expect(await net.client.ping(net.server)).toBeNumber();
     net.link.cut({ carrier: true });
-    const [, eth0] = JSON.parse(run("nsenter", `--net=${net.client.netns}`, "ip", "-j", "link"));
+    const [, eth0] = JSON.parse(net.client.enter(() => run("ip", "-j", "link")));
     expect(eth0.flags).not.toContain("LOWER_UP");
     net.link.restore();
     expect(await net.client.ping(net.server, { timeout: 5000 })).toBeNumber();
@@ -195,7 +195,7 @@ describePrivileged("a link", () => {
     const sink = await udpSink(net.server);
     await floodUdp(net.client, net.server, sink.port, 200);
     await until(() => net.link.stats().forward.corrupted >= 200, "all datagrams were damaged");
-    await until(() => errorsAt(net.server.netns) >= 150, "the kernel has counted damaged packets");
+    await until(() => errorsAt(net.server) >= 150, "the kernel has counted damaged packets");
     expect(sink.numbers.length).toBe(0);
     sink.close();
   });
@@ -335,8 +335,8 @@ function inNamespace(netns: string): string[] {
 }
 
 /** Packets that the kernel of a host has found damaged, whatever part of it. */
-function errorsAt(netns: string): number {
-  const text = run("nsenter", `--net=${netns}`, "cat", "/proc/self/net/snmp", "/proc/self/net/dev");
+function errorsAt(host: Host): number {
+  const text = host.enter(() => run("cat", "/proc/self/net/snmp"));
   const value = (protocol: string, name: string): number => {
     const [names, values] = text
       .split("\n")
