@@ -37,12 +37,14 @@ export class Running {
   readonly #child: Bun.Subprocess<"ignore", "pipe", "pipe">;
   #log = "";
 
+  readonly #read: Promise<unknown>;
+
   constructor(command: string[], env: Record<string, string>) {
     this.#child = Bun.spawn(command, { env: { ...process.env, ...env }, stdout: "pipe", stderr: "pipe" });
-    for (const stream of [this.#child.stdout, this.#child.stderr]) void this.#read(stream);
+    this.#read = Promise.all([this.#child.stdout, this.#child.stderr].map((stream) => this.#readAll(stream)));
   }
 
-  async #read(stream: ReadableStream<Uint8Array>): Promise<void> {
+  async #readAll(stream: ReadableStream<Uint8Array>): Promise<void> {
     const decoder = new TextDecoder();
     for await (const chunk of stream) this.#log += decoder.decode(chunk, { stream: true });
   }
@@ -58,6 +60,8 @@ export class Running {
 
   async says(text: string, timeoutMs = 60_000): Promise<void> {
     await until(() => this.#log.includes(text) || this.ended, `"${text}" in ${this.#log}`, timeoutMs);
+    // The last words of one that has ended may still be under way.
+    if (this.ended) await this.#read;
     if (!this.#log.includes(text)) throw new Error(`It ended without "${text}": ${this.#log}`);
   }
 

@@ -26,7 +26,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
     expect(answersIn(lan.ping(from, addressOf(to)))).toBeGreaterThanOrEqual(3);
   });
 
-  test("the switch has learned who is where, and tells it", () => {
+  test("the switch has learned who is where, and tells it", async () => {
     for (const { from, to } of pairs) lan.ping(from, addressOf(to));
     const { macAddresses, ports } = lan.status();
     expect(macAddresses).toBe(3);
@@ -37,6 +37,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
         macs: [lan.interfaceOf(number).address as string],
       });
     }
+    await until(() => server.log.includes("client3"), "the switch's word of its third client");
     expect(server.log).toMatch(/^join {2}client3 from 192\.0\.2\.13, 198\.51\.100\.3\/24; \d here$/m);
   });
 

@@ -20,23 +20,35 @@ export function refusal(call: () => unknown): TunTapError {
 const volatile = new Set(["operstate", "qdisc", "tentative", "dadfailed", "nodad"]);
 
 /** Every interface with its settings and addresses, as text: equal before and after means that nothing changed. */
+const BOUNDARY = "\n---\n";
+
 export function networkState(): string {
   const shown = [run("ip", "-j", "-d", "link", "show"), run("ip", "-j", "address", "show")];
   const settled = (key: string, value: unknown): unknown => {
     if (key === "flags") return (value as string[]).filter((flag) => !["NO-CARRIER", "LOWER_UP"].includes(flag));
     return volatile.has(key) || key.endsWith("_timer") ? undefined : value;
   };
-  return shown.map((text) => JSON.stringify(JSON.parse(text), settled, 1)).join("\n");
+  return shown.map((text) => JSON.stringify(JSON.parse(text), settled, 1)).join(BOUNDARY);
 }
 
 /** Fds of the kinds that this library opens. */
 const ourFds = /\/tun$|socket:|eventpoll|eventfd|memfd/;
 
+/** Fails if there is an interface that was not there `before`, or one that has changed; an earlier test's may have gone since. */
+function expectNothingNew(before: string): void {
+  const [links, addresses] = networkState().split(BOUNDARY) as [string, string];
+  const names = new Set((JSON.parse(links) as { ifname: string }[]).map(({ ifname }) => ifname));
+  const still = before
+    .split(BOUNDARY)
+    .map((text) => (JSON.parse(text) as { ifname: string }[]).filter(({ ifname }) => names.has(ifname)));
+  expect([links, addresses].map((text) => JSON.parse(text))).toEqual(still);
+}
+
 /** Fails unless `call` leaves interfaces, addresses and settings as they were, and no fd; returns what it returned. */
 export async function leavingNothing<T>(call: () => T | Promise<T>): Promise<T> {
   const [network, fds] = [networkState(), openFds(ourFds)];
   const value = await call();
-  expect(networkState()).toBe(network);
+  expectNothingNew(network);
   // What Bun holds for a stream goes a moment later.
   const left = (): string[] => openFds(ourFds).filter((fd) => !fds.includes(fd));
   await until(() => left().length === 0, `no new fds (there were ${fds.join(", ")})`);

@@ -192,7 +192,8 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
         const brackets = address.includes(":") ? `[${address}]` : address;
         expect(made.stateOf(side).endpoint).toBe(`${brackets}:${listenPort}`);
         // The other side answers to where the packets come from: on loopback, to the address that they go to.
-        expect(made.stateOf(other(side)).endpoint).toBe(`${brackets}:${made.tunnels[side].listenPort}`);
+        const back = `${brackets}:${made.tunnels[side].listenPort}`;
+        await until(() => made.stateOf(other(side)).endpoint === back, "answers to the new address");
         await ping(other(side), inner[side][6]);
       }
     },

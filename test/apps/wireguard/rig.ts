@@ -162,6 +162,8 @@ export class Rig implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    // Tunnels in the background end when their sockets go.
+    this.hosts[0]?.try("sh", "-c", "rm -f /run/wireguard/*.sock");
     for (const child of this.#started) child.kill("SIGKILL");
     for (const holder of this.#holders) holder.kill();
     rmSync(this.folder, { recursive: true });

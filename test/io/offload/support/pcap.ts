@@ -54,9 +54,13 @@ export async function statuses(
     const [number = "", malformed, ...found] = line.split("\t");
     result.packets++;
     if (malformed !== "") result.malformed.push(number);
-    for (const [at, status] of found.entries()) {
+    // An ICMP error quotes the packet that it is about: the second IP header is that one's, and so is what is behind it.
+    const isQuoting = found[0]?.includes(",") === true;
+    for (const [at, all] of found.entries()) {
       const protocol = protocols[at] as string;
-      // 1 is good (newer releases: True); an error quoted in an ICMP message has a second one.
+      if (isQuoting && protocol !== "ip") continue;
+      const [status = ""] = all.split(",");
+      // 1 is good (newer releases: True).
       if (status === "1" || status === "True") result.good[protocol] = (result.good[protocol] ?? 0) + 1;
       else if (status !== "") result.bad.push(`${protocol} of packet ${number}: ${status}`);
     }
