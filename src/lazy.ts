@@ -7,7 +7,8 @@
  * - by the first system call: sys/load.ts
  * - by the first open: device/device.ts, device/attachment.ts; udp/bind.ts
  * - by an open that fails: device/open-hints.ts
- * - by the first device with offload: io/split-reader.ts, io/merge-writer.ts
+ * - by the first device with offload: io/split-reader.ts, io/merge-writer.ts, sys/offload-source.ts
+ * - by the first UDP socket: sys/udp-source.ts
  * - by listening to changes: interface/monitor.ts, interface/change-queue.ts
  * - by observers: io/observers.ts
  * - by a close in a thread: io/closer.ts
