@@ -1,11 +1,11 @@
 /** The command line: options, their meaning and their checks. */
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
-import { hostname } from "node:os";
 import { parseArgs } from "node:util";
 import { parseInteger } from "../../src/cli/values.ts";
 import { parseListen } from "../support/values.ts";
 import { MESSAGE_MAX } from "./framing.ts";
+import { ownId } from "./identity.ts";
 import type { JoinOptions } from "./join.ts";
 import { ID_PATTERN } from "./protocol.ts";
 import type { ServeOptions } from "./serve.ts";
@@ -34,7 +34,8 @@ switch join URL [options]             a client; root, or CAP_NET_ADMIN
   --name NAME             of the interface; default lan0
   --address ADDRESS       with prefix length, instead of the switch's; may be repeated, IPv6 too
   --shortest-prefix BITS  of an address that the switch may give: a shorter one would take over more routes; default 16
-  --id ID                 what the switch knows this client by, and keeps its address for; default host name/interface
+  --id ID                 what the switch knows this client by, and keeps its address for; default: one that follows
+                          from the machine, the network namespace and the interface's name
   --mac MAC               default: one that follows from the id, so it stays the same
   --queue BYTES           that wait for the switch; more are dropped and counted; default 1048576
   --timeout SECONDS       without a sign of life, after which to connect again; 2 to 960, default 30
@@ -113,7 +114,11 @@ function parseJoin(args: string[]): Command {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: JOIN_OPTIONS });
   const token = givenToken(values["token-file"]);
   if (token === undefined) throw new RangeError(`A token is needed: --token-file, or ${TOKEN_VARIABLE}`);
-  const id = values.id ?? `${hostname()}/${values.name}`;
+  if (values.id === undefined && values.name.includes("%"))
+    throw new RangeError(
+      `--name ${values.name} leaves the number to the kernel: give an --id, which is the same each time`,
+    );
+  const id = values.id ?? ownId(values.name);
   if (!ID_PATTERN.test(id)) throw new RangeError(`--id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -, got "${id}"`);
   const options = {
     url: parseUrl(positionals),

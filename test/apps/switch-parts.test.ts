@@ -6,10 +6,11 @@ import fc from "fast-check";
 import { macOf, parseCommandLine } from "../../apps/switch/command-line.ts";
 import { eachFrame, MESSAGE_MAX, pack, unpack } from "../../apps/switch/framing.ts";
 import { hostOf } from "../../apps/switch/host.ts";
+import { idOf } from "../../apps/switch/identity.ts";
 import { LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
 import { type Applicant, Leases } from "../../apps/switch/leases.ts";
 import { MacTable, macAt, macText } from "../../apps/switch/mac-table.ts";
-import { parseWelcome } from "../../apps/switch/protocol.ts";
+import { ID_PATTERN, parseWelcome } from "../../apps/switch/protocol.ts";
 import { tokenOfFile } from "../../apps/switch/token.ts";
 
 /** The messages for frames, kept: what `pack` gives is valid for the call only. */
@@ -394,6 +395,7 @@ describe("the command line", () => {
     { line: "join http://192.0.2.1 --token-file FILE", says: 'got "http://192.0.2.1"' },
     { line: "join ws://192.0.2.1/x --token-file FILE", says: 'got "ws://192.0.2.1/x"' },
     { line: "join ws://192.0.2.1 --token-file FILE --id a,b", says: "--id must be 1 to 64 of" },
+    { line: "join ws://192.0.2.1 --token-file FILE --name lan%d", says: "--name lan%d leaves the number" },
     { line: "join ws://192.0.2.1 --token x", says: "Unknown option '--token'" },
   ])("answers `$line` with what is wrong", ({ line, says }) => {
     expect(() => parseCommandLine(line.replace("FILE", file).split(" "))).toThrow(says);
@@ -434,5 +436,25 @@ describe("the command line", () => {
     const macs = Array.from({ length: 100 }, (_, i) => macOf(`client${i}`));
     for (const mac of macs) expect(Number.parseInt(mac.slice(0, 2), 16) & 3).toBe(2);
     expect([new Set(macs).size, macOf("client0")]).toEqual([100, macs[0] as string]);
+  });
+});
+
+describe("the identity of a client", () => {
+  const one = { host: "debian", machine: "0f", namespace: "", name: "lan0" };
+  const others = [{ host: "other" }, { machine: "10" }, { namespace: "netns:blue" }, { name: "lan1" }];
+
+  test("is the same each time, and another's as soon as one thing differs", () => {
+    const ids = [{}, ...others].map((other) => idOf({ ...one, ...other }));
+    expect(ids).toEqual([{}, ...others].map((other) => idOf({ ...one, ...other })));
+    expect(new Set(ids).size).toBe(5);
+    expect(ids[0]).toMatch(/^debian\/lan0@[0-9a-f]{10}$/);
+  });
+
+  test("says nothing of the machine's id, and is allowed whatever the names are", () => {
+    const machine = "b08dfa6083e7567a1921a715000001fb";
+    expect(idOf({ ...one, machine })).not.toContain(machine.slice(0, 10));
+    // The longest of both, and what the kernel allows in a name of an interface.
+    expect(idOf({ ...one, host: "h".repeat(64), name: "lan,with=15.cha" })).toMatch(ID_PATTERN);
+    expect(idOf({ ...one, host: "", name: "ü" })).toMatch(ID_PATTERN);
   });
 });

@@ -251,6 +251,22 @@ describeWithTools("the client's command", tools, () => {
     expect(await client.end()).toBe(0);
   });
 
+  test("two on one machine are two clients, and one that is killed and comes back has its address again", async () => {
+    const own = [URL_OF_SWITCH, "--token-file", lan.tokenFile];
+    const [first, second] = [1, 2].map((number) => lan.startJoin(number, own)) as [Running, Running];
+    for (const client of [first, second]) await client.says("lan0 is in the LAN");
+    const address = (number: number): unknown => lan.interfaceOf(number).addr_info?.find((a) => a.local.includes("."));
+    const before = [address(1), address(2)];
+    expect(before[0]).not.toEqual(before[1]);
+    expect([first.ended, second.ended, lan.status().ports.length]).toEqual([false, false, 2]);
+    await first.end("SIGKILL");
+    const again = lan.startJoin(1, own);
+    await again.says("lan0 is in the LAN");
+    expect([address(1), address(2)]).toEqual(before);
+    expect([second.ended, lan.status().ports.length]).toEqual([false, 2]);
+    expect([await again.end(), await second.end()]).toEqual([0, 0]);
+  });
+
   test("gives way to another with its id, and says what to do", async () => {
     const first = await lan.join(1, "--id", "twin");
     const second = await lan.join(2, "--id", "twin");
