@@ -4,6 +4,8 @@ import { buildCapture, LinkType } from "../../src/capture/index.ts";
 import type { Device } from "../../src/index.ts";
 import { Downloads } from "./downloads.ts";
 import html from "./page.html" with { type: "text" };
+import { Readings, read } from "./readings.ts";
+import type { Viewer } from "./viewer.ts";
 import { TICK_MS, Watch } from "./watch.ts";
 
 export interface ServerOptions {
@@ -17,15 +19,20 @@ export interface MonitorServer extends AsyncDisposable {
   readonly url: string;
 }
 
-const UPDATES = "updates";
+/** The most browsers at a time: each costs an update of its own. */
+const VIEWERS = 32;
+/** A filter, in UTF-8; a longer message ends the connection. */
+const MESSAGE_MAX = 1024;
 /** The most text that waits for a client: it gets no more updates until it has read some. */
 const BACKLOG_BYTES = 1024 * 1024;
 
 /** Shows `device` to browsers until it is disposed of. Looks at frames only while there is one. */
 export function serveMonitor(device: Device, { hostname, port }: ServerOptions): MonitorServer {
+  const readings = new Readings(read(device, performance.now()));
+  const sockets = new Map<Viewer, Socket>();
   let watch: Watch | undefined;
   const downloads = new Downloads();
-  const server = Bun.serve({
+  const server = Bun.serve<Connection>({
     hostname,
     port,
     // Bun 1.4.5 sets SO_REUSEPORT outside development: two servers would share the port.
@@ -43,7 +50,8 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
           return new Response(html as unknown as string, { headers: pageHeaders });
         case "/updates":
           if (!isSameOrigin(request, url)) return new Response("Not from another page\n", { status: 403 });
-          return server.upgrade(request) ? undefined : new Response("A WebSocket\n", { status: 426 });
+          if (sockets.size >= VIEWERS) return new Response("Too many browsers at a time\n", { status: 503 });
+          return server.upgrade(request, { data: {} }) ? undefined : new Response("A WebSocket\n", { status: 426 });
         case "/capture.pcapng":
           return download(downloads, device, watch);
         default:
@@ -52,20 +60,28 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
     },
     websocket: {
       backpressureLimit: BACKLOG_BYTES,
+      maxPayloadLength: MESSAGE_MAX,
       open(socket) {
-        watch ??= new Watch(device);
-        socket.subscribe(UPDATES);
+        watch ??= new Watch(device, readings);
+        socket.data.viewer = watch.open();
+        sockets.set(socket.data.viewer, socket);
       },
-      message() {},
-      close() {
-        if (server.subscriberCount(UPDATES) > 0) return;
-        watch?.[Symbol.dispose]();
+      message({ data: { viewer } }, message) {
+        if (typeof message === "string") viewer?.filter(message);
+      },
+      close({ data: { viewer } }) {
+        if (viewer === undefined) return;
+        sockets.delete(viewer);
+        if (watch?.close(viewer) !== false) return;
+        watch[Symbol.dispose]();
         watch = undefined;
       },
     },
   });
   const timer = setInterval(() => {
-    if (watch !== undefined && !device.closed) server.publish(UPDATES, JSON.stringify(watch.tick()));
+    if (device.closed) return;
+    if (watch === undefined) readings.add(read(device, performance.now()));
+    else for (const [viewer, update] of watch.tick()) tell(sockets.get(viewer), JSON.stringify(update));
   }, TICK_MS);
   return {
     url: `http://${hostname.includes(":") ? `[${hostname}]` : hostname}:${server.port}/`,
@@ -75,6 +91,16 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
       await server.stop(true);
     },
   };
+}
+
+interface Connection {
+  viewer?: Viewer;
+}
+
+type Socket = Bun.ServerWebSocket<Connection>;
+
+function tell(socket: Socket | undefined, update: string): void {
+  if (socket !== undefined && socket.getBufferedAmount() < BACKLOG_BYTES) socket.send(update);
 }
 
 const pageHeaders = {

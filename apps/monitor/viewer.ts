@@ -1,0 +1,90 @@
+/** What one browser sees of the packets: those that match its filter, as many as somebody can read, and their share. */
+import type { Direction } from "../../src/index.ts";
+
+/** Packets of one tick that are shown, evenly: nobody can read more. */
+const LINES = 40;
+const FILTER_MAX = 200;
+
+export interface Line {
+  /** Milliseconds since 1970. */
+  time: number;
+  direction: Direction;
+  bytes: number;
+  line: string;
+}
+
+/** Numbers of packets, each a part of those before it. */
+export interface Share {
+  /** Packets that have passed the interface. */
+  passed: number;
+  /** Of those, the ones that were looked at: all, unless there are too many. */
+  examined: number;
+  /** Of those, the ones that match the filter. */
+  matched: number;
+  /** Of those, the ones that are in the list. */
+  shown: number;
+}
+
+const nothing: Share = { passed: 0, examined: 0, matched: 0, shown: 0 };
+
+export class Viewer {
+  readonly #windowTicks: number;
+  #words: readonly string[] = [];
+  #lines: Line[] = [];
+  #now: Share = { ...nothing };
+  #before: Share[] = [];
+  /** One of so many packets that match is shown. */
+  #stride = 1;
+
+  /** @param windowTicks how many ticks, the one under way included, the share is of */
+  constructor(windowTicks: number) {
+    this.#windowTicks = windowTicks;
+  }
+
+  get isFiltered(): boolean {
+    return this.#words.length > 0;
+  }
+
+  /** Shows packets with all of these words from now on; the share begins anew. */
+  filter(text: string): void {
+    this.#words = text.slice(0, FILTER_MAX).toLowerCase().split(/\s+/).filter(Boolean);
+    this.#now = { ...nothing };
+    [this.#before, this.#lines, this.#stride] = [[], [], 1];
+  }
+
+  /** Counts packets that pass, looked at or not. */
+  pass(packets: number): void {
+    this.#now.passed += packets;
+  }
+
+  /** Looks at a packet, which is put into words by `describe` only if that is needed. */
+  examine(describe: () => Line): void {
+    const now = this.#now;
+    now.examined++;
+    if (this.isFiltered && !this.#matches(describe().line)) return;
+    if (now.matched++ % this.#stride !== 0 || this.#lines.length >= LINES) return;
+    this.#lines.push(describe());
+    now.shown++;
+  }
+
+  #matches(line: string): boolean {
+    const text = line.toLowerCase();
+    return this.#words.every((word) => text.includes(word));
+  }
+
+  /** Ends a tick: the lines of it, and the share of the window that ends with it. */
+  tick(): { packets: Line[]; share: Share } {
+    const packets = this.#lines;
+    this.#before = [...this.#before, this.#now].slice(-this.#windowTicks);
+    this.#stride = Math.max(1, Math.ceil(this.#now.matched / LINES));
+    [this.#now, this.#lines] = [{ ...nothing }, []];
+    const sum = (key: keyof Share): number => this.#before.reduce((total, tick) => total + tick[key], 0);
+    const share = {
+      passed: sum("passed"),
+      examined: sum("examined"),
+      matched: sum("matched"),
+      shown: sum("shown"),
+    };
+    return { packets, share };
+  }
+}
