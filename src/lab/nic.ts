@@ -52,8 +52,16 @@ export class Nic {
     }
   }
 
-  /** Gives frames to the host. A closed interface takes none. */
-  readonly send: Sink = (frames) => (this.device.closed ? 0 : this.device.sendMany(frames));
+  /** Gives frames to the host. An interface that is gone, or found to be gone by this, takes none. */
+  readonly send: Sink = (frames) => {
+    if (this.device.closed) return 0;
+    try {
+      return this.device.sendMany(frames);
+    } catch (error) {
+      if (this.device.closed) return 0;
+      throw error;
+    }
+  };
 }
 
 function detailOf({ detail }: TunTapError): string {

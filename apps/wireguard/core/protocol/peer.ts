@@ -91,8 +91,7 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   }
 
   keepAlive(now: number): void {
-    const session = this.#current;
-    if (session?.canSend(now)) this.#seal(session, KEEPALIVE, 0, 1, now);
+    if (this.#current?.canSend(now)) this.#seal(this.#current, KEEPALIVE, 0, 1, now);
     else this.startHandshake(now);
     this.reschedule();
   }
