@@ -10,6 +10,8 @@ export interface Line {
   time: number;
   direction: Direction;
   bytes: number;
+  /** "TCP", which the line of a TCP segment does not say. */
+  protocol: string;
   line: string;
 }
 
@@ -61,14 +63,14 @@ export class Viewer {
   examine(describe: () => Line): void {
     const now = this.#now;
     now.examined++;
-    if (this.isFiltered && !this.#matches(describe().line)) return;
+    if (this.isFiltered && !this.#matches(describe())) return;
     if (now.matched++ % this.#stride !== 0 || this.#lines.length >= LINES) return;
     this.#lines.push(describe());
     now.shown++;
   }
 
-  #matches(line: string): boolean {
-    const text = line.toLowerCase();
+  #matches({ protocol, line }: Line): boolean {
+    const text = `${protocol} ${line}`.toLowerCase();
     return this.#words.every((word) => text.includes(word));
   }
 

@@ -94,10 +94,12 @@ export class Watch {
   #examine(frame: Uint8Array, direction: Direction, sample: Sample): void {
     const { kind } = this.#device;
     const time = Date.now();
-    sample.add(classify(frame, kind), frame.length);
+    const found = classify(frame, kind);
+    sample.add(found, frame.length);
     let line: Line | undefined;
     const words = (): Line => {
-      line ??= { time, direction, bytes: frame.length, line: describe(frame, kind) };
+      const { protocol } = found;
+      line ??= { time, direction, bytes: frame.length, protocol, line: describe(frame, kind) };
       return line;
     };
     for (const viewer of this.#viewers) viewer.examine(words);

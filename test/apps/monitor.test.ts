@@ -65,6 +65,14 @@ describeWithTools("the example that shows a device", tools, () => {
 
   const ping = (count: number): string => run("ping", "-n", "-c", `${count}`, "-i", "0.01", "-w", "10", "198.51.100.1");
 
+  /** Touches the middle of an element, as a finger does. */
+  const tap = async (selector: string): Promise<void> => {
+    const place = `(() => { const e = document.querySelector("${selector}"); e.scrollIntoView({ block: "center" }); const { x, y, width, height } = e.getBoundingClientRect(); return { x: x + width / 2, y: y + height / 2 }; })()`;
+    const { x, y } = await view.evaluate<{ x: number; y: number }>(place);
+    await view.cdp("Input.dispatchTouchEvent", { type: "touchStart", touchPoints: [{ x, y }] });
+    await view.cdp("Input.dispatchTouchEvent", { type: "touchEnd", touchPoints: [] });
+  };
+
   test("shows what it is, and that the numbers move", async () => {
     expect(await view.evaluate(text("facts"))).toContain(
       "TUN (IP packets) · packets of up to 1500 bytes (MTU) · up · 192.0.2.1/24",
@@ -107,6 +115,27 @@ describeWithTools("the example that shows a device", tools, () => {
     await eventually(view, `${lines}.length > 0`);
   });
 
+  test("the filter is the program's: it finds what the sample of a flood leaves out, and says of how many", async () => {
+    const set = (value: string): string =>
+      `(() => { const f = document.getElementById("filter"); f.value = "${value}"; f.dispatchEvent(new Event("input")); })()`;
+    await view.evaluate(set("ICMP request 77"));
+    const many = run("ping", "-n", "-q", "-f", "-c", "2000", "-w", "20", "198.51.100.1");
+    expect(answersIn(many)).toBeGreaterThanOrEqual(1900);
+    await eventually(view, `${lines}.some((line) => /seq 77\\b/.test(line))`);
+    await eventually(view, `/^last [\\d.]+ s: .* of [\\d,]+ packets? looked at, [\\d,]+ match/.test(${text("shown")})`);
+    await view.evaluate(set(""));
+    await eventually(view, `${lines}.length > 0`);
+  });
+
+  test("the history goes back to the program's start", async () => {
+    await view.click("#range");
+    expect(await view.evaluate(text("points"))).toStartWith("since the program’s start, means of ");
+    expect(await view.evaluate("document.querySelectorAll('#chart polyline').length")).toBe(2);
+    await view.click("#range");
+    // A timer that is late makes a second longer, and the page says so.
+    expect(await view.evaluate(text("points"))).toMatch(/^the last minute, means of [\d.]+ s$/);
+  });
+
   test("the download is a capture that Wireshark's tools read", async () => {
     await view.cdp("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: downloads });
     expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
@@ -134,6 +163,22 @@ describeWithTools("the example that shows a device", tools, () => {
     await view.resize(390, 844);
     await eventually(view, "innerWidth === 390");
     expect(await view.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
+    expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
+    await eventually(view, `${lines}.length > 0`);
+    const isCut = `(() => { const { scrollWidth, clientWidth } = document.querySelector("#list li span:last-child"); return scrollWidth > clientWidth; })()`;
+    expect(await view.evaluate(isCut)).toBe(true);
+    await tap("#list li");
+    await eventually(view, `document.querySelector("#list li").getAttribute("aria-expanded") === "true"`);
+    // It is there as a whole, says when and in which direction, and stays where it is.
+    expect(await view.evaluate(isCut)).toBe(false);
+    expect(await view.evaluate<string>(`document.querySelector("#list li").innerText`)).toMatch(
+      /ICMP, (received|sent) by the program, 84 bytes/,
+    );
+    expect(await view.evaluate(text("pause"))).toBe("Resume");
+    expect(await view.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
+    await tap("#list li");
+    expect(await view.evaluate(`document.querySelector("#list li").getAttribute("aria-expanded")`)).toBe("false");
+    await view.evaluate(`document.getElementById("pause").click()`);
     await view.resize(1280, 1000);
   });
 
