@@ -47,11 +47,13 @@ export class Viewer {
     return this.#words.length > 0;
   }
 
-  /** Shows packets with all of these words from now on; the share begins anew. */
+  /** Shows packets with all of these words from now on, and those that wait to be told; the share begins anew. */
   filter(text: string): void {
     this.#words = text.slice(0, FILTER_MAX).toLowerCase().split(/\s+/).filter(Boolean);
     this.#now = { ...nothing };
-    [this.#before, this.#lines, this.#stride] = [[], [], 1];
+    [this.#before, this.#stride] = [[], 1];
+    // The page has not been told of them yet.
+    this.#lines = this.#lines.filter((line) => this.#matches(line));
   }
 
   /** Counts packets that pass, looked at or not. */

@@ -130,6 +130,14 @@ describe("packets", () => {
     expect([watch.close(other), watch.close(viewer)]).toEqual([true, false]);
   });
 
+  test("that wait to be told when a filter comes are told if they match", () => {
+    const simulation = new Simulation();
+    const { watch, viewer } = simulation.open();
+    simulation.receive(...many(30, (i) => (i === 3 ? packetTo(5777) : undefined)));
+    for (const typed of ["5", "57", "577", "5777"]) viewer.filter(typed);
+    expect(simulation.tick(watch, viewer).packets.map(({ line }) => line.includes("5777"))).toEqual([true]);
+  });
+
   test("that passed before a new filter are not counted as looked at by it", () => {
     const simulation = new Simulation();
     const { watch, viewer } = simulation.open();

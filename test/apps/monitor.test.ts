@@ -165,6 +165,9 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(await view.evaluate<number>("document.documentElement.scrollWidth")).toBeLessThanOrEqual(390);
     expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
     await eventually(view, `${lines}.length > 0`);
+    await eventually(view, `document.querySelectorAll("#talkers td").length > 0`);
+    const cutSenders = `[...document.querySelectorAll("#talkers td")].filter((td) => td.scrollWidth > td.clientWidth).length`;
+    expect(await view.evaluate(cutSenders)).toBe(0);
     const isCut = `(() => { const { scrollWidth, clientWidth } = document.querySelector("#list li span:last-child"); return scrollWidth > clientWidth; })()`;
     expect(await view.evaluate(isCut)).toBe(true);
     await tap("#list li");
@@ -226,6 +229,29 @@ describeWithTools("the example that shows a device", tools, () => {
     // None at all, as HTTP/1.0 allows.
     expect(status("--http1.0", "-H", "Host:", url)).toBe("421");
     expect(run("ss", "-Htln", `sport = :${port}`)).toContain(`127.0.0.1:${port}`);
+  });
+
+  test("refuses more browsers than it can serve, and ends the connection of one that sends too much", async () => {
+    const sockets = Array.from({ length: 40 }, () => new WebSocket(`${url.replace("http", "ws")}updates`));
+    const opened = await Promise.all(
+      sockets.map(
+        (socket) =>
+          new Promise<boolean>((resolve) => {
+            socket.onopen = () => resolve(true);
+            socket.onclose = () => resolve(false);
+          }),
+      ),
+    );
+    // The page has a place already.
+    expect(opened.filter(Boolean)).toHaveLength(31);
+    const first = sockets[opened.indexOf(true)] as WebSocket;
+    const ended = new Promise((resolve) => {
+      first.onclose = resolve;
+    });
+    first.send("x".repeat(2000));
+    await ended;
+    for (const socket of sockets) socket.close();
+    expect(await view.evaluate<string>("document.getElementById('dot').className")).toBe("dot live");
   });
 
   test("what it says to try without a relay works as it stands", async () => {
