@@ -1,4 +1,4 @@
-/* The core: the functions that TypeScript binds at the first system call. */
+/* The functions that TypeScript binds. */
 
 /*
  * The end of this JavaScript thread, called as the deallocator of an ArrayBuffer (src/sys/load.ts): a Worker that is
@@ -22,7 +22,17 @@ static void thread_end(void *bytes, void *context)
 		sys_syscall(NR_io_destroy, aio_context);
 }
 
-static const struct export core[] = {
+/*
+ * Everything that TypeScript binds, by name (src/sys/load.ts): the types of
+ * the parameters in bun:ffi's words, and the address. Every function returns
+ * an int. `cc` does not bind these by itself: its own bindings misread
+ * integers of 32 bits and less that do not arrive as tagged int32 values
+ * (oven-sh/bun#37978: 0x800454ca arrived as another number), cost four times
+ * as much a call, and take three times as long to load.
+ */
+#define EXPORT(function, parameters) { #function, parameters, function }
+
+static const struct { const char *name, *parameters; void *address; } exports[] = {
 	EXPORT(fd_open, "ptr i32"),
 	EXPORT(fd_own, "i32"),
 	EXPORT(fd_disown, "i32"),
@@ -52,12 +62,22 @@ static const struct export core[] = {
 	EXPORT(tun_read, "i32 ptr i32 i32 i32 ptr i32 ptr i32"),
 	EXPORT(tun_write, "i32 ptr i32"),
 	EXPORT(tun_write_many, "i32 ptr ptr ptr i32"),
+	EXPORT(rx_size, ""),
+	EXPORT(tx_size, ""),
+	EXPORT(vnet_read, "i32 ptr i32 i32 ptr i32 ptr i32"),
+	EXPORT(vnet_write, "i32 ptr i32"),
+	EXPORT(vnet_push_many, "i32 ptr ptr ptr ptr i32 i32"),
+	EXPORT(vnet_flush, "i32 ptr"),
+	EXPORT(tx_keep, "ptr ptr ptr"),
 	EXPORT(nl_open, ""),
 	EXPORT(nl_bind, "i32 u32"),
 	EXPORT(sock_get_netns, "i32"),
 	EXPORT(sock_set_option, "i32 i32 i32 i32"),
 	EXPORT(sock_send, "i32 ptr i32"),
 	EXPORT(sock_recv, "i32 ptr i32"),
+	EXPORT(sock_get_option, "i32 i32 i32"),
+	EXPORT(sock_get_interface_index, "i32 ptr"),
+	EXPORT(sock_get_interface_name, "i32 i32 ptr"),
 	EXPORT(un_open, ""),
 	EXPORT(un_bind, "i32 ptr i32"),
 	EXPORT(un_connect, "i32 ptr i32"),
@@ -75,6 +95,20 @@ static const struct export core[] = {
 	EXPORT(timer_set, "i32 u32"),
 	EXPORT(timer_read, "i32"),
 	EXPORT(udp_open, "i32 i32 ptr"),
+	EXPORT(udp_bind, "i32 i32 ptr"),
+	EXPORT(udp_connect, "i32 i32 ptr"),
+	EXPORT(udp_get_name, "i32 ptr"),
+	EXPORT(udp_bind_device, "i32 ptr i32"),
+	EXPORT(udp_state_size, ""),
+	EXPORT(udp_init, "ptr i32 u32"),
+	EXPORT(udp_intern, "ptr ptr"),
+	EXPORT(udp_destination_size, ""),
+	EXPORT(udp_destination, "ptr ptr i32 i32 i32 ptr"),
+	EXPORT(udp_take_error, "i32 ptr"),
+	EXPORT(udp_send, "i32 ptr ptr ptr i32"),
+	EXPORT(udp_push, "i32 ptr ptr ptr ptr ptr i32"),
+	EXPORT(udp_flush, "i32 ptr ptr"),
+	EXPORT(udp_read, "i32 ptr ptr i32 i32 ptr i32"),
 	EXPORT(fd_poll, "i32 i32"),
 	EXPORT(ev_open, ""),
 	EXPORT(ep_open, ""),
@@ -89,10 +123,34 @@ static const struct export core[] = {
 	EXPORT(closer_count, "i32"),
 };
 
-/* The only function of a part that `cc` binds, because it leaves one memory mapping in the process for each. */
-const void *tuntap_core(void)
+/* Returns null, or the name of a function that this libc lacks. */
+static const char *libc_link(void)
 {
-	static struct part part;
-	part.thread_end = thread_end;
-	return part_link(&part, core, sizeof core);
+	size i;
+	for (i = 0; i < sizeof libc / sizeof *libc; i++) {
+		void *address = dlsym(0, libc[i].name);
+		if (!address)
+			return libc[i].name;
+		memcpy(libc[i].slot, &address, sizeof address);
+	}
+	return 0;
+}
+
+/*
+ * The only function that `cc` binds, because it leaves one memory mapping in the process for each. Its result is four
+ * pointers wide.
+ */
+const void *tuntap_shim(void)
+{
+	static struct {
+		const char *missing;
+		const void *exports;
+		size count;
+		void (*thread_end)(void *, void *);
+	} shim;
+	shim.missing = libc_link();
+	shim.exports = exports;
+	shim.count = sizeof exports / sizeof *exports;
+	shim.thread_end = thread_end;
+	return &shim;
 }

@@ -7,14 +7,12 @@
  * - by the first system call: sys/load.ts
  * - by the first open: device/device.ts, device/attachment.ts; udp/bind.ts
  * - by an open that fails: device/open-hints.ts
- * - by the first device with offload: io/split-reader.ts, io/merge-writer.ts, sys/offload-source.ts
- * - by the first UDP socket: sys/udp-source.ts
- * - by addresses and routes: interface/addresses.ts, interface/routes.ts, netlink/address.ts, netlink/route.ts
- * - by listening to changes: netlink/notifications.ts, interface/monitor.ts, interface/change-queue.ts
+ * - by the first device with offload: io/split-reader.ts, io/merge-writer.ts
+ * - by listening to changes: interface/monitor.ts, interface/change-queue.ts
  * - by observers: io/observers.ts
  * - by a close in a thread: io/closer.ts
- * - by single calls: interface/look.ts, interface/route-socket.ts, interface/filters.ts, interface/rule-requests.ts,
- *   io/iterate.ts, device/queue.ts, device/streams.ts, device/summary.ts, device/usable-address.ts, handover/passing.ts, relay/joined.ts, probe/gather.ts
+ * - by single calls: interface/filters.ts, interface/rule-requests.ts, device/queue.ts, device/streams.ts,
+ *   device/summary.ts, device/usable-address.ts, handover/passing.ts, relay/joined.ts, probe/gather.ts
  */
 
 import { systemError, TunTapError } from "./errors.ts";

@@ -2,6 +2,7 @@
 
 import { type Check as AnyCheck, boolean, wrong } from "../checks.ts";
 import { TunTapError, withDetails } from "../errors.ts";
+import { addressKey } from "../interface/addresses.ts";
 import {
   checkAlias,
   checkId,
@@ -13,9 +14,9 @@ import {
   parseMac,
 } from "../interface/checks.ts";
 import type { Link } from "../interface/link.ts";
-import { lazy } from "../lazy.ts";
+import { parseAddress } from "../netlink/address.ts";
 import type { LinkInfo } from "../netlink/link.ts";
-import type { AddressLike, RouteLike } from "../netlink/types.ts";
+import { parseRoute } from "../netlink/route.ts";
 import { tryOrUndefined, type Undo } from "../rollback.ts";
 import { IFF_ALLMULTI, IFF_PERSIST, IFF_PROMISC, IFF_UP } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
@@ -166,14 +167,14 @@ export const settings: Table<
   // After `up`: the kernel makes no route to an IPv6 peer when an interface comes up that has one (net/ipv6/addrconf.c).
   addresses: list(
     'a list of addresses, such as ["192.0.2.1/24"]',
-    (like: AddressLike) => addressModule().parseAddress(like),
+    parseAddress,
     ({ link }, address) => link.addresses.add(address),
     ({ link }, address) => link.addresses.remove(address),
   ),
   // Last: a route needs an interface that is up, and a gateway an address beside it.
   routes: list(
     'a list of routes, such as ["198.51.100.0/24"]',
-    (like: RouteLike) => routeModule().parseRoute(like),
+    parseRoute,
     ({ link }, route) => link.routes.add(route),
     ({ link }, route) => link.routes.remove(route),
   ),
@@ -269,7 +270,6 @@ function keepNetwork({ link, found }: Reached, { mtu, up }: Options, undo: Undo)
 }
 
 function keepAddresses({ addresses, routes }: Link, undo: Undo): void {
-  const { addressKey } = lazy((): typeof import("../interface/addresses.ts") => require("../interface/addresses.ts"));
   const before = { addresses: addresses.dump(), routes: routes.dump() };
   undo.push(() => {
     const keys = new Set(before.addresses.map(({ address }) => addressKey(address)));
@@ -281,12 +281,4 @@ function keepAddresses({ addresses, routes }: Link, undo: Undo): void {
     }
     routes.restoreMissing(before.routes);
   });
-}
-
-function addressModule(): typeof import("../netlink/address.ts") {
-  return lazy(() => require("../netlink/address.ts"));
-}
-
-function routeModule(): typeof import("../netlink/route.ts") {
-  return lazy(() => require("../netlink/route.ts"));
 }

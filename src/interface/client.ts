@@ -1,9 +1,8 @@
 import { systemError, TunTapError } from "../errors.ts";
-import { lazy } from "../lazy.ts";
 import { RTM_GETLINK } from "../netlink/constants.ts";
 import { decodeLink, type LinkInfo, linkBody, linkName } from "../netlink/link.ts";
 import type { Attribute, Message } from "../netlink/message.ts";
-import type { Notifications } from "../netlink/notifications.ts";
+import { Notifications } from "../netlink/notifications.ts";
 import { RouteSocket } from "../netlink/socket.ts";
 import { tryOrUndefined } from "../rollback.ts";
 import { ENODEV, IFF_TAP } from "../sys/constants.ts";
@@ -68,9 +67,6 @@ export class InterfaceClient {
 
   /** Subscribes to the notifications of the namespace that the interface is in. */
   notifications(): Notifications {
-    const { Notifications } = lazy((): typeof import("../netlink/notifications.ts") =>
-      require("../netlink/notifications.ts"),
-    );
     return this.openThere((netns) => new Notifications(netns));
   }
 

@@ -6,30 +6,21 @@ import { source } from "./source.ts";
 import type { Native } from "./symbols.ts";
 
 /**
- * Compiles and binds the core of the shim.
+ * Compiles and binds the shim.
  *
  * @throws {TunTapError} `ERR_TUNTAP_UNSUPPORTED` (see {@link assertSupported}),
  * `ERR_TUNTAP_NATIVE` where the compiler is forbidden.
  */
 export function load(): Native {
   assertSupported();
-  const { symbols, threadEnd } = bind(source, "tuntap_core");
-  return endingThread(symbols as Native, threadEnd);
-}
-
-/** Compiles and binds another part of the shim; the core is loaded. @throws {TunTapError} `ERR_TUNTAP_NATIVE`, `EMFILE` */
-export function loadPart(source: string, entry: string): unknown {
-  return bind(source, entry).symbols;
-}
-
-function bind(source: string, entry: string): { symbols: unknown; threadEnd: number } {
-  const [missing = 0, table = 0, count = 0, threadEnd = 0] = wordsAt(compile(source, entry), 4);
+  const [missing = 0, table = 0, count = 0, threadEnd = 0] = wordsAt(compile(source, "tuntap_shim"), 4);
   if (missing !== 0) {
     throw new TunTapError("ERR_TUNTAP_NATIVE", `this C library has no function ${textAt(missing)}`, {
       hint: "use Bun on glibc or musl",
     });
   }
-  return { symbols: linkSymbols(bindingsOf(table, count)).symbols, threadEnd };
+  const { symbols } = linkSymbols(bindingsOf(table, count));
+  return endingThread(symbols as unknown as Native, threadEnd);
 }
 
 /**

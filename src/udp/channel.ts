@@ -2,7 +2,7 @@ import { systemError, type TunTapError } from "../errors.ts";
 import { Channel } from "../io/channel.ts";
 import type { Direction } from "../io/types.ts";
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, EPERM } from "../sys/constants.ts";
-import { udpNative } from "../sys/native.ts";
+import { native } from "../sys/native.ts";
 import type { Peer, Peers } from "./peers.ts";
 import { DatagramReader, datagramRun, isGone } from "./reader.ts";
 import type { UdpState } from "./state.ts";
@@ -59,7 +59,7 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   /** Takes the error that an ICMP message left: epoll would report it again and again. */
   protected checkAlive(): void {
     if (this.closed) return;
-    const result = udpNative().udp_take_error(this.fd, this.#state.bytes);
+    const result = native().udp_take_error(this.fd, this.#state.bytes);
     if (isGone(result)) this.close(goneError(result, "getsockopt(SO_ERROR)"));
   }
 

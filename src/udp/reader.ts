@@ -1,6 +1,6 @@
 import type { Reader, Take } from "../io/receiver.ts";
 import { EAGAIN, EBADF, ENOTSOCK } from "../sys/constants.ts";
-import { udpNative } from "../sys/native.ts";
+import { native } from "../sys/native.ts";
 import type { Peer, Peers } from "./peers.ts";
 import type { UdpState } from "./state.ts";
 import type { DatagramRun, Ecn } from "./types.ts";
@@ -122,7 +122,7 @@ export class DatagramReader implements Reader {
     records ??= new Int32Array(BATCH * RECORD);
     this.#viewed = 0;
     this.#prepareSlab();
-    const result = udpNative().udp_read(
+    const result = native().udp_read(
       this.#fd,
       this.#state.bytes,
       this.#slab,

@@ -1,5 +1,5 @@
 import type { BatchWriter } from "../io/sender.ts";
-import { udpNative } from "../sys/native.ts";
+import { native } from "../sys/native.ts";
 import { Peer } from "./peers.ts";
 import type { UdpState } from "./state.ts";
 import type { Ecn } from "./types.ts";
@@ -22,7 +22,7 @@ export class DatagramWriter implements BatchWriter {
   }
 
   write(fd: number, datagram: Uint8Array): number {
-    return udpNative().udp_send(
+    return native().udp_send(
       fd,
       this.#state.bytes,
       Peer.destinationOf(this.to, this.ecn),
@@ -32,7 +32,7 @@ export class DatagramWriter implements BatchWriter {
   }
 
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number {
-    return udpNative().udp_push(
+    return native().udp_push(
       fd,
       this.#state.bytes,
       Peer.destinationOf(this.to, this.ecn),
@@ -44,6 +44,6 @@ export class DatagramWriter implements BatchWriter {
   }
 
   flush(fd: number): number {
-    return udpNative().udp_flush(fd, this.#state.bytes, Peer.destinationOf(this.to, this.ecn));
+    return native().udp_flush(fd, this.#state.bytes, Peer.destinationOf(this.to, this.ecn));
   }
 }
