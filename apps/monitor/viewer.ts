@@ -1,4 +1,4 @@
-/** What one browser sees of the packets: those that match its filter, as many as somebody can read, and their share. */
+/** The packets that one browser sees: those that match its filter, as many as somebody can read, and their share. */
 import type { Direction } from "../../src/index.ts";
 
 /** Packets of one tick that are shown, evenly: nobody can read more. */
@@ -19,11 +19,11 @@ export interface Line {
 export interface Share {
   /** Packets that have passed the interface. */
   passed: number;
-  /** Of those, the ones that were looked at: all, unless there are too many. */
+  /** Packets that were looked at: all that passed, unless there are too many. */
   examined: number;
-  /** Of those, the ones that match the filter. */
+  /** Packets looked at that match the filter. */
   matched: number;
-  /** Of those, the ones that are in the list. */
+  /** Matching packets that are in the list. */
   shown: number;
 }
 

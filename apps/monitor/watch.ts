@@ -13,7 +13,7 @@ export const TICK_MS = 500;
 const WINDOW_TICKS = 5000 / TICK_MS;
 /** The most frames of one tick that are looked at, evenly: a flood is not slowed down. */
 const EXAMINED = 1000;
-/** As many while somebody filters, who looks for the few: to put one into words takes a microsecond or less. */
+/** Packets a second that a filter looks at: putting one into words takes a microsecond or less. */
 const EXAMINED_TO_FILTER = 25_000;
 
 /** Update that the page gets each tick, as JSON. */
@@ -33,7 +33,7 @@ export interface Update {
   share: Share;
 }
 
-/** What is used of a device. */
+/** The part of a device that is used. */
 export type Watched = Pick<
   Device,
   "name" | "kind" | "mtu" | "isUp" | "addresses" | "counters" | "stats" | "observe" | "closed"
