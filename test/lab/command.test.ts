@@ -57,6 +57,8 @@ describePrivileged("bun-tuntap lab", () => {
   });
 
   test("reaches nothing of the machine: not its loopback services, not its interfaces", () => {
+    // Down in a new network namespace, unless an earlier test has brought it up.
+    runToEnd(["ip", "link", "set", "lo", "up"]);
     using server = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data: () => {} } });
     const program = `console.log(Object.keys(require("os").networkInterfaces()).sort().join());
       await Bun.connect({ hostname: "127.0.0.1", port: ${server.port}, socket: { data() {} } }).then(() => console.log("reached"), ({ code }) => console.log(code))`;
