@@ -1,9 +1,9 @@
-/** What a client calls itself at the switch unless it is told: the same each time, and no other client's. */
+/** The name by which a client calls itself at the switch unless it is told: the same each time, and no other client's. */
 import { createHash } from "node:crypto";
 import { readdirSync, readFileSync, readlinkSync, statSync } from "node:fs";
 import { hostname } from "node:os";
 
-/** What tells one client from another. A network namespace has one interface of a name, so no two share all four. */
+/** The parts that tell one client from another. A network namespace has one interface of a name, so no two share all four. */
 export interface Identity {
   readonly host: string;
   /** Tells machines of one host name apart; empty where the system has no such id. */

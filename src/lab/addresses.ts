@@ -34,7 +34,7 @@ export class Addresses {
     return new Hosts(prefix ?? parsePrefix(subnet as string, 4, "subnet"));
   }
 
-  /** Of RFC 3849. */
+  /** The prefix of RFC 3849. */
   network6(subnet: string | undefined): Subnet {
     if (subnet !== undefined) return new Hosts(parsePrefix(subnet, 6, "subnet6"));
     const bytes = parseIP("2001:db8::") as Uint8Array;

@@ -31,7 +31,7 @@ export interface SwitchEnd {
   readonly sink: Sink;
 }
 
-/** What all links of a lab share. */
+/** The parts that all links of a lab share. */
 export interface LinkSurroundings {
   readonly seed: number;
   readonly clock: Clock;

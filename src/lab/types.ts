@@ -55,7 +55,7 @@ export interface LinkOptions extends LinkImpairments {
   name?: string;
   /** The network of the link, "192.0.2.0/30": the first host has the first address. Default: the next documentation prefix. */
   subnet?: string;
-  /** The same for IPv6, "2001:db8:1::/64". */
+  /** The IPv6 counterpart, "2001:db8:1::/64". */
   subnet6?: string;
   /** MTU of the interfaces at both ends, 1280 to 65521. Default 1500. */
   interfaceMtu?: number;
@@ -173,7 +173,7 @@ export interface Link extends Disposable {
 export interface HostOptions {
   /** The address on the host's first network, with prefix length: "192.0.2.10/24". Default: the next one of the network. */
   address?: string;
-  /** The same for IPv6. */
+  /** The IPv6 counterpart. */
   address6?: string;
 }
 
