@@ -4,12 +4,14 @@ const isX64 = process.arch === "x64";
 
 /** System call numbers of this architecture. */
 export const numbers: Readonly<
-  Record<"io_setup" | "io_submit" | "recvfrom" | "epoll_ctl" | "clone" | "clone3", number>
+  Record<"io_setup" | "io_submit" | "recvfrom" | "epoll_ctl" | "fcntl" | "pipe2" | "clone" | "clone3", number>
 > = {
   io_setup: isX64 ? 206 : 0,
   io_submit: isX64 ? 209 : 2,
   recvfrom: isX64 ? 45 : 207,
   epoll_ctl: isX64 ? 233 : 21,
+  fcntl: isX64 ? 72 : 25,
+  pipe2: isX64 ? 293 : 59,
   clone: isX64 ? 56 : 220,
   clone3: 435,
 };
@@ -17,6 +19,7 @@ export const numbers: Readonly<
 /** errno values. */
 export const ENOMEM = 12;
 export const EAGAIN = 11;
+export const EMFILE = 24;
 
 /**
  * Source text that makes one system call fail with an errno, in this thread and

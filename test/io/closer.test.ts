@@ -1,0 +1,110 @@
+/** The thread that closes fds (src/io/closer.ts), where there can be none, and where its queue is full. */
+import { expect, test } from "bun:test";
+import { describePrivileged } from "../support/privilege.ts";
+import { runScript } from "../support/programs.ts";
+import { EAGAIN, EMFILE, numbers, refuse } from "./seccomp.ts";
+
+const F_DUPFD_CLOEXEC = 1030;
+
+/** What a child says at its end, which it comes to by itself. */
+function said(source: string): unknown {
+  const prelude = `
+    import { openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+    import { openTun } from "${import.meta.dir}/../../src/index.ts";
+    import { closeInThread } from "${import.meta.dir}/../../src/io/closer.ts";
+    const fds = (pattern = /./) => readdirSync("/proc/self/fd").filter((fd) => {
+      try { return pattern.test(readlinkSync("/proc/self/fd/" + fd)); } catch { return false; }
+    }).map(Number);
+    const interfaces = () => readFileSync("/proc/thread-self/net/dev", "latin1").split("\\n").length;`;
+  const { exitCode, signal, stdout, stderr } = runScript(prelude + source);
+  if (exitCode !== 0) throw new Error(`Status ${exitCode}, ${signal}: ${stderr}`);
+  return JSON.parse(stdout);
+}
+
+/**
+ * Source text of slowPair(): two ends of a TCP connection. To close the first blocks until the second is closed: it lingers
+ * (socket(7), SO_LINGER) over bytes that the second has no room for.
+ */
+const slowSocket = `
+  const i32 = (n) => Array.from({ length: n }, () => "i32");
+  const { dlopen, ptr } = await import("bun:ffi");
+  const { symbols: libc } = dlopen("libc.so.6", {
+    socket: { args: i32(3), returns: "i32" },
+    bind: { args: ["i32", "ptr", "i32"], returns: "i32" },
+    listen: { args: i32(2), returns: "i32" },
+    getsockname: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+    connect: { args: ["i32", "ptr", "i32"], returns: "i32" },
+    accept: { args: ["i32", "ptr", "ptr"], returns: "i32" },
+    setsockopt: { args: ["i32", "i32", "i32", "ptr", "i32"], returns: "i32" },
+    send: { args: ["i32", "ptr", "usize", "i32"], returns: "i64" },
+    fcntl: { args: i32(3), returns: "i32" },
+    close: { args: i32(1), returns: "i32" },
+  });
+  const done = (result) => { if (result < 0) throw new Error("a call failed"); return result; };
+  function slowPair() {
+    Bun.spawnSync(["ip", "link", "set", "lo", "up"]);
+    const listener = done(libc.socket(2, 1, 0));
+    // AF_INET, any port, 127.0.0.1
+    const address = new Uint8Array([2, 0, 0, 0, 127, 0, 0, 1, ...new Uint8Array(8)]);
+    done(libc.bind(listener, ptr(address), 16));
+    done(libc.listen(listener, 1));
+    done(libc.getsockname(listener, ptr(address), ptr(new Int32Array([16]))));
+    const slow = done(libc.socket(2, 1, 0));
+    done(libc.connect(slow, ptr(address), 16));
+    const peer = done(libc.accept(listener, null, null));
+    libc.close(listener);
+    // SOL_SOCKET, SO_LINGER: on, for 60 s
+    done(libc.setsockopt(slow, 1, 13, ptr(new Int32Array([1, 60])), 8));
+    const bytes = new Uint8Array(65536);
+    // MSG_DONTWAIT | MSG_NOSIGNAL
+    while (libc.send(slow, ptr(bytes), bytes.length, 0x4040) > 0);
+    return [slow, peer];
+  }`;
+
+describePrivileged("closing in a thread", () => {
+  test.each([
+    { what: "a thread", refused: refuse(numbers.clone3, EAGAIN) + refuse(numbers.clone, EAGAIN) },
+    { what: "a pipe", refused: refuse(numbers.pipe2, EMFILE) },
+    { what: "a second fd of its eventfd", refused: refuse(numbers.fcntl, EMFILE, F_DUPFD_CLOEXEC) },
+  ])("closes at once where the kernel refuses $what, each time, and leaves nothing", ({ refused }) => {
+    expect(
+      said(`
+        // What the thread's first device opens for the thread's life is there before anything is counted.
+        const first = openTun({ data() {} });
+        const before = [fds().length, interfaces()];
+        const devices = [openTun({ data() {} }), openTun()];
+        const pending = devices[1].receive();
+        ${refused}
+        const closing = devices.map((device) => device[Symbol.asyncDispose]());
+        // Before anybody waits for it.
+        const left = [fds().length - before[0], interfaces() - before[1]];
+        await Promise.all(closing);
+        await first[Symbol.asyncDispose]();
+        const closed = [first, ...devices].every((device) => device.closed);
+        console.log(JSON.stringify({ left, closed, frame: await pending, tun: fds(/tun$/) }));`),
+    ).toEqual({ left: [0, 0], closed: true, frame: null, tun: [] });
+  });
+
+  test("closes at once what a full queue does not take, and the rest when the thread comes to it", () => {
+    const { waiting, left, tun } = said(`
+      ${slowSocket}
+      const device = openTun({ data() {} });
+      const before = fds().length;
+      const [slow, peer] = slowPair();
+      const pipes = fds(/^pipe:/);
+      const closing = [closeInThread(slow)];
+      const queue = fds(/^pipe:/).filter((fd) => !pipes.includes(fd));
+      // One page, which is room for 1,024 numbers.
+      for (const fd of queue) libc.fcntl(fd, 1031, 4096);
+      for (let i = 0; i < 1100; i++) closing.push(closeInThread(openSync("/dev/zero")));
+      closing.push(device[Symbol.asyncDispose]());
+      const waiting = fds(/zero$/).length;
+      const tun = fds(/tun$/);
+      libc.close(peer);
+      await Promise.all(closing);
+      console.log(JSON.stringify({ waiting, tun, left: fds(/zero$/) }));`) as Record<string, unknown>;
+    // The thread may have taken the first fd out of the queue.
+    expect(waiting).toBeOneOf([1023, 1024]);
+    expect({ left, tun }).toEqual({ left: [], tun: [] });
+  });
+});
