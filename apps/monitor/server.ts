@@ -2,6 +2,7 @@
 
 import { buildCapture, LinkType } from "../../src/capture/index.ts";
 import type { Device } from "../../src/index.ts";
+import { pageAnswer } from "../support/page.ts";
 import { Downloads } from "./downloads.ts";
 import html from "./page.html" with { type: "text" };
 import { Readings, read } from "./readings.ts";
@@ -32,6 +33,7 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
   const sockets = new Map<Viewer, Socket>();
   let watch: Watch | undefined;
   const downloads = new Downloads();
+  const page = pageAnswer(html as unknown as string);
   const server = Bun.serve<Connection>({
     hostname,
     port,
@@ -47,7 +49,7 @@ export function serveMonitor(device: Device, { hostname, port }: ServerOptions):
       if (request.method !== "GET") return new Response("Only GET\n", { status: 405, headers: { Allow: "GET" } });
       switch (url.pathname) {
         case "/":
-          return new Response(html as unknown as string, { headers: pageHeaders });
+          return page();
         case "/updates":
           if (!isSameOrigin(request, url)) return new Response("Not from another page\n", { status: 403 });
           if (sockets.size >= VIEWERS) return new Response("Too many browsers at a time\n", { status: 503 });
@@ -102,14 +104,6 @@ type Socket = Bun.ServerWebSocket<Connection>;
 function tell(socket: Socket | undefined, update: string): void {
   if (socket !== undefined && socket.getBufferedAmount() < BACKLOG_BYTES) socket.send(update);
 }
-
-const pageHeaders = {
-  "Content-Type": "text/html; charset=utf-8",
-  "Content-Security-Policy":
-    "default-src 'none'; script-src 'unsafe-inline'; style-src 'unsafe-inline'; img-src data:; connect-src 'self'",
-  "X-Content-Type-Options": "nosniff",
-  "Referrer-Policy": "no-referrer",
-};
 
 function isOurs(asked: string, hostname: string): boolean {
   const name = asked.replace(/^\[|\]$/g, "");
