@@ -47,11 +47,15 @@ static void closer_rounds(void)
 
 int main(void)
 {
-	int entered, i, before;
+	int entered, i, before, here;
 	link_shim();
 	before = open_below(MOST);
-	for (i = 0; i < 50; i++)
+	here = fd_open("/proc/self/ns/net", 0);
+	for (i = 0; i < 50; i++) {
 		CHECK(fd_close(netns_open(-1, 0, 0, &entered)) == 0);
+		CHECK(fd_close(udp_open(here, 2 /* AF_INET */, &entered)) == 0);
+	}
+	CHECK(fd_close(here) == 0);
 	waiter_rounds();
 	closer_rounds();
 	thread_end(0, 0);
