@@ -63,10 +63,15 @@ export function newFds(before: readonly string[], pattern?: RegExp): string[] {
 }
 
 /** Resolves when `condition` holds, looked at each few milliseconds; rejects after `timeoutMs`. */
-export async function until(condition: () => boolean, what: string, timeoutMs = 30_000): Promise<void> {
+export async function until(
+  condition: () => boolean,
+  what: string | (() => string),
+  timeoutMs = 30_000,
+): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
-    if (performance.now() > deadline) throw new Error(`Not within ${timeoutMs} ms: ${what}`);
+    if (performance.now() > deadline)
+      throw new Error(`Not within ${timeoutMs} ms: ${typeof what === "string" ? what : what()}`);
     await Bun.sleep(2);
   }
 }

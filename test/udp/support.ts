@@ -33,7 +33,11 @@ export function collect(options: UdpOptions = {}): Collector {
     socket,
     received,
     senders,
-    has: (count) => until(() => received.length >= count, `${count} datagrams received, there are ${received.length}`),
+    has: (count) =>
+      until(
+        () => received.length >= count,
+        () => `${count} datagrams, got ${received.length}; ${Bun.inspect(socket.counters())}; ${run("ss", "-Huanm")}`,
+      ),
     [Symbol.dispose]: () => socket.close(),
   };
 }

@@ -65,6 +65,7 @@ async function make(preshared = false): Promise<Made> {
   const change = (side: Side, changed: Partial<PeerOptions>): void =>
     tunnels[side].setPeer({ ...peerOf(side), ...changed });
   for (const side of sides) change(side, { endpoint: { address: "127.0.0.1", port: tunnels[other(side)].listenPort } });
+  for (const side of sides) await usable(hosts[side]);
   const kept = undo.move();
   return {
     ...{ tunnels, hosts, outside, change },
@@ -72,6 +73,10 @@ async function make(preshared = false): Promise<Made> {
     [Symbol.dispose]: () => kept.dispose(),
   };
 }
+
+/** Waits for the kernel's work queue: it is there that an address ceases to be tentative, before which bind() refuses it. */
+const usable = async (host: Host): Promise<void> =>
+  until(() => host.run("ip", "-6", "-o", "addr", "show", "dev", "wg0", "tentative") === "", "usable IPv6 addresses");
 
 /** Runs a program to its end, while the tunnels of this process go on. */
 async function run(host: Host, ...command: string[]): Promise<string> {
@@ -93,6 +98,15 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
 
   const ping = async (from: Side, address: string, ...options: string[]): Promise<void> => {
     await run(made.hosts[from], "ping", "-c", "3", "-i", "0.05", "-W", "10", ...options, address);
+  };
+  /** Gives `side` an endpoint, which a message that was still on its way from the one before may take back at first. */
+  const reach = async (side: Side, endpoint: NonNullable<PeerOptions["endpoint"]>, text: string): Promise<void> => {
+    for (let attempts = 10; attempts > 0; attempts--) {
+      made.change(side, { endpoint });
+      await ping(side, inner[other(side)][4]);
+      if (made.stateOf(side).endpoint === text) return;
+    }
+    throw new Error(`The endpoint of ${side} is ${made.stateOf(side).endpoint} after ten attempts, wanted ${text}`);
   };
   const pingAll = async (): Promise<void> => {
     for (const { from, to, family } of ways) await ping(from, inner[to][family]);
@@ -187,10 +201,8 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
     async (side) => {
       const { listenPort } = made.tunnels[other(side)];
       for (const address of ["::1", made.outside.ipv4, made.outside.ipv6, "127.0.0.1"]) {
-        made.change(side, { endpoint: { address, port: listenPort } });
-        await ping(side, inner[other(side)][4]);
         const brackets = address.includes(":") ? `[${address}]` : address;
-        expect(made.stateOf(side).endpoint).toBe(`${brackets}:${listenPort}`);
+        await reach(side, { address, port: listenPort }, `${brackets}:${listenPort}`);
         // The other side answers to where the packets come from: on loopback, to the address that they go to.
         const back = `${brackets}:${made.tunnels[side].listenPort}`;
         await until(() => made.stateOf(other(side)).endpoint === back, "answers to the new address");
@@ -205,8 +217,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
     async (side) => {
       await run(made.outside, "ip", "addr", "add", "192.0.2.77/32", "dev", "lo");
       const { listenPort } = made.tunnels[other(side)];
-      made.change(side, { endpoint: { address: "192.0.2.77", port: listenPort } });
-      await ping(side, inner[other(side)][4]);
+      await reach(side, { address: "192.0.2.77", port: listenPort }, `192.0.2.77:${listenPort}`);
       expect(made.stateOf(other(side)).endpoint).toBe(`192.0.2.77:${made.tunnels[side].listenPort}`);
       await run(made.outside, "ip", "addr", "del", "192.0.2.77/32", "dev", "lo");
       made.change(side, { endpoint: { address: made.outside.ipv4, port: listenPort } });
@@ -224,7 +235,8 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       made.change(side, { allowedIps: [`${inner[them][6]}/128`] });
       const { notAllowed } = made.tunnels[side].dropped();
       expect(await made.hosts[them].start(["ping", "-c", "1", "-W", "1", inner[side][4]]).exited).toBe(1);
-      expect(made.tunnels[side].dropped().notAllowed).toBe(notAllowed + 1);
+      // What an earlier test's TCP connection sends again is not allowed either.
+      expect(made.tunnels[side].dropped().notAllowed).toBeGreaterThan(notAllowed);
       await ping(them, inner[side][6]);
       made.change(side, {});
       await pingAll();
@@ -255,6 +267,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       await until(() => made.tunnels[side].listenPort > 0, "an open socket");
       made.change(side, { endpoint: { address: "127.0.0.1", port: listenPort } });
       made.hosts[side].run("ip", "addr", "replace", `${inner[side][6]}/64`, "dev", "wg0");
+      await usable(made.hosts[side]);
       await ping(side, inner[other(side)][4]);
       await ping(other(side), inner[side][6]);
     },

@@ -44,18 +44,23 @@ export async function statuses(
   // Not by port, as which protocol is tried on noise: an ephemeral one may be anything's.
   const unread = ["tcp", "udp"].flatMap((name) => ["-d", `${name}.port==1-65535,data`]);
   const options = [...checked, ...unread];
-  const fields = ["frame.number", "_ws.malformed", ...protocols.map((name) => `${name}.checksum.status`)];
+  const fields = [
+    "frame.number",
+    "_ws.malformed",
+    "frame.protocols",
+    ...protocols.map((name) => `${name}.checksum.status`),
+  ];
   const columns = fields.flatMap((name) => ["-e", name]);
   const tshark = Bun.spawn(["tshark", "-n", "-r", path, ...options, "-T", "fields", ...columns], { stderr: "pipe" });
   const [text, errors] = await Promise.all([tshark.stdout.text(), tshark.stderr.text()]);
   if ((await tshark.exited) !== 0) throw new Error(`tshark failed: ${errors}`);
   const result = { packets: 0, malformed: [] as string[], bad: [] as string[], good: {} as Record<string, number> };
   for (const line of text.split("\n").filter(Boolean)) {
-    const [number = "", malformed, ...found] = line.split("\t");
+    const [number = "", malformed, layers = "", ...found] = line.split("\t");
     result.packets++;
     if (malformed !== "") result.malformed.push(number);
-    // An ICMP error quotes the packet that it is about: the second IP header is that one's, and so is what is behind it.
-    const isQuoting = found[0]?.includes(",") === true;
+    // An ICMP error quotes the packet that it is about: what is behind the second IP header is that one's.
+    const isQuoting = /:icmp(v6)?:ip/.test(layers);
     for (const [at, all] of found.entries()) {
       const protocol = protocols[at] as string;
       if (isQuoting && protocol !== "ip") continue;
