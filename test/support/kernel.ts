@@ -1,5 +1,6 @@
 /** The features of newer kernels that tests ask for, each probed once, and how a test without its feature skips in sight. */
 import { test } from "bun:test";
+import { existsSync } from "node:fs";
 import { openTap, openTun } from "../../src/index.ts";
 import { describeUnless, missing, skipIsFailure } from "./privilege.ts";
 import { run } from "./system.ts";
@@ -11,7 +12,7 @@ interface Feature {
   probe(): boolean;
 }
 
-export type KernelFeature = "udpOffload" | "udpSegment" | "longFilter" | "liveRename";
+export type KernelFeature = "udpOffload" | "udpSegment" | "longFilter" | "filterLimit" | "liveRename";
 
 const features: Record<KernelFeature, Feature> = {
   /** TUN_F_USO4 and TUN_F_USO6, and the packet socket's VIRTIO_NET_HDR_GSO_UDP_L4. */
@@ -45,6 +46,12 @@ const features: Record<KernelFeature, Feature> = {
         return false;
       }
     },
+  },
+  /** Each network namespace has its own limit since Linux 6.9; before, the default is less than the longest filter takes. */
+  filterLimit: {
+    needs:
+      "a limit of a filter's memory within reach: a net.core.optmem_max for each namespace (Linux 6.9), or the old default",
+    probe: () => existsSync("/proc/sys/net/core/optmem_max") || !kernelHas("longFilter"),
   },
   /** net/core/dev.c, dev_change_name(). */
   liveRename: {
