@@ -28,8 +28,9 @@ switch serve [options]                the switch; needs no privilege
   --timeout SECONDS       without a sign of life, after which a client is gone; 8 to 960, default 30
   --tls-cert FILE, --tls-key FILE    certificate and key, PEM: clients then use wss://
 
-switch join URL [options]             a client; root, or CAP_NET_ADMIN
-  URL                     of the switch: ws://192.0.2.1:7000, wss://switch.example:7000
+switch join URL [URL...] [options]    a client; root, or CAP_NET_ADMIN
+  URL                     of the switch: ws://192.0.2.1:7000, wss://switch.example:7000; several of a LAN of several
+                          hubs, or a name with several addresses: tried in random order, another when one is lost
   --token-file FILE       the secret
   --name NAME             of the interface; default lan0
   --address ADDRESS       with prefix length, instead of the switch's; may be repeated, IPv6 too
@@ -38,7 +39,8 @@ switch join URL [options]             a client; root, or CAP_NET_ADMIN
                           from the machine, the network namespace and the interface's name
   --mac MAC               default: one that follows from the id, so it stays the same
   --queue BYTES           that wait for the switch; more are dropped and counted; default 1048576
-  --timeout SECONDS       without a sign of life, after which to connect again; 2 to 960, default 30
+  --timeout SECONDS       without a sign of life, after which to connect again; 1 to 960, default 30, or 1.2 if there
+                          are several hubs
   --tls-ca FILE           the certificate authority to trust, PEM, for a certificate of your own
 
 The token is never an argument, as everybody sees those in ps: it is in the file, or in the
@@ -121,7 +123,7 @@ function parseJoin(args: string[]): Command {
   const id = values.id ?? ownId(values.name);
   if (!ID_PATTERN.test(id)) throw new RangeError(`--id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -, got "${id}"`);
   const options = {
-    url: parseUrl(positionals),
+    urls: parseUrls(positionals),
     token,
     name: values.name,
     id,
@@ -129,19 +131,19 @@ function parseJoin(args: string[]): Command {
     addresses: values.address,
     shortestPrefix: integer("shortest-prefix", values["shortest-prefix"], 16, 1, 30),
     queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
-    timeout: integer("timeout", values.timeout, 30, 2, 960),
+    timeout: values.timeout === undefined ? undefined : integer("timeout", values.timeout, 30, 1, 960),
     tlsCa: values["tls-ca"] === undefined ? undefined : readFileSync(values["tls-ca"], "utf8"),
   };
   return { name: "join", options };
 }
 
-/** Reads the URL of the switch; returns it without a slash at the end. */
-function parseUrl(positionals: readonly string[]): string {
-  const [text = ""] = positionals;
-  const url = URL.canParse(text) ? new URL(text) : null;
-  const isBare = url !== null && url.pathname === "/" && url.search === "" && url.hash === "";
-  if (positionals.length === 1 && isBare && /^wss?:$/.test(url.protocol)) return url.origin;
-  throw new RangeError(`join needs one URL such as ws://192.0.2.1:7000, got "${positionals.join(" ")}"`);
+/** Reads the URLs of hubs; returns each without a slash at the end. */
+function parseUrls(positionals: readonly string[]): string[] {
+  const urls = positionals.map((text) => (URL.canParse(text) ? new URL(text) : null));
+  const isBare = (url: URL): boolean => url.pathname === "/" && url.search === "" && url.hash === "";
+  const good = urls.filter((url) => url !== null && isBare(url) && /^wss?:$/.test(url.protocol)) as URL[];
+  if (good.length === positionals.length && good.length > 0) return [...new Set(good.map(({ origin }) => origin))];
+  throw new RangeError(`join needs one URL such as ws://192.0.2.1:7000, or several, got "${positionals.join(" ")}"`);
 }
 
 function tlsFiles(cert: string | undefined, key: string | undefined): ServeOptions["tls"] {

@@ -1,7 +1,9 @@
 /** The TAP of a client: it stays, with its address and MAC, while connections to the switch come and go. */
 
 import { openTap, type Tap } from "../../src/index.ts";
+import { announcement } from "./announcement.ts";
 import { pack, unpack } from "./framing.ts";
+import { HeldFrames } from "./held-frames.ts";
 import type { Welcome } from "./protocol.ts";
 
 export interface InterfaceOptions {
@@ -24,6 +26,8 @@ export class LanInterface implements Disposable {
   #leased: string | undefined;
   /** Frames that were lost: no switch, no room on the way to it, or not taken by the kernel. */
   #dropped = 0;
+  #losingCarrier: Timer | undefined;
+  readonly #held = new HeldFrames();
 
   constructor(options: InterfaceOptions) {
     this.#options = options;
@@ -35,18 +39,33 @@ export class LanInterface implements Disposable {
   }
 
   /** Makes the interface when the switch lets the client in, or adapts it to what the switch says now. */
-  plugIn({ mtu, address }: Welcome, uplink: Uplink): void {
+  plugIn({ mtu, address, noAddress }: Welcome, uplink: Uplink): void {
+    clearTimeout(this.#losingCarrier);
+    this.#losingCarrier = undefined;
     this.#uplink = uplink;
     const leased = this.#options.addresses.length > 0 ? undefined : address;
     if (this.#tap === undefined) this.#tap = this.#open(mtu, leased);
     else this.#adapt(this.#tap, mtu, leased);
     this.#leased = leased;
-    this.#describe(this.#tap);
+    this.#describe(this.#tap, noAddress);
   }
 
-  /** Takes the carrier away, like a pulled cable: the kernel keeps the addresses, and sends nothing. */
-  unplug(): void {
+  /**
+   * Takes the carrier away, like a pulled cable: the kernel keeps the addresses, and sends nothing.
+   *
+   * @param afterMs Keeps the carrier for a while, and the last frames: TCP goes on at the next hub, where it would
+   * wait for its next retransmission otherwise
+   */
+  unplug(afterMs: number): void {
     this.#uplink = undefined;
+    clearTimeout(this.#losingCarrier);
+    if (afterMs === 0) this.#loseCarrier();
+    else this.#losingCarrier = setTimeout(() => this.#loseCarrier(), afterMs);
+  }
+
+  #loseCarrier(): void {
+    this.#losingCarrier = undefined;
+    this.#dropped += this.#held.takeAll().length;
     if (this.#tap?.closed === false) this.#tap.setCarrier(false);
   }
 
@@ -68,6 +87,7 @@ export class LanInterface implements Disposable {
   }
 
   [Symbol.dispose](): void {
+    clearTimeout(this.#losingCarrier);
     const tap = this.#tap;
     if (tap === undefined || tap.closed) return;
     const { framesReceived, framesSent } = tap.counters();
@@ -98,9 +118,14 @@ export class LanInterface implements Disposable {
       if (this.#leased !== undefined) tap.removeAddress(this.#leased);
     }
     tap.setCarrier(true);
+    this.#carry([announcement(tap.macBytes), ...this.#held.takeAll()]);
   }
 
   #carry(frames: readonly Uint8Array[]): void {
+    if (this.#uplink === undefined && this.#losingCarrier !== undefined) {
+      this.#dropped += this.#held.add(frames);
+      return;
+    }
     let lost = 0;
     const tooLong = pack(frames, (message, count) => {
       if (!this.#uplink?.(message)) lost += count;
@@ -108,9 +133,10 @@ export class LanInterface implements Disposable {
     this.#dropped += lost + tooLong;
   }
 
-  #describe(tap: Tap): void {
+  #describe(tap: Tap, noAddress: string | undefined): void {
     const addresses = tap.addresses().filter(({ scope }) => scope === "global");
-    const shown = addresses.map(({ address }) => address).join(", ") || "no address: give one with --address";
+    const shown =
+      addresses.map(({ address }) => address).join(", ") || `no address: ${noAddress ?? "give one with --address"}`;
     this.#options.log(`${tap.name} is in the LAN: ${shown}; MAC ${tap.mac}, MTU ${tap.mtu}`);
   }
 }

@@ -11,13 +11,34 @@ export interface Hello {
   readonly claim: string | undefined;
   /** Address that the client was given earlier. */
   readonly wish: string | undefined;
+  /** Whether the client looks at the switch's {@link HubState} first, and then says {@link JOIN_MESSAGE}. */
+  readonly hold: boolean;
 }
 
-/** The switch's first message, as JSON in a text message; whatever follows is frames. */
+/** The switch's answer to a client that joins, as JSON in a text message; frames follow. */
 export interface Welcome {
   readonly mtu: number;
   /** Address with prefix length; absent if the switch has none to give. */
   readonly address?: string;
+  /** The reason why there is no address, for a client that asked for one. */
+  readonly noAddress?: string;
+}
+
+/**
+ * State of a hub, as JSON in a text message: to a client that holds at once, to those that have joined when it changes.
+ */
+export interface HubState {
+  /** Whether the hub is cut off from the other hubs of its LAN. */
+  readonly isolated: boolean;
+}
+
+/** Text by which a client that has held joins. */
+export const JOIN_MESSAGE = "join";
+
+/** Reads a text message of a switch as its state. Returns null if it is something else. */
+export function parseHubState(message: string): HubState | null {
+  const { isolated } = parseObject(message);
+  return typeof isolated === "boolean" ? { isolated } : null;
 }
 
 /** Prefix lengths that make sense in a LAN of two hosts or more. */
@@ -31,15 +52,20 @@ const PREFIX_MAX = 30;
  * @throws {RangeError} If the message is no {@link Welcome}, or gives an address that the client does not accept
  */
 export function parseWelcome(message: string, shortestPrefix: number): Welcome {
-  const { mtu, address } = parseObject(message);
+  const { mtu, address, noAddress } = parseObject(message);
   if (typeof mtu !== "number") throw new RangeError(`The switch gives no MTU: ${JSON.stringify(message)}`);
-  if (address === undefined) return { mtu };
+  if (address === undefined) return typeof noAddress === "string" ? { mtu, noAddress: plainText(noAddress) } : { mtu };
   const [, ip = "", digits] = /^([\d.]+)\/(\d{1,2})$/.exec(String(address)) ?? [];
   const prefix = Number(digits);
   if (isIPv4(ip) && prefix >= shortestPrefix && prefix <= PREFIX_MAX) return { mtu, address: `${ip}/${prefix}` };
   throw new RangeError(
     `The switch gives the address ${JSON.stringify(address)}, wanted IPv4 with a prefix of ${shortestPrefix} to ${PREFIX_MAX}: allow shorter ones with --shortest-prefix, or choose an --address`,
   );
+}
+
+/** Replaces control characters: the text of another machine goes to the log. */
+function plainText(text: string): string {
+  return text.replace(/[^ -~]/g, "?");
 }
 
 function parseObject(message: string): Record<string, unknown> {
@@ -61,13 +87,14 @@ export const Close = {
   ADDRESS_TAKEN: 4002,
   FULL: 4003,
   SUPERSEDED: 4004,
+  TOO_LATE: 4005,
 } as const;
 
 /** Characters of an id: plain ones, as ids are printed and logged. */
 export const ID_PATTERN: RegExp = /^[\w.:/@-]{1,64}$/;
 
-export function helloQuery({ id, run, claim, wish }: Hello): string {
-  const query = new URLSearchParams({ id, run });
+export function helloQuery({ id, run, claim, wish, hold }: Hello): string {
+  const query = new URLSearchParams({ id, run, ...(hold && { hold: "1" }) });
   if (claim !== undefined) query.set("claim", claim);
   if (wish !== undefined) query.set("wish", wish);
   return query.toString();
@@ -82,5 +109,6 @@ export function parseHello(query: URLSearchParams): Hello | null {
     run: query.get("run") ?? "",
     claim: query.get("claim") ?? undefined,
     wish: query.get("wish") ?? undefined,
+    hold: query.get("hold") === "1",
   };
 }

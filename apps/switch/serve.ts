@@ -4,7 +4,16 @@ import { hostOf } from "./host.ts";
 import { LearningSwitch, Port } from "./learning-switch.ts";
 import { Leases } from "./leases.ts";
 import { macText } from "./mac-table.ts";
-import { Close, type Hello, JOIN_PATH, parseHello, STATUS_PATH, type Welcome } from "./protocol.ts";
+import {
+  Close,
+  type Hello,
+  type HubState,
+  JOIN_MESSAGE,
+  JOIN_PATH,
+  parseHello,
+  STATUS_PATH,
+  type Welcome,
+} from "./protocol.ts";
 import { gatekeeper } from "./token.ts";
 
 export interface ServeOptions {
@@ -31,6 +40,9 @@ export interface ServeOptions {
 /** Close code of a connection that ended without a close message (RFC 6455 section 7.1.5). */
 const LOST = 1006;
 
+/** Milliseconds within which a client that looks before it joins has to join. */
+const HOLD_MS = 5000;
+
 /** A connection. It has a port from when it is let in until another takes its place. */
 interface Connection {
   readonly hello: Hello;
@@ -40,6 +52,8 @@ interface Connection {
   readonly since: number;
   address: string | undefined;
   port: Port | undefined;
+  /** Ends the connection of a client that has not joined yet. */
+  holding: Timer | undefined;
 }
 
 type Socket = Bun.ServerWebSocket<Connection>;
@@ -66,7 +80,7 @@ export function serve(options: ServeOptions): Bun.Server<Connection> {
       backpressureLimit: options.queueMax + MESSAGE_MAX,
       idleTimeout: options.timeout,
       sendPings: true,
-      open: (socket) => members.join(socket),
+      open: (socket) => (socket.data.hello.hold ? members.hold(socket) : members.join(socket)),
       message: (socket, message) => members.receive(socket, message),
       close: (socket, code, reason) =>
         members.leave(socket, reason || (code === LOST ? "connection lost" : `closed (${code})`)),
@@ -87,7 +101,8 @@ function answer(request: Request, server: Bun.Server<Connection>, members: Membe
   const hello = parseHello(searchParams);
   if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
   const from = server.requestIP(request)?.address ?? "?";
-  const data = { hello, from, host: hostOf(from), since: performance.now(), address: undefined, port: undefined };
+  const none = { address: undefined, port: undefined, holding: undefined };
+  const data = { hello, from, host: hostOf(from), since: performance.now(), ...none };
   if (server.upgrade(request, { data })) return undefined;
   return new Response("This is for a WebSocket\n", { status: 426, headers: { upgrade: "websocket" } });
 }
@@ -105,6 +120,12 @@ class Members {
     const { pool, leaseMs: keepMs, perHostMax: perOwnerMax } = options;
     this.#leases = pool === undefined ? undefined : new Leases(pool, { keepMs, perOwnerMax });
     this.lan = new LearningSwitch({ ...options, clock: () => performance.now() });
+  }
+
+  /** Tells a client the state of this hub, and waits for its word. */
+  hold(socket: Socket): void {
+    socket.data.holding = setTimeout(() => socket.close(Close.TOO_LATE, "no word of joining"), HOLD_MS);
+    socket.send(JSON.stringify({ isolated: false } satisfies HubState));
   }
 
   join(socket: Socket): void {
@@ -143,14 +164,26 @@ class Members {
   }
 
   receive(socket: Socket, message: string | Uint8Array): void {
-    const { port } = socket.data;
+    const { port, holding } = socket.data;
+    if (holding !== undefined) {
+      this.#endHold(socket);
+      if (message === JOIN_MESSAGE) this.join(socket);
+      else socket.close(Close.UNSUPPORTED_DATA, `wanted "${JOIN_MESSAGE}"`);
+      return;
+    }
     if (port === undefined) return;
     if (typeof message === "string") this.#evict(socket, Close.UNSUPPORTED_DATA, "text, where frames were expected");
     else if (!this.lan.receive(port, message)) this.#evict(socket, Close.INVALID_DATA, "a message of broken frames");
   }
 
+  #endHold({ data }: Socket): void {
+    clearTimeout(data.holding);
+    data.holding = undefined;
+  }
+
   leave(socket: Socket, why: string): void {
     const { data } = socket;
+    this.#endHold(socket);
     if (data.port === undefined) return;
     this.lan.detach(data.port);
     data.port = undefined;

@@ -22,7 +22,7 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl"]
   }, 60_000);
 
   test("shows its help, and what is wrong with a command line", () => {
-    expect(run(`${folder}/switch`, "--help")).toContain("switch join URL [options]");
+    expect(run(`${folder}/switch`, "--help")).toContain("switch join URL [URL...] [options]");
     const { exitCode, stderr } = Bun.spawnSync([`${folder}/switch`, "serve", "--mtu", "x"]);
     expect([exitCode, `${stderr}`]).toEqual([
       2,

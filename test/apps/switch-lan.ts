@@ -144,6 +144,14 @@ export class Lan {
     return running;
   }
 
+  /** Starts a hub at the place of a client, at port 7000 of its address. */
+  async serveAt(number: number, ...args: string[]): Promise<Running> {
+    const own = ["--listen", `192.0.2.${10 + number}:7000`, "--token-file", this.tokenFile];
+    const running = this.#start(this.site(number), ["serve", ...own, ...args]);
+    await running.says("listening on ");
+    return running;
+  }
+
   /** Starts a client without waiting for anything. */
   startJoin(number: number, args: readonly string[], env?: Record<string, string>): Running {
     return this.#start(this.site(number), ["join", ...args], env);

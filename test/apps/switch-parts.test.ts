@@ -3,7 +3,7 @@ import { afterAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
-import { macOf, parseCommandLine } from "../../apps/switch/command-line.ts";
+import { type Command, macOf, parseCommandLine } from "../../apps/switch/command-line.ts";
 import { eachFrame, MESSAGE_MAX, pack, unpack } from "../../apps/switch/framing.ts";
 import { hostOf } from "../../apps/switch/host.ts";
 import { idOf } from "../../apps/switch/identity.ts";
@@ -391,9 +391,10 @@ describe("the command line", () => {
     { line: "serve --tls-cert x", says: "--tls-cert and --tls-key go together" },
     { line: "serve --tls-cert /nowhere/cert --tls-key /nowhere/key", says: "/nowhere/cert" },
     { line: "serve --token-file /nowhere/token", says: "/nowhere/token" },
-    { line: "join --token-file FILE", says: 'join needs one URL such as ws://192.0.2.1:7000, got ""' },
+    { line: "join --token-file FILE", says: 'join needs one URL such as ws://192.0.2.1:7000, or several, got ""' },
     { line: "join http://192.0.2.1 --token-file FILE", says: 'got "http://192.0.2.1"' },
     { line: "join ws://192.0.2.1/x --token-file FILE", says: 'got "ws://192.0.2.1/x"' },
+    { line: "join ws://192.0.2.1 ftp://192.0.2.2 --token-file FILE", says: 'got "ws://192.0.2.1 ftp://192.0.2.2"' },
     { line: "join ws://192.0.2.1 --token-file FILE --id a,b", says: "--id must be 1 to 64 of" },
     { line: "join ws://192.0.2.1 --token-file FILE --name lan%d", says: "--name lan%d leaves the number" },
     { line: "join ws://192.0.2.1 --token x", says: "Unknown option '--token'" },
@@ -430,6 +431,12 @@ describe("the command line", () => {
 
   test("without a command it says which there are", () => {
     expect(() => parseCommandLine([])).toThrow("The command is serve or join");
+  });
+
+  test("a client is given several hubs, each once", () => {
+    const line = "join ws://192.0.2.1:7000 wss://hub.example/ ws://192.0.2.1:7000/ --token-file FILE";
+    const { options } = parseCommandLine(line.replace("FILE", file).split(" ")) as Extract<Command, { name: "join" }>;
+    expect([options.urls, options.timeout]).toEqual([["ws://192.0.2.1:7000", "wss://hub.example"], undefined]);
   });
 
   test("a MAC follows from the id: one station's, locally administered", () => {
