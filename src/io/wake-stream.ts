@@ -1,4 +1,10 @@
-/** The two ways to read the eventfd that wakes Bun's event loop: keeping the process alive, or not. */
+/**
+ * The two ways to read the eventfd that wakes Bun's event loop: keeping the process alive, or not.
+ *
+ * Both stop reading in a microtask. Where nothing of Bun's event loop is on the stack, as in the first turn of a test of
+ * `bun test`, cancelling a stream runs all microtasks before it returns: the caller's promises would go on in the
+ * middle of a call that opens or closes a device.
+ */
 
 type Stop = () => void;
 /** Reads the stream and calls `turn` for each wake-up. Neither function may throw. */
@@ -27,7 +33,7 @@ export const held: Way = (stream, turn, fail) => {
   return () => {
     stopped = true;
     // It rejects if the stream has failed, which has been reported.
-    reader.cancel().catch(() => {});
+    queueMicrotask(() => void reader.cancel().catch(() => {}));
   };
 };
 
@@ -47,7 +53,7 @@ export const unheld: Way = (stream, turn, fail) => {
   return () => {
     readable.off("error", fail);
     readable.on("error", () => {});
-    readable.destroy();
+    queueMicrotask(() => readable.destroy());
   };
 };
 

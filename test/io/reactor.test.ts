@@ -7,6 +7,7 @@ import { native } from "../../src/sys/native.ts";
 import { closeFd } from "../../src/sys/tun.ts";
 import { flood } from "../support/frames.ts";
 import { describePrivileged } from "../support/privilege.ts";
+import { runToEnd } from "../support/programs.ts";
 import { quietIPv6, until } from "../support/system.ts";
 
 describePrivileged("Reactor", () => {
@@ -26,6 +27,12 @@ describePrivileged("Reactor", () => {
       await until(() => frames >= 10 * (round + 1), "every frame of the round");
       expect(frames).toBe(10 * (round + 1));
     }
+  });
+
+  test("changes how it waits without running what waits for a promise, in the first turn of a test, too", () => {
+    const { exitCode, stderr } = runToEnd([process.execPath, "test", "./test/io/first-turn.ts", "--timeout", "30000"]);
+    expect(stderr).toMatch(/^ 1 pass$/m);
+    expect(exitCode).toBe(0);
   });
 
   test("what one watcher throws ends that one alone, with a typed reason; the others go on", async () => {
