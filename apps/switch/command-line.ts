@@ -4,7 +4,9 @@ import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { parseInteger } from "../../src/cli/values.ts";
 import { parseListen } from "../support/values.ts";
+import { BACKBONE_HELP, BACKBONE_OPTIONS, parseBackbone } from "./backbone/command-line.ts";
 import { MESSAGE_MAX } from "./framing.ts";
+import type { HubOptions } from "./hub.ts";
 import { ownId } from "./identity.ts";
 import type { JoinOptions } from "./join.ts";
 import { ID_PATTERN } from "./protocol.ts";
@@ -27,6 +29,7 @@ switch serve [options]                the switch; needs no privilege
   --queue BYTES           that wait for a client; more are dropped and counted; default 1048576
   --timeout SECONDS       without a sign of life, after which a client is gone; 8 to 960, default 30
   --tls-cert FILE, --tls-key FILE    certificate and key, PEM: clients then use wss://
+${BACKBONE_HELP}
 
 switch join URL [URL...] [options]    a client; root, or CAP_NET_ADMIN
   URL                     of the switch: ws://192.0.2.1:7000, wss://switch.example:7000; several of a LAN of several
@@ -64,6 +67,7 @@ const SERVE_OPTIONS = {
   timeout: string,
   "tls-cert": string,
   "tls-key": string,
+  ...BACKBONE_OPTIONS,
 } as const;
 
 const JOIN_OPTIONS = {
@@ -80,7 +84,7 @@ const JOIN_OPTIONS = {
 
 /** Command that the user asks for. */
 export type Command =
-  | { readonly name: "serve"; readonly options: Omit<ServeOptions, "log">; readonly madeToken: boolean }
+  | { readonly name: "serve"; readonly options: Omit<HubOptions, "log">; readonly madeToken: boolean }
   | { readonly name: "join"; readonly options: Omit<JoinOptions, "log" | "signal"> };
 
 /** Reads the arguments. @throws If they are wrong, or name a file that cannot be read */
@@ -108,6 +112,7 @@ function parseServe(args: string[]): Command {
     pool: values.pool,
     leaseMs: integer("lease", values.lease, 86_400, 0, 10_000_000) * 1000,
     tls: tlsFiles(values["tls-cert"], values["tls-key"]),
+    backbone: parseBackbone(values),
   };
   return { name: "serve", options, madeToken: token === undefined };
 }

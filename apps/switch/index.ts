@@ -1,8 +1,8 @@
 /** A virtual Ethernet LAN over WebSocket: see README.md. */
-import { aborted, runProgram } from "../../src/cli/program.ts";
+import { aborted, ProgramError, runProgram } from "../../src/cli/program.ts";
 import { type Command, HELP, parseCommandLine } from "./command-line.ts";
+import { startHub } from "./hub.ts";
 import { join } from "./join.ts";
-import { serve } from "./serve.ts";
 
 await runProgram<Command>({
   help: HELP,
@@ -10,11 +10,13 @@ await runProgram<Command>({
   async run(command, stop) {
     const log = (line: string): void => console.error(line);
     if (command.name === "join") return await join({ ...command.options, log, signal: stop });
-    const server = serve({ ...command.options, log });
-    console.log(`listening on ${server.url.origin.replace(/^http/, "ws")}`);
+    const failed = new AbortController();
+    const hub = await startHub({ ...command.options, log }, (why) => failed.abort(why));
+    console.log(`listening on ${hub.url.origin.replace(/^http/, "ws")}`);
     if (command.madeToken) console.log(`token ${command.options.token}`);
-    await aborted(stop);
-    await server.stop(true);
+    await aborted(AbortSignal.any([stop, failed.signal]));
+    await hub.stop();
+    if (failed.signal.aborted) throw new ProgramError(String(failed.signal.reason));
     return 0;
   },
 });

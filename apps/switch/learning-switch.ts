@@ -8,7 +8,7 @@ const TAGS_LENGTH = 8;
 /** Takes a message, or returns false if it has no room for it. */
 export type Outlet = (message: Uint8Array) => boolean;
 
-/** The place of one client at the switch. "In" is from the client. */
+/** The place of one client at the switch, or of another hub. "In" is from the client. */
 export class Port {
   framesIn = 0;
   bytesIn = 0;
@@ -16,18 +16,21 @@ export class Port {
   bytesOut = 0;
   /**
    * Dropped frames. From the client: too short, too long, or from a source that is no station. To the client: it does
-   * not keep up.
+   * not keep up. In a circle: its source flaps and is held elsewhere, or is a client of this hub and comes by the backbone.
    */
-  readonly dropped = { short: 0, long: 0, source: 0, backPressure: 0 };
+  readonly dropped = { short: 0, long: 0, source: 0, circle: 0, backPressure: 0 };
   /** Frames whose source has no place in the MAC table: see `perPortMax`. */
   unlearned = 0;
+  /** Whether it leads to other hubs. What comes in from the backbone never goes back to it. */
+  readonly isBackbone: boolean;
   readonly #outlet: Outlet;
   /** Parts of the incoming message that go out: begin, end, begin, end… */
   #runs: number[] = [];
   #frames = 0;
 
-  constructor(outlet: Outlet) {
+  constructor(outlet: Outlet, isBackbone = false) {
     this.#outlet = outlet;
+    this.isBackbone = isBackbone;
   }
 
   /** Adds a frame of the current message to those that go out. */
@@ -62,6 +65,11 @@ function joined(message: Uint8Array, runs: readonly number[]): Uint8Array {
   return Buffer.concat(parts);
 }
 
+/** Returns the length of the longest frame of a LAN. */
+export function frameMaxOf(mtu: number): number {
+  return mtu + ETHERNET_HEADER_LENGTH + TAGS_LENGTH;
+}
+
 export interface SwitchOptions extends MacTableOptions {
   readonly mtu: number;
   /** Milliseconds from any beginning. */
@@ -76,8 +84,8 @@ export class LearningSwitch {
   readonly #touched = new Set<Port>();
 
   constructor(options: SwitchOptions) {
-    this.table = new MacTable(options);
-    this.#frameMax = options.mtu + ETHERNET_HEADER_LENGTH + TAGS_LENGTH;
+    this.table = new MacTable(options, ({ isBackbone }) => isBackbone);
+    this.#frameMax = frameMaxOf(options.mtu);
     this.#clock = options.clock;
   }
 
@@ -131,15 +139,31 @@ export class LearningSwitch {
       from.dropped[defect]++;
       return;
     }
-    if (!this.table.learn(macAt(message, start + 6), from, now)) from.unlearned++;
+    if (!this.#accepts(macAt(message, start + 6), from, now)) {
+      from.dropped.circle++;
+      return;
+    }
     const known = isGroup(message, start) ? undefined : this.table.lookUp(macAt(message, start), now);
     if (known === undefined) for (const port of this.ports) this.#addTo(port, from, start, end);
     else this.#addTo(known, from, start, end);
   }
 
+  /**
+   * Learns the source of a frame. That of another hub's is learned from what that hub announces, as its frames may be
+   * older than the announcement of a third one.
+   *
+   * @returns false for a frame that goes in a circle
+   */
+  #accepts(source: number, from: Port, now: number): boolean {
+    if (from.isBackbone) return this.table.lookUp(source, now)?.isBackbone !== false;
+    const learned = this.table.learn(source, from, now);
+    if (learned === "full") from.unlearned++;
+    return learned !== "held";
+  }
+
   /** Adds a frame to a port, except to the one that it came from: the station there has it already. */
   #addTo(port: Port, from: Port, start: number, end: number): void {
-    if (port === from) return;
+    if (port === from || (port.isBackbone && from.isBackbone)) return;
     port.add(start, end);
     this.#touched.add(port);
   }

@@ -1,7 +1,9 @@
 /** Which port each MAC address was last seen on (IEEE 802.1D section 7.9, the filtering database). */
+import { type Held, HOLD_DOWN, HoldDown, type HoldDownOptions } from "./hold-down.ts";
 
 interface Entry<Port> {
   port: Port;
+  /** Infinity for an address that does not age. */
   seenAt: number;
 }
 
@@ -10,38 +12,74 @@ export interface MacTableOptions {
   readonly ageMs: number;
   /** The most addresses of one port: one port never pushes out addresses of another. */
   readonly perPortMax: number;
+  /** Limits for addresses that flap. */
+  readonly holdDown?: HoldDownOptions;
 }
+
+/** Watches the table. Must not throw, and not change the table. */
+export interface MacTableObserver<Port> {
+  /** Told where an address is now, and where it was; undefined for nowhere. */
+  changed?(mac: number, to: Port | undefined, from: Port | undefined): void;
+  /** Told when an address flaps and is held at `home`. */
+  held?(mac: number, home: Port, other: Port, forMs: number): void;
+}
+
+/** Whether an address was learned: "full" if the port has as many as it may, "held" if it flaps and is elsewhere. */
+export type Learned = "learned" | "full" | "held";
 
 /** Ports by MAC address. Addresses are numbers of 48 bits: see {@link macAt}. The caller tells the time. */
 export class MacTable<Port> {
+  /** Set by whoever wants to know what changes. */
+  observer: MacTableObserver<Port> = {};
   readonly #options: MacTableOptions;
+  readonly #isAgeless: (port: Port) => boolean;
   readonly #entries = new Map<number, Entry<Port>>();
-  readonly #perPort = new Map<Port, number>();
+  readonly #perPort = new Map<Port, Set<number>>();
+  readonly #holdDown: HoldDown<Port>;
 
-  constructor(options: MacTableOptions) {
+  /** @param isAgeless Tells whether addresses of a port stay until they are removed: another hub tells when */
+  constructor(options: MacTableOptions, isAgeless: (port: Port) => boolean = () => false) {
     this.#options = options;
+    this.#isAgeless = isAgeless;
+    this.#holdDown = new HoldDown(options.holdDown ?? HOLD_DOWN, (...args) => this.observer.held?.(...args));
   }
 
   get size(): number {
     return this.#entries.size;
   }
 
+  /** Number of times that an address was held for flapping. */
+  get holds(): number {
+    return this.#holdDown.holds;
+  }
+
   /**
-   * Learns from a frame of `mac` that came in on `port`: an address moves to where it was seen last.
+   * Learns that `mac` is behind `port`: an address moves to where it was seen last, unless it flaps.
    *
-   * @returns false if the port has as many as it may: the address is known where it was, if it was
+   * @param max The most addresses of the port
+   * @returns "full" if the port has as many as it may: the address is known where it was, if it was
    */
-  learn(mac: number, port: Port, now: number): boolean {
+  learn(mac: number, port: Port, now: number, max: number = this.#options.perPortMax): Learned {
     const entry = this.#entries.get(mac);
-    if (entry?.port === port) {
-      entry.seenAt = now;
-      return true;
-    }
-    if ((this.#perPort.get(port) ?? 0) >= this.#options.perPortMax) return false;
-    if (entry !== undefined) this.#remove(mac, entry);
-    this.#entries.set(mac, { port, seenAt: now });
-    this.#perPort.set(port, (this.#perPort.get(port) ?? 0) + 1);
-    return true;
+    if (entry?.port !== port) return this.#place(mac, entry, port, now, max);
+    if (entry.seenAt < now) entry.seenAt = now;
+    return "learned";
+  }
+
+  /** Forgets `mac` if it is at `port`. */
+  remove(mac: number, port: Port): void {
+    const entry = this.#entries.get(mac);
+    if (entry?.port === port) this.#remove(mac, entry);
+  }
+
+  #place(mac: number, entry: Entry<Port> | undefined, port: Port, now: number, max: number): Learned {
+    if (this.countOf(port) >= max) return "full";
+    const from = entry === undefined || this.#isOld(entry, now) ? undefined : entry.port;
+    const to = from === undefined ? port : this.#holdDown.place(mac, from, port, now);
+    if (entry !== undefined) this.#takeOut(mac, entry);
+    this.#add(mac, to, now);
+    if (to !== entry?.port) this.observer.changed?.(mac, to, entry?.port);
+    return to === port ? "learned" : "held";
   }
 
   /** Returns the port of `mac`; undefined if it is not known (any more). */
@@ -52,27 +90,51 @@ export class MacTable<Port> {
 
   /** Removes addresses that have not been seen for too long: makes room for others of the same port. */
   sweep(now: number): void {
+    this.#holdDown.sweep(now);
     for (const [mac, entry] of this.#entries) if (this.#isOld(entry, now)) this.#remove(mac, entry);
   }
 
   /** Removes all addresses of a port. */
   forget(port: Port): void {
-    for (const [mac, entry] of this.#entries) if (entry.port === port) this.#remove(mac, entry);
+    this.#holdDown.forget(port);
+    for (const mac of this.#perPort.get(port) ?? []) this.#remove(mac, this.#entries.get(mac) as Entry<Port>);
   }
 
   addressesOf(port: Port): number[] {
-    return [...this.#entries].filter(([, entry]) => entry.port === port).map(([mac]) => mac);
+    return [...(this.#perPort.get(port) ?? [])];
+  }
+
+  /** Number of addresses of a port. */
+  countOf(port: Port): number {
+    return this.#perPort.get(port)?.size ?? 0;
+  }
+
+  /** Addresses that flap and are held. */
+  heldDown(now: number): Held<Port>[] {
+    return this.#holdDown.list(now);
   }
 
   #isOld({ seenAt }: Entry<Port>, now: number): boolean {
     return now - seenAt >= this.#options.ageMs;
   }
 
-  #remove(mac: number, { port }: Entry<Port>): void {
+  #add(mac: number, port: Port, now: number): void {
+    this.#entries.set(mac, { port, seenAt: this.#isAgeless(port) ? Number.POSITIVE_INFINITY : now });
+    const own = this.#perPort.get(port);
+    if (own === undefined) this.#perPort.set(port, new Set([mac]));
+    else own.add(mac);
+  }
+
+  #remove(mac: number, entry: Entry<Port>): void {
+    this.#takeOut(mac, entry);
+    this.observer.changed?.(mac, undefined, entry.port);
+  }
+
+  #takeOut(mac: number, { port }: Entry<Port>): void {
     this.#entries.delete(mac);
-    const left = (this.#perPort.get(port) ?? 0) - 1;
-    if (left > 0) this.#perPort.set(port, left);
-    else this.#perPort.delete(port);
+    const own = this.#perPort.get(port);
+    own?.delete(mac);
+    if (own?.size === 0) this.#perPort.delete(port);
   }
 }
 

@@ -26,7 +26,7 @@ export interface Status {
     readonly framesIn: number;
     readonly framesOut: number;
     readonly bytesOut: number;
-    readonly dropped: { short: number; long: number; source: number; backPressure: number };
+    readonly dropped: { short: number; long: number; source: number; circle: number; backPressure: number };
     readonly queuedBytes: number;
     readonly macs: readonly string[];
   }[];

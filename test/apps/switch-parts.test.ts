@@ -104,12 +104,12 @@ describe("the MAC table", () => {
     const macs = table();
     macs.learn(9, "b", 0);
     const learned = Array.from({ length: 1000 }, (_, mac) => macs.learn(100 + mac, "a", 0));
-    expect([learned.filter(Boolean).length, macs.size, macs.lookUp(9, 0)]).toEqual([2, 3, "b"]);
+    expect([learned.filter((each) => each === "learned").length, macs.size, macs.lookUp(9, 0)]).toEqual([2, 3, "b"]);
     // Nor does it take over an address that another port has.
-    expect([macs.learn(9, "a", 0), macs.lookUp(9, 0)]).toEqual([false, "b"]);
-    expect(macs.learn(100, "a", 200)).toBe(true);
+    expect([macs.learn(9, "a", 0), macs.lookUp(9, 0)]).toEqual(["full", "b"]);
+    expect(macs.learn(100, "a", 200)).toBe("learned");
     macs.sweep(300);
-    expect([macs.learn(7, "a", 300), macs.learn(8, "a", 300)]).toEqual([true, false]);
+    expect([macs.learn(7, "a", 300), macs.learn(8, "a", 300)]).toEqual(["learned", "full"]);
   });
 
   test("with a port go its addresses", () => {
@@ -118,7 +118,7 @@ describe("the MAC table", () => {
     macs.learn(2, "b", 0);
     macs.forget("a");
     expect([macs.size, macs.lookUp(1, 0), macs.lookUp(2, 0)]).toEqual([1, undefined, "b"]);
-    expect([macs.learn(3, "a", 0), macs.learn(4, "a", 0)]).toEqual([true, true]);
+    expect([macs.learn(3, "a", 0), macs.learn(4, "a", 0)]).toEqual(["learned", "learned"]);
   });
 
   test("addresses are whole numbers of 48 bits", () => {
@@ -319,7 +319,7 @@ describe("the learning switch", () => {
     ];
     expect(bridge.receive(a, message(...bad))).toBe(true);
     expect([out, bridge.table.size, a.framesIn]).toEqual([[[], [], []], 0, 5]);
-    expect(a.dropped).toEqual({ short: 1, long: 1, source: 3, backPressure: 0 });
+    expect(a.dropped).toEqual({ short: 1, long: 1, source: 3, circle: 0, backPressure: 0 });
   });
 
   test("counts what a port has no room for, and serves the others", () => {

@@ -209,7 +209,7 @@ describeWithTools("the switch", ["ip", "curl"], () => {
     await until(() => to.messages.length > 1, "frames arrive");
     expect(Buffer.concat(to.messages.slice(1) as Buffer[]).toString("hex")).toBe(Buffer.concat(good).toString("hex"));
     const port = (await status()).ports.find(({ id }) => id === "from");
-    expect(port?.dropped).toEqual({ short: 2, long: 1, source: 2, backPressure: 0 });
+    expect(port?.dropped).toEqual({ short: 2, long: 1, source: 2, circle: 0, backPressure: 0 });
     expect(port?.macs).toEqual(["02:00:5e:00:53:01", "02:00:5e:00:53:02"]);
     for (const { socket } of [from, to]) socket.close();
   });

@@ -1,0 +1,68 @@
+/** Tells the other hubs which MAC addresses are behind this one. */
+import type { LearningSwitch, Port } from "../learning-switch.ts";
+import { formatChanges, formatTable } from "./announcements.ts";
+import { Kind } from "./envelope.ts";
+import type { Link } from "./link.ts";
+
+/** Gathers what changes in a turn, and answers those who ask for all. */
+export class Announcer {
+  /** Number of the last announcement. */
+  version = 0;
+  /** Addresses of this hub's clients. */
+  count = 0;
+  readonly #link: Link;
+  readonly #lan: LearningSwitch;
+  /** Whether an address has come; else it has gone. */
+  readonly #changes = new Map<number, boolean>();
+  readonly #schedule: () => void;
+
+  /** @param schedule Has {@link flush} called soon */
+  constructor(link: Link, lan: LearningSwitch, schedule: () => void) {
+    this.#link = link;
+    this.#lan = lan;
+    this.#schedule = schedule;
+  }
+
+  /** Notes that an address is somewhere else. */
+  changed(mac: number, to: Port | undefined, from: Port | undefined): void {
+    const [isOwn, wasOwn] = [isLocal(to), isLocal(from)];
+    this.count += Number(isOwn) - Number(wasOwn);
+    // One that another hub has announced is known to be there already.
+    if (isOwn ? !wasOwn : wasOwn && to === undefined) this.#note(mac, isOwn);
+  }
+
+  /** Says again that an address is here, as others may have followed it to where it seemed to be. */
+  confirm(mac: number): void {
+    this.#note(mac, true);
+  }
+
+  #note(mac: number, hasCome: boolean): void {
+    this.#changes.set(mac, hasCome);
+    this.#schedule();
+  }
+
+  /** Publishes the changes. */
+  flush(): void {
+    if (this.#changes.size === 0) return;
+    const [come, gone]: [number[], number[]] = [[], []];
+    for (const [mac, hasCome] of this.#changes) (hasCome ? come : gone).push(mac);
+    this.#changes.clear();
+    // While there is no connection the number grows all the same: afterwards it tells the others that they lack some.
+    for (const body of formatChanges(this.version, come, gone)) {
+      this.version = body.readUInt32BE(0);
+      this.#link.publish(this.#link.subjects.macs, Kind.CHANGES, [body]);
+    }
+  }
+
+  /** Publishes all addresses, for one hub. */
+  tell(hub: string): void {
+    this.flush();
+    const macs = [...this.#lan.ports].filter(isLocal).flatMap((port) => this.#lan.table.addressesOf(port));
+    const subject = this.#link.subjects.hub(hub);
+    for (const body of formatTable(this.version, macs)) this.#link.publish(subject, Kind.TABLE, [body]);
+  }
+}
+
+function isLocal(port: Port | undefined): boolean {
+  return port?.isBackbone === false;
+}

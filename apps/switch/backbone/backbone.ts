@@ -1,0 +1,215 @@
+/**
+ * A hub's place in a LAN of several: joins its switch and the bus. Each hub owns the addresses of its clients and
+ * announces them; frames for an address go to its owner alone, other frames to all hubs that have clients.
+ */
+import { PREFIX_LENGTH } from "../framing.ts";
+import type { LearningSwitch } from "../learning-switch.ts";
+import { macText } from "../mac-table.ts";
+import { Announcer } from "./announcer.ts";
+import type { Bus } from "./bus.ts";
+import { type Envelope, Kind } from "./envelope.ts";
+import { FrameSender } from "./frame-sender.ts";
+import { Learning } from "./learning.ts";
+import { Link, type LinkOptions } from "./link.ts";
+import type { Peer } from "./peer.ts";
+import { clashText, type HubEvent, Roster } from "./roster.ts";
+import { type BackboneSummary, summaryOf } from "./summary.ts";
+
+/** Options of {@link Backbone}. */
+export interface BackboneOptions extends LinkOptions {
+  /** The most bytes that are on their way to the NATS server. */
+  readonly queueMax: number;
+  /** The most addresses of another hub. */
+  readonly macsMax: number;
+  /** Called when this hub has to leave the LAN. */
+  readonly failed: (why: string) => void;
+}
+
+/** Defaults. */
+export const REMOTE_MACS_MAX = 65_536;
+
+const TICK_MS = 100;
+const ANSWER_MS = 500;
+
+/** One hub of a LAN of several. */
+export class Backbone {
+  readonly link: Link;
+  readonly roster: Roster;
+  readonly sender: FrameSender;
+  readonly announcer: Announcer;
+  readonly lan: LearningSwitch;
+  readonly #learning: Learning;
+  readonly #endings: (() => void)[] = [];
+  #leaveFlood: (() => void) | undefined;
+  #timer: ReturnType<typeof setInterval> | undefined;
+
+  constructor(bus: Bus, lan: LearningSwitch, options: BackboneOptions) {
+    this.lan = lan;
+    const { queueMax, macsMax, failed } = options;
+    const link = new Link(bus, options);
+    this.link = link;
+    this.sender = new FrameSender(link, queueMax, () => this.announcer.flush());
+    this.announcer = new Announcer(link, lan, () => this.sender.schedule());
+    this.roster = new Roster(link, {
+      sender: this.sender,
+      announcer: this.announcer,
+      lan,
+      clients: () => this.clients,
+      failed,
+    });
+    this.#learning = new Learning(lan, macsMax, link.clock, ({ hub }) =>
+      link.log(`hub   ${hub} announces more than ${macsMax} addresses: the rest is not learned, but flooded`),
+    );
+  }
+
+  /** Number of clients of this hub. */
+  get clients(): number {
+    return this.lan.ports.size - (this.lan.ports.has(this.sender.floodPort) ? 1 : 0);
+  }
+
+  /**
+   * Enters the LAN.
+   *
+   * @param frameMax Length of the longest frame
+   * @throws {RangeError} If another hub has this one's name, or a frame does not fit in a message
+   */
+  async start(frameMax: number): Promise<void> {
+    const { link } = this;
+    const { subjects, bus } = link;
+    const needed = frameMax + PREFIX_LENGTH;
+    if (link.bodyMax < needed) {
+      const least = needed + bus.payloadMax - link.bodyMax;
+      throw new RangeError(
+        `A frame of this LAN needs a message of ${least} bytes, and the NATS server takes ${bus.payloadMax}: raise its max_payload, or lower --mtu`,
+      );
+    }
+    const question = link.envelopes.seal(Kind.WHO, 0, []);
+    const other = await bus.ask(subjects.hub(link.hub), question, ANSWER_MS);
+    if (other !== undefined) throw new RangeError(clashText(link.hub, link.lan));
+    for (const subject of [subjects.hub(link.hub), subjects.hello, subjects.macs])
+      this.#endings.push(bus.subscribe(subject, (message, answer) => this.receive(message, answer)));
+    this.lan.table.observer = {
+      changed: (mac, to, from) => this.announcer.changed(mac, to, from),
+      held: (mac, home, other, forMs) => this.#held(mac, home.isBackbone, other.isBackbone, forMs),
+    };
+    this.lan.attach(this.sender.floodPort);
+    this.roster.sayHello(subjects.hello, true);
+    this.clientsChanged();
+  }
+
+  /** Does what is due by itself, until the end. */
+  run(): void {
+    this.#timer = setInterval(() => this.roster.tick(), TICK_MS);
+  }
+
+  /** To be called when a client has come or gone: a hub without any takes no floods. */
+  clientsChanged(): void {
+    const hasClients = this.clients > 0;
+    if (hasClients === (this.#leaveFlood !== undefined)) return;
+    if (hasClients) {
+      for (const { flood } of this.roster.peers.values()) flood.restart();
+      this.#leaveFlood = this.link.bus.subscribe(this.link.subjects.flood, (message) => this.receive(message));
+    } else {
+      this.#leaveFlood?.();
+      this.#leaveFlood = undefined;
+    }
+    this.roster.sayHello();
+  }
+
+  /** To be called when the connection is there again: what was said meanwhile is unknown on both sides. */
+  reconnected(): void {
+    this.sender.window.reset();
+    this.roster.sayHello(this.link.subjects.hello, true);
+  }
+
+  /** Leaves the LAN: the others forget this hub at once. */
+  close(): void {
+    clearInterval(this.#timer);
+    for (const end of [...this.#endings, ...(this.#leaveFlood ? [this.#leaveFlood] : [])]) end();
+    this.#leaveFlood = undefined;
+    this.lan.table.observer = {};
+    this.link.publish(this.link.subjects.hello, Kind.BYE, []);
+  }
+
+  /** Calls `listener` for each hub that comes or goes. Returns a function that ends it. */
+  onHub(listener: (event: HubEvent) => void): () => void {
+    this.roster.listeners.add(listener);
+    return () => void this.roster.listeners.delete(listener);
+  }
+
+  /** Whether this hub is cut off from the others. */
+  get isIsolated(): boolean {
+    return !this.link.bus.isConnected;
+  }
+
+  /** State of the LAN as this hub sees it. */
+  summary(): BackboneSummary {
+    return summaryOf(this);
+  }
+
+  /** Takes a message of the bus, whoever sent it. Does not throw. */
+  receive(message: Uint8Array, answer?: (message: Uint8Array) => void): void {
+    const envelope = this.link.envelopes.open(message);
+    if (typeof envelope === "string") {
+      this.link.dropped[envelope]++;
+      return;
+    }
+    if (envelope.hub === this.link.hub) {
+      if (envelope.run !== this.link.run) this.#meetDouble(envelope, answer);
+      return;
+    }
+    const peer = this.roster.heard(envelope);
+    if (peer !== undefined && !this.#take(peer, envelope)) this.link.dropped.body++;
+  }
+
+  /** Takes a message of another hub. @returns false if its body is broken */
+  #take(peer: Peer, { kind, sequence, body }: Envelope): boolean {
+    switch (kind) {
+      case Kind.FRAMES:
+      case Kind.FLOOD: {
+        const tracker = kind === Kind.FRAMES ? peer.direct : peer.flood;
+        if (tracker.arrive(sequence) !== "duplicate") return this.#switchFrames(peer, body);
+        this.link.dropped.duplicate++;
+        return true;
+      }
+      case Kind.HELLO:
+        return this.roster.hello(peer, body, this.#leaveFlood !== undefined);
+      case Kind.BYE:
+        this.roster.leave(peer, "it ended");
+        return true;
+      case Kind.CHANGES:
+        return this.#learning.changes(peer, body);
+      case Kind.TABLE:
+        return this.#learning.table(peer, body);
+      case Kind.ASK_TABLE:
+        this.announcer.tell(peer.hub);
+        return true;
+      default:
+        this.link.dropped.kind++;
+        return true;
+    }
+  }
+
+  #switchFrames(peer: Peer, body: Uint8Array): boolean {
+    try {
+      return this.lan.receive(peer.port, body);
+    } catch (error) {
+      // The outlet of a client threw, which is neither the bus's affair nor the other hub's.
+      reportError(error);
+      return true;
+    }
+  }
+
+  #meetDouble(envelope: Envelope, answer?: (message: Uint8Array) => void): void {
+    if (envelope.kind === Kind.WHO) answer?.(this.link.envelopes.seal(Kind.HELLO, 0, []));
+    else this.roster.clash(envelope);
+  }
+
+  #held(mac: number, isAway: boolean, cameAway: boolean, forMs: number): void {
+    const [here, there] = [isAway, cameAway].map((away) => (away ? "another hub" : "a client of this hub"));
+    this.link.log(
+      `flap  ${macText(mac)} is seen here and there: held for ${forMs / 1000} s at ${here}, not at ${there}; are two bridged?`,
+    );
+    if (!isAway) this.announcer.confirm(mac);
+  }
+}

@@ -1,0 +1,72 @@
+/** Enters a LAN of several hubs: connects, joins the switch and the bus, and says what becomes of the connection. */
+import { ProgramError } from "../../../src/cli/program.ts";
+import { frameMaxOf, type LearningSwitch } from "../learning-switch.ts";
+import { Backbone, REMOTE_MACS_MAX } from "./backbone.ts";
+import { type BackboneConnection, type ConnectOptions, connectBackbone } from "./connection.ts";
+
+/** Parts of the hub that its backbone needs. */
+export interface Surroundings {
+  readonly lan: LearningSwitch;
+  readonly mtu: number;
+  readonly queueMax: number;
+  readonly log: (line: string) => void;
+  /** Called when this hub has to leave the LAN. */
+  readonly failed: (why: string) => void;
+}
+
+/** A hub's place in the LAN. */
+export interface Entered {
+  readonly backbone: Backbone;
+  readonly connection: BackboneConnection;
+  /** Leaves the LAN in order. */
+  close(): Promise<void>;
+}
+
+/** Enters the LAN. @throws {ProgramError} If the backbone cannot be reached, or does not want this hub */
+export async function enterBackbone(options: ConnectOptions, hub: Surroundings): Promise<Entered> {
+  const { lan, mtu, queueMax, log, failed } = hub;
+  const connection = await connectBackbone(options);
+  const clock = (): number => performance.now();
+  const named = { lan: options.lan, hub: options.hub };
+  const backbone = new Backbone(connection.bus, lan, {
+    ...named,
+    queueMax,
+    macsMax: REMOTE_MACS_MAX,
+    clock,
+    log,
+    failed,
+  });
+  const refusals: string[] = [];
+  const end = connection.onEvent((event) => {
+    if (event.type === "error") refusals.push(event.message);
+  });
+  try {
+    await backbone.start(frameMaxOf(mtu));
+    // Refusals of subjects have come by then.
+    await connection.bus.flush();
+    if (refusals.length > 0)
+      throw new ProgramError(`The NATS server at ${connection.server} says: ${refusals.join("; ")}`);
+  } catch (error) {
+    backbone.close();
+    await connection.close();
+    throw error;
+  }
+  end();
+  connection.onEvent((event) => {
+    if (event.type === "reconnected") {
+      log(`nats  connected again, to ${event.server}`);
+      backbone.reconnected();
+    } else if (event.type === "disconnected") log(`nats  connection to ${event.server} is lost; trying again`);
+    else if (event.type === "error") log(`nats  ${event.message}`);
+  });
+  backbone.run();
+  log(`nats  connected to ${connection.server}: hub ${options.hub} of the LAN ${options.lan}`);
+  return {
+    backbone,
+    connection,
+    async close() {
+      backbone.close();
+      await connection.close();
+    },
+  };
+}
