@@ -23,6 +23,7 @@ export interface Programs {
   /** Tools that measure. */
   readonly flood: readonly string[];
   readonly rtt: readonly string[];
+  readonly calls: readonly string[];
   readonly startup: readonly string[];
   readonly flows: readonly string[];
 }

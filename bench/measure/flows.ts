@@ -6,6 +6,8 @@ export const flowsKind: Kind = {
   columns: [
     { key: "writes", label: "writes for 256 packets", digits: 0 },
     { key: "nsPerPacket", label: "CPU, ns/packet", digits: 0, compared: true },
+    { key: "callsPerPacket", label: "system calls/packet", digits: 3 },
+    { key: "peakMb", label: "peak, MB", digits: 1 },
   ],
   needs: [],
   async measure({ contender, programs, seconds }: Setting): Promise<Sample> {

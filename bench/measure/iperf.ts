@@ -1,9 +1,12 @@
-import { cpuSecondsSince, listens, memoryMb, readCpu } from "../proc.ts";
+import { cpuSecondsSince, listens, memoryMb, readCpu, sentSegments } from "../proc.ts";
 import { Program, run, until } from "../processes.ts";
 import type { Network } from "../rig.ts";
+import { countCalls } from "./calls.ts";
 import type { Kind, Sample } from "./kind.ts";
 
 const IPERF_PORT = 5201;
+/** What UDP inside a tunnel carries. */
+const DATAGRAM_BYTES = 1400;
 
 /** The columns of {@link transfer}. */
 export const transferColumns: Kind["columns"] = [
@@ -11,6 +14,7 @@ export const transferColumns: Kind["columns"] = [
   { key: "cpuPerGb", label: "CPU of both ends, s/GB", digits: 2, compared: true },
   { key: "userPerGb", label: "user", digits: 2 },
   { key: "systemPerGb", label: "system", digits: 2 },
+  { key: "callsPerPacket", label: "system calls/packet", digits: 3 },
   { key: "peakMb", label: "peak of both, MB", digits: 1 },
   { key: "retransmits", label: "retransmits", digits: 0 },
   { key: "lostPercent", label: "lost, %", digits: 1 },
@@ -26,6 +30,8 @@ export interface TransferOptions {
   readonly network: Network;
   /** The ends of the tunnel, whose CPU time and memory count. */
   readonly pids: readonly number[];
+  /** The program that counts system calls. */
+  readonly calls: readonly string[];
 }
 
 /** Time before anything is counted: until then the engine's compiler takes up to a tenth of the CPU time. */
@@ -48,13 +54,27 @@ export async function transfer(options: TransferOptions): Promise<Sample> {
     peakMb: pids.reduce((sum, pid) => sum + memoryMb(pid).peak, 0),
     retransmits,
     lostPercent,
+    ...(await callsPerPacket(options)),
   };
+}
+
+/** Counts the system calls of both ends, in a transfer of its own: counting costs each call a little. */
+async function callsPerPacket(options: TransferOptions): Promise<Sample> {
+  const { a, b, network } = options;
+  let packets = -sentSegments(a) - sentSegments(b);
+  const calls = await countCalls(options.calls, options.pids, async () => {
+    const { bytes } = await sendFor(1, options);
+    packets = network.udp ? bytes / DATAGRAM_BYTES : packets + sentSegments(a) + sentSegments(b);
+  });
+  return calls === undefined ? {} : { callsPerPacket: calls / packets };
 }
 
 async function sendFor(seconds: number, { a, b, address, network }: TransferOptions): Promise<Received> {
   const server = new Program(["iperf3", "--server", "--one-off", "--forceflush"], { netns: b });
   await until("iperf3 listens", () => listens(b, IPERF_PORT));
-  const flows = network.udp ? ["--udp", "--bitrate", "0", "--length", "1400"] : ["--parallel", `${network.flows ?? 1}`];
+  const flows = network.udp
+    ? ["--udp", "--bitrate", "0", "--length", `${DATAGRAM_BYTES}`]
+    : ["--parallel", `${network.flows ?? 1}`];
   const text = await run(
     ["iperf3", "--client", address, "--time", `${seconds}`, "--json", ...flows],
     { netns: a },

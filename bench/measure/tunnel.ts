@@ -24,5 +24,6 @@ async function measure({ contender, programs, seconds, network }: Setting): Prom
   await Promise.all(ends.map((end) => end.ready()));
   await configure(a, [`link set tunnel0 mtu ${MTU} up`, `address add ${A}/24 dev tunnel0`]);
   await configure(b, [`link set tunnel0 mtu ${MTU} up`, `address add ${B}/24 dev tunnel0`]);
-  return transfer({ a, b, address: B, seconds, network, pids: ends.map(({ pid }) => pid) });
+  const { calls } = programs;
+  return transfer({ a, b, address: B, seconds, network, calls, pids: ends.map(({ pid }) => pid) });
 }

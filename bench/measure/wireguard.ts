@@ -27,7 +27,7 @@ export const wireguardKind: Kind = {
     for (const [netns, address] of [[a, inside.a] as const, [b, inside.b] as const]) {
       await configure(netns, [`link set ${name} mtu ${MTU} up`, `address add ${address}/24 dev ${name}`]);
     }
-    const sample = await transfer({ a, b, address: inside.b, seconds, network, pids });
+    const sample = await transfer({ a, b, address: inside.b, seconds, network, pids, calls: programs.calls });
     return { ...sample, ...(await ping(a)) };
   },
 };

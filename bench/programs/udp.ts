@@ -2,13 +2,19 @@
  * udp.ts send [--bun] [--single] ADDRESS PORT SIZE PEERS SECONDS
  * udp.ts receive [--bun] [--single] PORT PEERS SECONDS SECONDS_MAX
  *
- * What udp.c does, with this library, or with --bun with Bun.udpSocket. --single: without segmentation.
+ * What udp.c does, with this library, or with --bun with Bun.udpSocket. --single: without segmentation. --cold: counts
+ * from the start.
  */
 import { parseArgs } from "node:util";
 import { openUdp } from "../../src/udp/index.ts";
 
 const { values, positionals } = parseArgs({
-  options: { bun: { type: "boolean" }, single: { type: "boolean" }, run: { type: "string", default: "1" } },
+  options: {
+    bun: { type: "boolean" },
+    single: { type: "boolean" },
+    cold: { type: "boolean" },
+    run: { type: "string", default: "1" },
+  },
   allowPositionals: true,
 });
 const [mode, ...rest] = positionals;
@@ -19,7 +25,7 @@ const seconds = Number(mode === "send" ? rest[4] : rest[2]);
 /** Datagrams of one call: as many as UDP_SEGMENT takes. */
 const batchOf = (size: number): number => Math.min(64, Math.floor(65_507 / size));
 /** Time before anything is counted: the engine compiles in the background for a second or two. */
-const WARM_MS = 2000;
+const WARM_MS = values.cold ? 0 : 2000;
 /** How long the event loop waits for its turn while this sends. */
 const TURN_MS = 5;
 
