@@ -49,7 +49,9 @@ switch join URL [URL...] [options]    a client; root, or CAP_NET_ADMIN
 The token is never an argument, as everybody sees those in ps: it is in the file, or in the
 environment as ${TOKEN_VARIABLE}. A switch that is given neither makes one and prints it.
 
-Status, as JSON:  curl -H "Authorization: Bearer $(cat token)" http://192.0.2.1:7000/status`;
+A page that shows the LAN:  http://192.0.2.1:7000/ asks for the token
+Status, as JSON:  curl -H "Authorization: Bearer $(cat token)" http://192.0.2.1:7000/status
+For Prometheus:   /metrics, with the same header`;
 
 const string = { type: "string" } as const;
 

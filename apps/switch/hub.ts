@@ -3,6 +3,8 @@ import type { ConnectOptions } from "./backbone/connection.ts";
 import { type Entered, enterBackbone } from "./backbone/enter.ts";
 import { Members } from "./members.ts";
 import { type ServeOptions, serve } from "./serve.ts";
+import { StatusAnswers } from "./status-http.ts";
+import { othersOf, sourceOf } from "./status-source.ts";
 
 /** Options of {@link startHub}. */
 export interface HubOptions extends ServeOptions {
@@ -31,14 +33,19 @@ export async function startHub(options: HubOptions, failed: (why: string) => voi
     members.changed = () => entered.backbone.clientsChanged();
     members.backbone = entered.backbone;
   }
+  const backbone = entered?.backbone;
+  const answers = new StatusAnswers(sourceOf(options, members, backbone), backbone && othersOf(backbone));
+  if (backbone !== undefined) backbone.status.answerTo = (query) => answers.answerHub(query);
   try {
-    const server = serve(options, members);
+    const server = serve(options, members, answers);
     const stop = async (): Promise<void> => {
+      answers[Symbol.dispose]();
       await entered?.close();
       await server.stop(true);
     };
     return { url: server.url, entered, stop };
   } catch (error) {
+    answers[Symbol.dispose]();
     await entered?.close();
     throw error;
   }

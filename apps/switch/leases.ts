@@ -1,5 +1,6 @@
 /** The IPv4 addresses that the switch hands out: one for each client id, kept for it while it is away. */
 import { isIPv4 } from "node:net";
+import type { AddressStatus } from "./status.ts";
 
 interface Lease {
   readonly host: number;
@@ -86,6 +87,11 @@ export class Leases {
   release(id: string, now: number): void {
     const lease = this.#byId.get(id);
     if (lease !== undefined) lease.until = now + this.#options.keepMs;
+  }
+
+  /** Addresses that somebody has or is kept, of how many. */
+  status(): AddressStatus {
+    return { given: this.#byHost.size, size: this.#size - 2, available: true };
   }
 
   #choose(now: number, wish: string | undefined): number | undefined {

@@ -3,6 +3,8 @@ import { LearningSwitch, Port } from "./learning-switch.ts";
 import { Leases } from "./leases.ts";
 import { macText } from "./mac-table.ts";
 import { Close, type Hello, type HubState, JOIN_MESSAGE, type Welcome } from "./protocol.ts";
+import type { AddressStatus, ClientSource } from "./status.ts";
+import { NO_TOTALS, sumOf, type Totals } from "./status-totals.ts";
 
 /** Options of {@link Members}. */
 export interface MembersOptions {
@@ -45,6 +47,8 @@ export class Members {
   changed: () => void = () => {};
   /** The LAN beyond this hub; undefined if there is none. */
   backbone: { readonly isIsolated: boolean; summary(): unknown } | undefined;
+  /** Counters of the clients that have left. */
+  departed: Totals = NO_TOTALS;
   readonly #options: MembersOptions;
   readonly #leases: Leases | undefined;
   readonly #sockets = new Map<string, Socket>();
@@ -123,6 +127,7 @@ export class Members {
     if (data.port === undefined) return;
     this.lan.detach(data.port);
     this.changed();
+    this.departed = sumOf([this.departed, data.port]);
     data.port = undefined;
     this.#sockets.delete(data.hello.id);
     this.#leases?.release(data.hello.id, performance.now());
@@ -135,7 +140,22 @@ export class Members {
     this.#options.log(line.replace(/[^ -~]/g, "?"));
   }
 
-  status(): unknown {
+  /** The clients that have a port. */
+  *clients(): Iterable<ClientSource> {
+    for (const socket of this.#sockets.values()) {
+      const { hello, from, address, since, port } = socket.data;
+      if (port === undefined) continue;
+      yield { id: hello.id, from, address, since, port, queuedBytes: socket.getBufferedAmount() };
+    }
+  }
+
+  /** Addresses that this hub hands out; undefined without a pool. */
+  addresses(): AddressStatus | undefined {
+    return this.#leases?.status();
+  }
+
+  /** All that there is to tell, with all clients. */
+  details(): object {
     return {
       uptimeSeconds: secondsSince(this.#started),
       rssBytes: process.memoryUsage.rss(),

@@ -77,7 +77,6 @@ function parseObject(message: string): Record<string, unknown> {
 }
 
 export const JOIN_PATH = "/lan";
-export const STATUS_PATH = "/status";
 
 /** Why the switch closes a connection, as WebSocket close codes (RFC 6455 section 7.4: 4000 and above are free). */
 export const Close = {

@@ -2,7 +2,9 @@
 import { MESSAGE_MAX } from "./framing.ts";
 import { hostOf } from "./host.ts";
 import { type Connection, Members, type MembersOptions } from "./members.ts";
-import { JOIN_PATH, parseHello, STATUS_PATH } from "./protocol.ts";
+import { JOIN_PATH, parseHello } from "./protocol.ts";
+import { answerWithoutToken, LOOK_PATHS, StatusAnswers } from "./status-http.ts";
+import { sourceOf } from "./status-source.ts";
 import { gatekeeper } from "./token.ts";
 
 /** Options of {@link serve}. */
@@ -19,7 +21,11 @@ export interface ServeOptions extends MembersOptions {
 const LOST = 1006;
 
 /** Starts the switch; it runs until `stop()`. */
-export function serve(options: ServeOptions, members: Members = new Members(options)): Bun.Server<Connection> {
+export function serve(
+  options: ServeOptions,
+  members: Members = new Members(options),
+  answers: StatusAnswers = new StatusAnswers(sourceOf(options, members), undefined),
+): Bun.Server<Connection> {
   const knowsToken = gatekeeper(options.token);
   const sweeping = setInterval(() => members.lan.sweep(), Math.max(1000, options.ageMs / 4));
   sweeping.unref();
@@ -31,7 +37,8 @@ export function serve(options: ServeOptions, members: Members = new Members(opti
     reusePort: false,
     maxRequestBodySize: 1024,
     ...(options.tls && { tls: options.tls }),
-    fetch: (request, server) => (knowsToken(request) ? answer(request, server, members) : unauthorized()),
+    fetch: (request, server) =>
+      answerWithoutToken(request) ?? (knowsToken(request) ? answer(request, server, answers) : unauthorized()),
     websocket: {
       perMessageDeflate: false,
       maxPayloadLength: MESSAGE_MAX,
@@ -53,11 +60,16 @@ function unauthorized(): Response {
 }
 
 /** Answers a request with the right token. Returns undefined if it becomes a WebSocket. */
-function answer(request: Request, server: Bun.Server<Connection>, members: Members): Response | undefined {
-  const { pathname, searchParams } = new URL(request.url);
-  if (pathname === STATUS_PATH) return Response.json(members.status());
-  if (pathname !== JOIN_PATH) return new Response(`There are ${JOIN_PATH} and ${STATUS_PATH}\n`, { status: 404 });
-  const hello = parseHello(searchParams);
+function answer(
+  request: Request,
+  server: Bun.Server<Connection>,
+  answers: StatusAnswers,
+): Response | Promise<Response> | undefined {
+  const url = new URL(request.url);
+  if (url.pathname !== JOIN_PATH) {
+    return answers.answer(url) ?? new Response(`There are ${JOIN_PATH}, ${LOOK_PATHS}\n`, { status: 404 });
+  }
+  const hello = parseHello(url.searchParams);
   if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
   const from = server.requestIP(request)?.address ?? "?";
   const none = { address: undefined, port: undefined, holding: undefined };

@@ -51,6 +51,8 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl"]
     expect([lan.interfaceOf(1).mtu, first === second]).toEqual([9000, false]);
     expect(answersIn(lan.ping(1, second, "-s", "8900", "-M", "do"))).toBeGreaterThanOrEqual(3);
     expect(answersIn(lan.ping(2, first))).toBeGreaterThanOrEqual(3);
+    const page = lan.hub.run("curl", "-sf", "--cacert", cert, "https://192.0.2.1:7000/");
+    expect(page).toMatch(/^<!doctype html>.*<script>.*<\/script>.*<\/html>\n$/s);
     for (const client of clients) expect(await client.end()).toBe(0);
     expect(await server.end("SIGTERM")).toBe(0);
   }, 60_000);

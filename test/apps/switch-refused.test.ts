@@ -99,7 +99,7 @@ describeWithTools("the switch", ["ip", "curl"], () => {
 
   test.each(wrong)("lets nobody in anywhere with $what", async ({ authorization }) => {
     const before = (await status()).ports.length;
-    for (const path of ["/status", "/lan?id=a", "/", "/nowhere"]) {
+    for (const path of ["/status", "/status/lan", "/metrics", "/lan?id=a", "/nowhere"]) {
       expect((await curl(path, authorization)).code).toBe(401);
       expect(await handshake(server.port as number, path, authorization)).toBe("HTTP/1.1 401 Unauthorized");
     }
@@ -114,6 +114,24 @@ describeWithTools("the switch", ["ip", "curl"], () => {
     expect((await curl("/lan?id=a%20b", right)).code).toBe(400);
     expect((await curl("/lan", right)).code).toBe(400);
     expect((await curl("/nowhere", right)).code).toBe(404);
+  });
+
+  test("tells the LAN of one hub as that of many, and metrics; the page itself is for everybody, and has no secret", async () => {
+    const { socket } = await client("id=a");
+    const { lan } = JSON.parse((await curl("/status", right)).body);
+    expect(lan).toMatchObject({ hubCount: 1, clientCount: 1, hubs: [{ answered: true, clients: [{ id: "a" }] }] });
+    expect(JSON.parse((await curl("/status/lan?find=b", right)).body)).toMatchObject({ matched: 0, clientCount: 1 });
+    expect((await curl("/status/lan?clients=501", right)).code).toBe(400);
+    socket.close();
+    await until(() => log.some((line) => line.startsWith("leave")), "it has left");
+    const metrics = (await curl("/metrics", right)).body;
+    expect(metrics).toContain("\ntuntap_switch_clients 0\n");
+    expect(metrics).toContain("\ntuntap_switch_clients_limit 3\n");
+    for (const path of ["/", "/page"]) {
+      const { code, body } = await curl(path);
+      expect([code, body.startsWith("<!doctype html>")]).toEqual([200, true]);
+      expect(body).not.toContain(TOKEN);
+    }
   });
 
   test("welcomes with MTU and address, and takes the place of an older connection with the same id", async () => {

@@ -13,6 +13,7 @@ import { Learning } from "./learning.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import type { Peer } from "./peer.ts";
 import { clashText, type HubEvent, Roster } from "./roster.ts";
+import { StatusExchange } from "./status.ts";
 import { type BackboneSummary, summaryOf } from "./summary.ts";
 
 /** Options of {@link Backbone}. */
@@ -38,6 +39,7 @@ export class Backbone {
   readonly sender: FrameSender;
   readonly announcer: Announcer;
   readonly lan: LearningSwitch;
+  readonly status: StatusExchange;
   readonly #learning: Learning;
   readonly #endings: (() => void)[] = [];
   #leaveFlood: (() => void) | undefined;
@@ -57,6 +59,7 @@ export class Backbone {
       clients: () => this.clients,
       failed,
     });
+    this.status = new StatusExchange(link, this.roster);
     this.#learning = new Learning(lan, macsMax, link.clock, ({ hub }) =>
       link.log(`hub   ${hub} announces more than ${macsMax} addresses: the rest is not learned, but flooded`),
     );
@@ -159,11 +162,11 @@ export class Backbone {
       return;
     }
     const peer = this.roster.heard(envelope);
-    if (peer !== undefined && !this.#take(peer, envelope)) this.link.dropped.body++;
+    if (peer !== undefined && !this.#take(peer, envelope, answer)) this.link.dropped.body++;
   }
 
   /** Takes a message of another hub. @returns false if its body is broken */
-  #take(peer: Peer, { kind, sequence, body }: Envelope): boolean {
+  #take(peer: Peer, { kind, sequence, body }: Envelope, answer?: (message: Uint8Array) => void): boolean {
     switch (kind) {
       case Kind.FRAMES:
       case Kind.FLOOD: {
@@ -184,6 +187,8 @@ export class Backbone {
       case Kind.ASK_TABLE:
         this.announcer.tell(peer.hub);
         return true;
+      case Kind.ASK_STATUS:
+        return this.status.answer(body, answer);
       default:
         this.link.dropped.kind++;
         return true;

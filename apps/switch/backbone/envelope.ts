@@ -29,6 +29,9 @@ export const Kind = {
   ASK_TABLE: 7,
   /** Asks for a {@link Kind.HELLO}. */
   WHO: 8,
+  /** Asks for a {@link Kind.STATUS}; the body says of which clients. */
+  ASK_STATUS: 9,
+  STATUS: 10,
 } as const;
 
 /** Kind of a message. */
