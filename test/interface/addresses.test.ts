@@ -57,9 +57,9 @@ const rows: readonly Row[] = [
   { given: { address: "fe80::53/64" }, ip: "fe80::53/64", also: { scope: "link" } },
 ];
 
-/** Lifetimes tick: what is near is the same. */
+/** Lifetimes tick, and all that are given here are thousands of seconds. */
 function rounded(addresses: readonly Address[]): Address[] {
-  const near = (seconds: number | undefined): number | undefined => seconds && Math.ceil(seconds / 10) * 10;
+  const near = (seconds: number | undefined): number | undefined => seconds && Math.ceil(seconds / 1000) * 1000;
   return addresses.map((each) => ({
     ...each,
     ...(each.validLifetime === undefined ? {} : { validLifetime: near(each.validLifetime) as number }),

@@ -2,6 +2,7 @@
 import { beforeAll, describe, expect, test } from "bun:test";
 import { openTap, openTun, type Tun } from "../../src/index.ts";
 import { leavingNothing, refusal, warmUp, withQuietIPv6 } from "../device/support.ts";
+import { kernelHas } from "../support/kernel.ts";
 import {
   another,
   here,
@@ -94,6 +95,7 @@ function thereAndBack(naming: Naming): void {
         tun.setTxQueueLength(9);
         expect(listener?.texts() ?? []).toEqual([]);
       }
+      if (!kernelHas("liveRename")) tun.down();
       tun.rename("mv1");
       tun.moveToNetns(there.like);
       expect(namesIn(there)).toEqual(["lo", "mv0", "mv1"]);
