@@ -87,7 +87,7 @@ describeWithTools("changes() and `ip monitor`", ["ip"], () => {
     expect(texts().slice(0, 2).sort()).toEqual(["address-removed 2001:db8::1/64", "down"]);
     const seen = (): string[] => monitored(monitor.lines(), index, first);
     await until(() => seen().includes("deleted"), "ip monitor has told the end");
-    expect(texts()).toEqual(seen());
+    expect(texts(), monitor.lines().join("\n")).toEqual(seen());
   });
 
   test("an address that ends by itself is deprecated first", async () => {
