@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { openTap, openTun } from "../../src/index.ts";
 import { withQuietIPv6 } from "../device/support.ts";
-import { testOnKernel } from "../support/kernel.ts";
+import { kernelHas, testOnKernel } from "../support/kernel.ts";
 import { here, ipMonitor, listenTo, monitored, replayed, shownIn, textOf } from "../support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { ipLink, run, until } from "../support/system.ts";
@@ -114,6 +114,7 @@ describeWithTools("changes() and `ip monitor`", ["ip"], () => {
     other.up();
     other.addAddress("198.51.100.1/24");
     other.setMtu(1400);
+    if (!kernelHas("liveRename")) other.down();
     other.rename("or5");
     ip("link", "delete", "or5");
     tun.up();

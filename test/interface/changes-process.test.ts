@@ -47,7 +47,8 @@ describeWithTools("a process that listens to changes", ["ip", "strace", "prlimit
       ];
       expect(lines.sort()).toEqual(["ch0 up", "ch0 up", "ch1 up", "ch1 up", "open"]);
       const idle = await measureIdle(child.pid, 1500);
-      expect(idle.cpuNs).toBeLessThan(10_000_000);
+      // A loop would use all of the time. Kernels without a fine clock count in ticks of 10 ms.
+      expect(idle.cpuNs).toBeLessThan(30_000_000);
       // What netlink and TUN are asked with; futex and the like are Bun's, which collects garbage now and then.
       const calls = await traced(
         child.pid,
