@@ -44,7 +44,7 @@ uname -r >/run/out/uname
 n=0
 while read -r test; do
   n=$((n + 1))
-  timeout -k 5 400 "$BUN" test --timeout 60000 --reporter=junit --reporter-outfile=/tmp/report.xml "$test" >/run/out/$n.log 2>&1
+  timeout -k 5 "$LIMIT" "$BUN" test --timeout 60000 --reporter=junit --reporter-outfile=/tmp/report.xml "$test" >/run/out/$n.log 2>&1
   echo "$?" >/run/out/$n.status
   [ ! -e /tmp/report.xml ] || mv /tmp/report.xml /run/out/$n.xml
   echo "$(cut -d . -f 1 /proc/uptime) s: $test: $(tail -n 7 /run/out/$n.log | tr '\n' ' ')"

@@ -7,7 +7,8 @@
 # A TEST is a file, or a folder: all files in it that make interfaces, without a few that are long and show nothing new
 # here. Each file gets a Bun of its own. Logs, JUnit reports and table.md go to $OUT (default: a folder that is named at
 # the end). Exits with 1 if a test failed, and with 77 if a kernel or Bun's program cannot be had. $BUN is Bun's program
-# if `bun` is not, $KERNEL_SECONDS the time for one kernel, BUN_TUNTAP_FLOOD_FRAMES the length of a flood (20,000).
+# if `bun` is not; $KERNEL_SECONDS is the time for one kernel, $FILE_SECONDS for one file (400); BUN_TUNTAP_FLOOD_FRAMES
+# is the length of a flood (20,000).
 #
 # What is downloaded is unpacked in a folder of its own, and nothing is installed. The guest sees the machine's files
 # read-only, as hostfs; all that it writes is in its own tmpfs and in $OUT. It has no network to the outside.
@@ -16,8 +17,8 @@ export LC_ALL=C
 here=$(cd "$(dirname "$0")" && pwd)
 top=$(cd "$here/../.." && pwd)
 
-all=(test/io test/device test/interface test/handover test/capture test/sys test/probe test/packet)
-long='/(soak|changes-lost|fuzz|constants|few-fds|waker|cli)\.test\.ts$'
+all=(test/{io,device,interface,handover,capture,sys,probe,packet,udp,relay,lab,cli})
+long='/(soak|changes-lost|fuzz|constants|few-fds|waker|ends|concurrent)\.test\.ts$'
 seconds=${KERNEL_SECONDS:-3000} # for one kernel
 
 releases=() tests=()
@@ -86,7 +87,7 @@ boot() {
   rm -f "$out/$1"/{uname,*.xml,*.status,*.log}
   files >"$out/$1/tests"
   timeout -s KILL "$seconds" unshare --mount --pid --fork --kill-child sh -ec '
-    root=$1 project=$2 modules=$3 out=$4 bun=$5 flood=$6
+    root=$1 project=$2 modules=$3 out=$4 bun=$5 flood=$6 limit=$8
     mount --make-rprivate /
     mount --rbind / "$root/host"
     mount --bind "$project" "$root/project"
@@ -97,9 +98,9 @@ boot() {
     mount -t tmpfs none "$root/tmp"
     cd /
     exec env -i HOME=/tmp TMPDIR=/tmp "$(command -v chroot)" "$root" /usr/bin/linux.uml uml_dir=/tmp mem=3G quiet \
-      root=none rootfstype=hostfs rootflags=/host ro con=null con0=null,fd:1 con1=null init="$7" BUN="$bun" FLOOD="$flood"
+      root=none rootfstype=hostfs rootflags=/host ro con=null con0=null,fd:1 con1=null init="$7" BUN="$bun" FLOOD="$flood" LIMIT="$limit"
   ' sh "$root" "$work/project" "$top/node_modules" "$out/$1" "$bun" "${BUN_TUNTAP_FLOOD_FRAMES:-20000}" "$here/guest.sh" \
-    </dev/null >"$out/$1/console" 2>&1 || true
+    "${FILE_SECONDS:-400}" </dev/null >"$out/$1/console" 2>&1 || true
   [ -s "$out/$1/uname" ] || { tail -n 5 "$out/$1/console"; cannot "$1's kernel" "it does not start here"; }
 }
 
