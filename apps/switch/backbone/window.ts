@@ -46,13 +46,20 @@ export class Window {
 
   /** Tells whether there is room for so many more bytes. */
   admits(bytes: number): boolean {
-    return this.pending + bytes <= this.#size;
+    if (this.pending + bytes <= this.#size) return true;
+    // A window that has shrunk may be full of what no marker is behind yet: it would stay so for ever.
+    this.#markAll();
+    return false;
   }
 
   /** Notes that so many bytes have been published. */
   sent(bytes: number): void {
     this.#sent += bytes;
-    if (this.#sent - this.#marked < this.#size / MARKERS) return;
+    if (this.#sent - this.#marked >= this.#size / MARKERS) this.#markAll();
+  }
+
+  #markAll(): void {
+    if (this.#marked === this.#sent) return;
     this.#marked = this.#sent;
     void this.#mark(this.#sent, this.#confirmed, this.#clock(), this.#epoch);
   }
