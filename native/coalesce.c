@@ -143,11 +143,23 @@ static int take_other(int fd, struct sending *tx, const u8 *frame, int length, i
 	if (flows->open == RUNS && (r = close_run(fd, tx, 0)) < 0)
 		return r;
 	run = flows_open(flows, key);
-	run_begin(run, frame, length, &p);
+	run_begin(run, frame, length, &p, copy_for(tx, run));
 	if (run_extend(run, &tx->window, frame, &none, &length, 1))
 		return 0;
 	flows_remove(flows, flows->open - 1);
 	return write_alone(fd, tx, frame, length);
+}
+
+/* Whether the run that took the last packet has no room for another of its size, and no other run began before it. */
+static int is_complete(const struct flows *s) { return s->last && s->last->room < s->last->size && s->last_at == 0; }
+
+/* Writes that run: what it was copied to is still in the processor's cache, and serves the next run. */
+static int close_complete(int fd, struct sending *tx)
+{
+	int r = close_run(fd, tx, 0);
+	if (r >= 0 && !tx->flows.open)
+		reset_window(tx);
+	return r;
 }
 
 /*
@@ -163,9 +175,12 @@ static int vnet_push_many(int fd, u8 *state, const u8 *base, const int *offsets,
 	int i = 0, taken;
 	while (i < count) {
 		taken = flows_extend(&tx->flows, w, base, offsets + i, lengths + i, count - i);
-		if (taken)
-			i += taken;
-		else if (w->count == WINDOW) {
+		i += taken;
+		if (is_complete(&tx->flows) && close_complete(fd, tx) < 0)
+			break;
+		if (taken || i == count)
+			continue;
+		if (w->count == WINDOW) {
 			if (close_window(fd, tx) < 0)
 				break;
 		} else if (take_other(fd, tx, base + offsets[i], lengths[i], link) < 0)

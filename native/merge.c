@@ -8,7 +8,11 @@ enum {
 	/* Packets that wait to be written at once. */
 	WINDOW = 2048,
 	/* Ethernet with two tags, IPv6, TCP. */
-	HEADERS_MAX = 22 + 40 + 60, HEADERS_PADDED = 128
+	HEADERS_MAX = 22 + 40 + 60, HEADERS_PADDED = 128,
+	/* Room for the payloads of one run. */
+	COPY_SIZE = 65536,
+	/* Smaller segments are not worth a copy. */
+	COPY_MIN = 128
 };
 
 /* Packets in the order in which they were given, where their sender has them. */
@@ -32,6 +36,8 @@ struct run {
 	/* Identification of the first packet; TCP sequence number that continues the run. */
 	u32 id, next;
 	const u8 *first;
+	/* Where its payloads are copied to, one behind the other; null if the kernel gathers them. */
+	u8 *copy;
 	/* Sums that its packets have in common: of the IPv4 header without length, identification and checksum; of the pseudo-header without length. */
 	u32 ip_sum, pseudo_sum;
 	/* Length of the headers in whole blocks, or more than any packet has if the first one is shorter. */
@@ -128,12 +134,13 @@ static int same_headers(const struct run *r, const u8 *f, int n)
 }
 
 /* Begins a run with a candidate of `n` bytes. run_extend() takes it in, unless its checksums are wrong. */
-static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p)
+static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p, u8 *copy)
 {
 	const u8 *ip = f + p->ip;
 	memcpy(&r->p, p, sizeof r->p);
 	r->first = f;
 	r->size = n - p->payload;
+	r->copy = r->size < COPY_MIN ? 0 : copy;
 	r->room = 65535 - (p->payload - p->ip);
 	r->count = r->total = 0;
 	r->most = p->protocol == IP_TCP ? RUN_TCP : RUN_UDP;
@@ -170,7 +177,16 @@ static int continues(const struct run *r, const u8 *f, int segment)
 			return 0;
 	} else if (LOAD16(t + 4) != length || !LOAD16(t + 6))
 		return 0;
-	sum = add(sum, t, segment);
+	if (r->copy) {
+		/*
+		 * The kernel takes 15 ns more for each piece of memory that it gathers; a copy costs 1 to 4 ns, as the bytes
+		 * are read for their sum in any case.
+		 */
+		headers = r->p.payload - r->p.transport;
+		sum = add(sum, t, headers);
+		sum = copy_add(sum, r->copy + r->total, t + headers, segment - headers);
+	} else
+		sum = add(sum, t, segment);
 	return FOLD(sum) == 0xffff;
 }
 

@@ -33,7 +33,7 @@ static int fake_writev(long number, int fd, const void *vectors, size count)
 		return -EAGAIN;
 	if (attempts == refused)
 		return -EINVAL;
-	if (refused > 200 && attempts % 3 == 0 && n > 2)
+	if (refused > 200 && attempts % 3 == 0 && ((const u8 *)v[0].base)[1])
 		return -ENOBUFS;
 	CHECK(number == NR_writev && n >= 2 && n <= 1024 && write_count < WRITES);
 	for (i = 0; i < n; i++)
