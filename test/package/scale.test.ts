@@ -37,7 +37,9 @@ describeWithTools("many devices", ["unshare"], () => {
       const { wrong, before, during, after } = report(`${count} devices at once, ${waker}`, stdout);
       expect(wrong).toEqual([]);
       expect(during.interfaces - before.interfaces).toBe(count);
-      expect(after).toEqual(before);
+      expect(after.interfaces).toBe(before.interfaces);
+      // Bun closes some of its own meanwhile.
+      expect(after.fds).toBeLessThanOrEqual(before.fds);
     },
     160_000,
   );
