@@ -14,7 +14,9 @@ class Closer implements Watcher {
   close(fd: number): Promise<void> {
     // Keeps the event loop alive until the fd is closed, and not longer.
     this.#watch ??= reactor().watch(this.#wake, EPOLLIN, this);
-    check(native().closer_push(fd), "write");
+    const pushed = native().closer_push(fd);
+    if (pushed < 0) this.#rest();
+    check(pushed, "write");
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
@@ -32,6 +34,11 @@ class Closer implements Watcher {
 
   #resolve(count: number): void {
     for (const resolve of this.#waiting.splice(0, count)) resolve();
+    this.#rest();
+  }
+
+  /** Lets the event loop end, unless somebody waits. */
+  #rest(): void {
     if (this.#waiting.length > 0) return;
     this.#watch?.end();
     this.#watch = undefined;

@@ -60,6 +60,8 @@ const plausible: Readonly<Record<string, readonly Errno[]>> = {
   open: [...fdsUsedUp, "ENOENT", "EACCES", "EPERM", "ENODEV", "EINTR"],
   close: ["EIO", "EINTR"],
   fcntl: ["EBADF", "EPERM"],
+  "fcntl(F_DUPFD_CLOEXEC)": ["EMFILE"],
+  pipe2: ["EMFILE", "ENFILE"],
   ioctl: ["ENOMEM", "EPERM", "EINVAL", "EBADFD", "EFAULT"],
   "ioctl(TUNSETIFF)": ["ENOMEM", "EPERM", "EINVAL", "EBUSY", "E2BIG", "EEXIST", "EBADFD"],
   "ioctl(TUNGETIFF)": ["EBADFD", "EBADF", "EFAULT"],
@@ -106,6 +108,9 @@ const plausible: Readonly<Record<string, readonly Errno[]>> = {
   "read(eventfd)": ["EAGAIN"],
   // It fails only if a number would grow beyond 64 bits, or if it is no eventfd.
   "write(eventfd)": [],
+  // Signals alone interrupt it, and all are blocked in the thread that reads it (fs/pipe.c, pipe_read()).
+  "read(pipe)": [],
+  "write(pipe)": ["EPIPE", "ENOMEM", "EAGAIN"],
   rtnetlink: ["ENOMEM", "EPERM", "EBUSY", "EINVAL", "ENODEV", "EOPNOTSUPP"],
   "rtnetlink(RTM_NEWADDR)": ["ENOMEM", "EPERM", "EEXIST", "EACCES", "ENODEV", "EADDRNOTAVAIL"],
   "rtnetlink(RTM_NEWROUTE)": ["ENOMEM", "EPERM", "EEXIST", "ENETUNREACH", "EINVAL"],

@@ -33,7 +33,7 @@ static struct fault_plan {
 enum {
 	F_open = 1, F_close, F_fcntl, F_ioctl, F_socket, F_setsockopt, F_getsockopt, F_bind, F_listen, F_accept4,
 	F_connect, F_send, F_recv, F_sendmsg, F_recvmsg, F_setns, F_unshare, F_eventfd, F_epoll_create1, F_epoll_ctl,
-	F_epoll_wait, F_poll, F_syscall, F_pthread_create, F_transfer, F_rtnetlink, F_realloc
+	F_epoll_wait, F_poll, F_syscall, F_pthread_create, F_transfer, F_rtnetlink, F_realloc, F_pipe2
 };
 
 /* Whether this call is to fail. */
@@ -116,7 +116,7 @@ static int fault_is_of_fd(int function)
 {
 	return function != F_open && function != F_socket && function != F_eventfd && function != F_epoll_create1 &&
 		function != F_poll && function != F_syscall && function != F_pthread_create && function != F_unshare &&
-		function != F_realloc;
+		function != F_realloc && function != F_pipe2;
 }
 
 static long fault_made(int function, fault_call *call, long a, long b, long c, long d, long e, long f, long g)
@@ -151,7 +151,7 @@ static long fault_made(int function, fault_call *call, long a, long b, long c, l
 #define EACH_FAULT(X) \
 	X(open) X(close) X(fcntl) X(ioctl) X(socket) X(setsockopt) X(getsockopt) X(bind) X(listen) X(accept4) \
 	X(connect) X(send) X(recv) X(sendmsg) X(recvmsg) X(setns) X(unshare) X(eventfd) X(epoll_create1) X(epoll_ctl) \
-	X(epoll_wait) X(poll) X(syscall) X(pthread_create) X(realloc)
+	X(epoll_wait) X(poll) X(syscall) X(pthread_create) X(realloc) X(pipe2)
 
 #define FAULTY(name) \
 	static fault_call *real_##name; \
@@ -192,8 +192,9 @@ static void *faulty_dlsym(void *handle, const char *name)
 /* read(2), write(2), readv(2) and writev(2) are retried by transfer() itself, so it never gives EINTR. */
 static int transfer_faulty(long number, int fd, const void *bytes, size n)
 {
-	/* Eight bytes are the number of an eventfd, and no frame. */
-	if (!fault_spares(fd) && fault_due(F_transfer, (int)number | (n == 8 ? 0x1000 : 0)))
+	/* Eight bytes are the number of an eventfd, four an fd in the pipe of the thread that closes; neither is a frame. */
+	int detail = (int)number | (n == 8 ? 0x1000 : n == 4 ? 0x2000 : 0);
+	if (!fault_spares(fd) && fault_due(F_transfer, detail))
 		return -faults->error;
 	return transfer_now(number, fd, bytes, n);
 }

@@ -90,7 +90,7 @@ export function counted(): { kind: Kind; count: number }[] {
 
 /** As in injection.c, from 1 on. */
 const functions =
-  "open close fcntl ioctl socket setsockopt getsockopt bind listen accept4 connect send recv sendmsg recvmsg setns unshare eventfd epoll_create1 epoll_ctl epoll_wait poll syscall pthread_create transfer rtnetlink realloc".split(
+  "open close fcntl ioctl socket setsockopt getsockopt bind listen accept4 connect send recv sendmsg recvmsg setns unshare eventfd epoll_create1 epoll_ctl epoll_wait poll syscall pthread_create transfer rtnetlink realloc pipe2".split(
     " ",
   );
 
@@ -121,7 +121,7 @@ const details: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     35108: "SIOCSIFHWADDR",
     35148: "SIOCGSKNS",
   },
-  fcntl: { 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL" },
+  fcntl: { 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL", 1030: "F_DUPFD_CLOEXEC" },
   socket: { 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK" },
   epoll_ctl: { 1: "EPOLL_CTL_ADD", 2: "EPOLL_CTL_DEL", 3: "EPOLL_CTL_MOD" },
   poll: { 0: "", 1: "the waiting thread" },
@@ -177,6 +177,8 @@ const details: Readonly<Record<string, Readonly<Record<number, string>>>> = {
         269: "sendmmsg",
         4159: "read(eventfd)",
         4160: "write(eventfd)",
+        8255: "read(pipe)",
+        8256: "write(pipe)",
       }
     : {
         0: "read",
@@ -189,6 +191,8 @@ const details: Readonly<Record<string, Readonly<Record<number, string>>>> = {
         307: "sendmmsg",
         4096: "read(eventfd)",
         4097: "write(eventfd)",
+        8192: "read(pipe)",
+        8193: "write(pipe)",
       },
 };
 

@@ -2,7 +2,7 @@
 import { expect, test } from "bun:test";
 import { describePrivileged } from "../support/privilege.ts";
 import { runScript } from "../support/programs.ts";
-import { EAGAIN, EMFILE, numbers, refuse } from "./seccomp.ts";
+import { EAGAIN, EMFILE, ENOMEM, numbers, refuse } from "./seccomp.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
 
@@ -83,6 +83,20 @@ describePrivileged("closing in a thread", () => {
         const closed = [first, ...devices].every((device) => device.closed);
         console.log(JSON.stringify({ left, closed, frame: await pending, tun: fds(/tun$/) }));`),
     ).toEqual({ left: [0, 0], closed: true, frame: null, tun: [] });
+  });
+
+  test("closes at once where the queue gets no memory, and does not keep the process", () => {
+    expect(
+      said(`
+        const devices = [openTun({ data() {} }), openTun()];
+        await openTun()[Symbol.asyncDispose]();
+        // The number of an fd has four bytes, and the queue has one at a time.
+        ${refuse(numbers.write, ENOMEM, 4, 2)}
+        const closing = devices.map((device) => device[Symbol.asyncDispose]());
+        const tun = fds(/tun$/);
+        await Promise.all(closing);
+        console.log(JSON.stringify({ tun }));`),
+    ).toEqual({ tun: [] });
   });
 
   test("closes at once what a full queue does not take, and the rest when the thread comes to it", () => {

@@ -1,8 +1,18 @@
-/** The first device of a process, which makes what all of them share. */
+/** The first of a process, which makes what all of them share. */
 import { openTun } from "../../../src/index.ts";
-import { Answers, pingUntil, type Scenario } from "../scenario.ts";
+import { Answers, expectThat, pingUntil, type Scenario } from "../scenario.ts";
 
-export const first: Scenario = {
+/** The thread that closes fds starts with the first of them. */
+const disposed: Scenario = {
+  name: "the first device of a process that a thread closes",
+  isFirst: true,
+  async run({ calmly }) {
+    await using device = calmly(() => openTun({ addresses: ["192.0.2.1/24"], ipv6: false }));
+    expectThat(!device.closed, "it is open");
+  },
+};
+
+const opened: Scenario = {
   name: "the first device of a process",
   isFirst: true,
   async run() {
@@ -15,3 +25,5 @@ export const first: Scenario = {
     }
   },
 };
+
+export const first: readonly Scenario[] = [opened, disposed];
