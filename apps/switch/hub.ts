@@ -1,6 +1,5 @@
 /** A hub: the switch for its clients, by itself or in a LAN of several. */
-import type { ConnectOptions } from "./backbone/connection.ts";
-import { type Entered, enterBackbone } from "./backbone/enter.ts";
+import { type Entered, type EnterOptions, enterBackbone } from "./backbone/enter.ts";
 import { Members } from "./members.ts";
 import { type ServeOptions, serve } from "./serve.ts";
 import { StatusAnswers } from "./status-http.ts";
@@ -9,7 +8,7 @@ import { othersOf, sourceOf } from "./status-source.ts";
 /** Options of {@link startHub}. */
 export interface HubOptions extends ServeOptions {
   /** Undefined for a hub that is the whole LAN. */
-  readonly backbone: ConnectOptions | undefined;
+  readonly backbone: EnterOptions | undefined;
 }
 
 /** A hub at work. */
