@@ -50,10 +50,13 @@ export class NatsServer {
   }
 
   /** Resolves once a cluster with a server at each of the addresses has a leader; all have JetStream. */
-  static async startCluster(hosts: readonly string[], options: NatsOptions = {}): Promise<NatsServer[]> {
+  static async startCluster(
+    hosts: readonly string[],
+    optionsOf: (server: number) => NatsOptions = () => ({}),
+  ): Promise<NatsServer[]> {
     const servers = await Promise.all(
       hosts.map((host, i) =>
-        NatsServer.start({ ...options, host, name: `nats${i + 1}`, jetStream: true, cluster: hosts }),
+        NatsServer.start({ ...optionsOf(i), host, name: `nats${i + 1}`, jetStream: true, cluster: hosts }),
       ),
     );
     await until(() => servers.some(({ log }) => log.includes("JetStream cluster new metadata leader")), "a leader");
