@@ -19,7 +19,8 @@ export const HELP: string = `A virtual Ethernet LAN over WebSocket.
 switch serve [options]                the switch; needs no privilege
   --listen ADDRESS:PORT   default 0.0.0.0:7000; "[::]:7000" for IPv6 too
   --token-file FILE       the secret that clients must know; made, if there is no such file
-  --pool NETWORK          hand out addresses of this, such as 198.51.100.0/24
+  --pool NETWORK          hand out addresses of this, such as 198.51.100.0/24; the same at all hubs of a LAN, whose NATS
+                          servers need JetStream then
   --lease SECONDS         keep a client's address for it while it is away; default 86400
   --mtu BYTES             of the LAN; default 1500
   --age SECONDS           forget a MAC address that is not seen for so long; default 300

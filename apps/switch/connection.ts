@@ -56,6 +56,7 @@ const LOST = 1006;
 const WELCOME_MS = 5000;
 /** Name of this process: tells a second process with the same id from a reconnection. */
 const RUN = crypto.randomUUID();
+let connections = 0;
 
 /** Advice for ends that another attempt would not change, by close code. */
 const FINAL: ReadonlyMap<number, string> = new Map([
@@ -184,7 +185,8 @@ export class Connection {
 function openSocket({ url, host, serverName }: HubAddress, options: ConnectionOptions): WebSocket {
   const { token, id, addresses, wish, tlsCa } = options;
   const claim = addresses.find((address) => !address.includes(":"));
-  const socket = new WebSocket(`${url}${JOIN_PATH}?${helloQuery({ id, run: RUN, claim, wish, hold: true })}`, {
+  const hello = { id, run: RUN, sequence: ++connections, claim, wish, hold: true };
+  const socket = new WebSocket(`${url}${JOIN_PATH}?${helloQuery(hello)}`, {
     headers: { authorization: bearer(token), ...(host && { host }) },
     perMessageDeflate: false,
     ...(url.startsWith("wss:") && { tls: { ...(tlsCa && { ca: tlsCa }), ...(serverName && { serverName }) } }),

@@ -7,6 +7,8 @@ export interface Hello {
   readonly id: string;
   /** Name of the process: tells a second process with the same id from a reconnection. */
   readonly run: string;
+  /** Number of the connection, of all that this process has made: the newest one counts. */
+  readonly sequence: number;
   /** Address that the client has by other means. */
   readonly claim: string | undefined;
   /** Address that the client was given earlier. */
@@ -87,13 +89,15 @@ export const Close = {
   FULL: 4003,
   SUPERSEDED: 4004,
   TOO_LATE: 4005,
+  /** An address was given to another, or cannot be given now: another hub, or a moment later, may do. */
+  UNAVAILABLE: 4006,
 } as const;
 
 /** Characters of an id: plain ones, as ids are printed and logged. */
 export const ID_PATTERN: RegExp = /^[\w.:/@-]{1,64}$/;
 
-export function helloQuery({ id, run, claim, wish, hold }: Hello): string {
-  const query = new URLSearchParams({ id, run, ...(hold && { hold: "1" }) });
+export function helloQuery({ id, run, sequence, claim, wish, hold }: Hello): string {
+  const query = new URLSearchParams({ id, run, seq: `${sequence}`, ...(hold && { hold: "1" }) });
   if (claim !== undefined) query.set("claim", claim);
   if (wish !== undefined) query.set("wish", wish);
   return query.toString();
@@ -103,9 +107,12 @@ export function helloQuery({ id, run, claim, wish, hold }: Hello): string {
 export function parseHello(query: URLSearchParams): Hello | null {
   const id = query.get("id") ?? "";
   if (!ID_PATTERN.test(id)) return null;
+  const run = query.get("run") ?? "";
   return {
     id,
-    run: query.get("run") ?? "",
+    // Other hubs are told: not longer than ids, and plain.
+    run: ID_PATTERN.test(run) ? run : "",
+    sequence: Number(/^\d{1,9}$/.exec(query.get("seq") ?? "")?.[0] ?? 0),
     claim: query.get("claim") ?? undefined,
     wish: query.get("wish") ?? undefined,
     hold: query.get("hold") === "1",

@@ -12,14 +12,14 @@ import { FrameSender } from "./frame-sender.ts";
 import { Learning } from "./learning.ts";
 import { Link, type LinkOptions } from "./link.ts";
 import type { Peer } from "./peer.ts";
+import { Roaming } from "./roaming.ts";
 import { clashText, type HubEvent, Roster } from "./roster.ts";
-import type { SequenceTracker } from "./sequence.ts";
 import { StatusExchange } from "./status.ts";
 import { type BackboneSummary, summaryOf } from "./summary.ts";
 
 /** Options of {@link Backbone}. */
 export interface BackboneOptions extends LinkOptions {
-  /** The most bytes that are on their way to the NATS server, or to another hub. */
+  /** The most bytes that are on their way to the NATS server. */
   readonly queueMax: number;
   /** The most addresses of another hub. */
   readonly macsMax: number;
@@ -41,6 +41,7 @@ export class Backbone {
   readonly announcer: Announcer;
   readonly lan: LearningSwitch;
   readonly status: StatusExchange;
+  readonly roaming: Roaming;
   readonly #learning: Learning;
   readonly #endings: (() => void)[] = [];
   #leaveFlood: (() => void) | undefined;
@@ -61,6 +62,7 @@ export class Backbone {
       failed,
     });
     this.status = new StatusExchange(link, this.roster);
+    this.roaming = new Roaming(link);
     this.#learning = new Learning(lan, macsMax, link.clock, ({ hub }) =>
       link.log(`hub   ${hub} announces more than ${macsMax} addresses: the rest is not learned, but flooded`),
     );
@@ -123,8 +125,8 @@ export class Backbone {
   /** To be called when the connection is there again: what was said meanwhile is unknown on both sides. */
   reconnected(): void {
     this.sender.window.reset();
-    for (const { target } of this.roster.peers.values()) target.window.reset();
     this.roster.sayHello(this.link.subjects.hello, true);
+    this.roaming.tellAll();
   }
 
   /** Leaves the LAN: the others forget this hub at once. */
@@ -171,17 +173,12 @@ export class Backbone {
   #take(peer: Peer, { kind, sequence, body }: Envelope, answer?: (message: Uint8Array) => void): boolean {
     switch (kind) {
       case Kind.FRAMES:
-      case Kind.FLOOD:
-        return this.#takeFrames(peer, kind === Kind.FRAMES ? peer.direct : peer.flood, sequence, body);
-      case Kind.FRAMES_ASKING:
-        this.link.publish(this.link.subjects.hub(peer.hub), Kind.CONFIRM, [], sequence);
-        return this.#takeFrames(peer, peer.direct, sequence, body);
-      case Kind.ASK_CONFIRM:
-        this.link.publish(this.link.subjects.hub(peer.hub), Kind.CONFIRM, [], sequence);
+      case Kind.FLOOD: {
+        const tracker = kind === Kind.FRAMES ? peer.direct : peer.flood;
+        if (tracker.arrive(sequence) !== "duplicate") return this.#switchFrames(peer, body);
+        this.link.dropped.duplicate++;
         return true;
-      case Kind.CONFIRM:
-        peer.target.window.confirm(sequence);
-        return true;
+      }
       case Kind.HELLO:
         return this.roster.hello(peer, body, this.#leaveFlood !== undefined);
       case Kind.BYE:
@@ -194,6 +191,8 @@ export class Backbone {
       case Kind.ASK_TABLE:
         this.announcer.tell(peer.hub);
         return true;
+      case Kind.JOINED:
+        return this.roaming.take(body);
       case Kind.ASK_STATUS:
         return this.status.answer(body, answer);
       default:
@@ -202,11 +201,7 @@ export class Backbone {
     }
   }
 
-  #takeFrames(peer: Peer, tracker: SequenceTracker, sequence: number, body: Uint8Array): boolean {
-    if (tracker.arrive(sequence) === "duplicate") {
-      this.link.dropped.duplicate++;
-      return true;
-    }
+  #switchFrames(peer: Peer, body: Uint8Array): boolean {
     try {
       return this.lan.receive(peer.port, body);
     } catch (error) {

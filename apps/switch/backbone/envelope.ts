@@ -13,8 +13,6 @@
  * It is in the payload: headers of NATS are text, which costs more to build and to read.
  */
 
-import type { Arena } from "./arena.ts";
-
 /** Kinds of messages. */
 export const Kind = {
   /** Frames for one hub's clients. */
@@ -34,12 +32,8 @@ export const Kind = {
   /** Asks for a {@link Kind.STATUS}; the body says of which clients. */
   ASK_STATUS: 9,
   STATUS: 10,
-  /** As {@link Kind.FRAMES}; they are to be confirmed. */
-  FRAMES_ASKING: 11,
-  /** Asks to confirm what has come so far. */
-  ASK_CONFIRM: 13,
-  /** Confirms frames up to the sequence number of this message. */
-  CONFIRM: 12,
+  /** Clients that have joined: who has older connections of them ends those. */
+  JOINED: 11,
 } as const;
 
 /** Kind of a message. */
@@ -88,11 +82,11 @@ export class Envelopes {
     this.#lan = Buffer.from(lan, "latin1");
   }
 
-  /** Joins head and parts of a body, in memory of `arena` or in a buffer of their own. */
-  seal(kind: Kind, sequence: number, parts: readonly Uint8Array[], arena?: Arena): Buffer {
+  /** Joins head and parts of a body. The result is a buffer of its own. */
+  seal(kind: Kind, sequence: number, parts: readonly Uint8Array[]): Buffer {
     let { length } = this;
     for (const part of parts) length += part.length;
-    const message = arena?.take(length) ?? Buffer.allocUnsafeSlow(length);
+    const message = Buffer.allocUnsafeSlow(length);
     message.set(this.#template);
     message[KIND_AT] = kind;
     message.writeUInt32BE(sequence, SEQUENCE_AT);
