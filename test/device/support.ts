@@ -51,7 +51,10 @@ export async function leavingNothing<T>(call: () => T | Promise<T>): Promise<T> 
   expectNothingNew(network);
   // What Bun holds for a stream goes a moment later.
   const left = (): string[] => openFds(ourFds).filter((fd) => !fds.includes(fd));
-  await until(() => left().length === 0, `no new fds (there were ${fds.join(", ")})`);
+  await until(
+    () => left().length === 0,
+    () => `no new fds: ${left().join(", ")} (there were ${fds.join(", ")})`,
+  );
   return value;
 }
 

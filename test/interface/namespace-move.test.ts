@@ -17,13 +17,17 @@ import {
   shownIn,
   stateOf,
 } from "../support/namespaces.ts";
-import { describeUnless, describeWithTools } from "../support/privilege.ts";
+import { describeUnless, describeWithTools, missing } from "../support/privilege.ts";
 import { interfaceNames, run, until } from "../support/system.ts";
 
 const addresses = ["192.0.2.1/24", { address: "2001:db8::1/64", noDad: true }];
 
 /** What the way out of a namespace takes with it. */
 const leaving = ["down", "address-removed 2001:db8::1/64", "address-removed 192.0.2.1/24"];
+
+beforeAll(() => {
+  if (missing === undefined) warmUp();
+});
 
 /** Sets `tun` up in `place`, and pings through it. */
 async function use(tun: Tun, place: Place): Promise<void> {
@@ -34,8 +38,6 @@ async function use(tun: Tun, place: Place): Promise<void> {
 }
 
 function thereAndBack(naming: Naming): void {
-  beforeAll(warmUp);
-
   test("moveToNetns(), there and back: all calls follow it, all is told, frames pass", () =>
     leavingNothing(async () => {
       using there = await another(naming);
