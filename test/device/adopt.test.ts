@@ -264,6 +264,8 @@ describePrivileged("adopt()", () => {
 });
 
 describeWithTools("adopt() of what comes from elsewhere", ["unshare"], () => {
+  beforeAll(warmUp);
+
   withQuietIPv6();
 
   test("an fd inherited by a child process", () => {
