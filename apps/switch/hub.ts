@@ -1,8 +1,7 @@
 /** A hub: the switch for its clients, by itself or in a LAN of several. */
 import { openSharedLeases } from "./addresses/open.ts";
 import type { SharedLeases } from "./addresses/shared-leases.ts";
-import type { ConnectOptions } from "./backbone/connection.ts";
-import { type Entered, enterBackbone } from "./backbone/enter.ts";
+import { type Entered, type EnterOptions, enterBackbone } from "./backbone/enter.ts";
 import { Isolation } from "./isolation.ts";
 import { Members } from "./members.ts";
 import { Close } from "./protocol.ts";
@@ -13,7 +12,7 @@ import { othersOf, sourceOf } from "./status-source.ts";
 /** Options of {@link startHub}. */
 export interface HubOptions extends ServeOptions {
   /** Undefined for a hub that is the whole LAN. */
-  readonly backbone: ConnectOptions | undefined;
+  readonly backbone: EnterOptions | undefined;
 }
 
 /** A hub at work. */

@@ -4,41 +4,81 @@ import type { FrameSource } from "./types.ts";
 
 /** The most frames in one call of a writer. */
 const GATHER_MAX = 512;
+/** The most views of one batch that are known: the largest batch of a reader. */
+const KNOWN_MAX = 2048;
 /** Where the frames of one call begin, from the first byte of the first one. */
 export const offsets: Int32Array = new Int32Array(GATHER_MAX);
 /** The lengths of the frames; a call that fails leaves `-errno` here. */
 export const lengths: Int32Array = new Int32Array(GATHER_MAX);
+/** The sum of the lengths. */
+export const gathered: { bytes: number } = { bytes: 0 };
 
 /**
- * The last views that a sender was given. A reader that reuses its buffers gives the same views again and again, and
- * asking a view for its buffer costs more than everything else that is done for a frame here.
+ * The views that a sender was given the last time, and where they lie. A reader that reuses its buffers gives the same
+ * views again and again, and asking a view about itself costs more than everything else that is done for a frame here.
  */
 export class KnownViews {
+  /** The buffer of all known views. Its length does not change, or they would not stay as they are. */
   #buffer: ArrayBufferLike | undefined;
+  /** The first view of the last batch. Views are remembered only once they come again. */
   #first: Uint8Array | undefined;
+  #isAgain = false;
   readonly #views: Uint8Array[] = [];
+  #starts: Int32Array = none;
+  #sizes: Int32Array = none;
 
-  /** Prepares for frames that begin with `first`. Views are remembered only once they come again. */
-  begin(first: Uint8Array, buffer: ArrayBufferLike): boolean {
+  /**
+   * Fills {@link offsets} and {@link lengths} with known views, from the one at `from` up to `end`; returns how many.
+   * Each has to be in the place that it had the last time.
+   */
+  fill(frames: readonly Uint8Array[], from: number, end: number): number {
+    const views = this.#views;
+    const first = frames[from] as Uint8Array;
+    if (from >= views.length || first !== views[from]) return 0;
+    const starts = this.#starts;
+    const sizes = this.#sizes;
+    const base = starts[from] as number;
+    let i = from;
+    let bytes = 0;
+    do {
+      const size = sizes[i] as number;
+      offsets[i - from] = (starts[i] as number) - base;
+      lengths[i - from] = size;
+      bytes += size;
+      i++;
+    } while (i < end && i < views.length && frames[i] === views[i]);
+    // Asked last, because a list may be a Proxy. The views of a buffer that was transferred are empty.
+    gathered.bytes = bytes;
+    const isSame = ask(byteOffsetOf, first) === base && ask(byteLengthOf, first) === sizes[from];
+    return isSame ? i - from : 0;
+  }
+
+  /** Prepares for frames of a batch that are not known, which begin with `first` at `from`. */
+  begin(first: Uint8Array, from: number, buffer: ArrayBufferLike): void {
     if (buffer !== this.#buffer) {
       this.#views.length = 0;
       this.#buffer = buffer;
     }
-    const isAgain = first === this.#first;
+    if (from > 0) return;
+    this.#isAgain = first === this.#first && hasFixedLength(buffer);
     this.#first = first;
-    if (isAgain) this.#views[0] = first;
-    return isAgain;
   }
 
-  /** Returns whether number `i` was this view of the same buffer the last time. */
-  has(i: number, view: Uint8Array): boolean {
-    return this.#views[i] === view;
-  }
-
-  add(i: number, view: Uint8Array): void {
-    if (i <= this.#views.length) this.#views[i] = view;
+  /** Remembers the view at `place` of a batch, which lies within the buffer. */
+  add(place: number, view: Uint8Array, start: number, size: number): void {
+    const views = this.#views;
+    if (!this.#isAgain || place > views.length || place >= KNOWN_MAX) return;
+    if (this.#starts === none) {
+      this.#starts = new Int32Array(KNOWN_MAX);
+      this.#sizes = new Int32Array(KNOWN_MAX);
+    }
+    views[place] = view;
+    this.#starts[place] = start;
+    this.#sizes[place] = size;
   }
 }
+
+const none = new Int32Array(0);
 
 /**
  * Fills {@link offsets} and {@link lengths} with frames of one buffer, from
@@ -49,31 +89,35 @@ export class KnownViews {
  * @throws {TypeError} if the first is no Uint8Array, although it looks like one
  */
 export function gather(frames: readonly Uint8Array[], from: number, known: KnownViews): number {
+  const end = Math.min(frames.length, from + GATHER_MAX);
+  return known.fill(frames, from, end) || gatherOthers(frames, from, end, known);
+}
+
+function gatherOthers(frames: readonly Uint8Array[], from: number, end: number, known: KnownViews): number {
   const first = frames[from] as Uint8Array;
   const base = ask(byteOffsetOf, first);
+  const length = lengthOf(first);
   offsets[0] = 0;
-  lengths[0] = lengthOf(first);
+  lengths[0] = length;
+  gathered.bytes = length;
   // A small array has no buffer of its own yet. Asking for it creates one, which is slow.
-  if (base === 0 || lengths[0] === 0) return 1;
+  if (base === 0 || length === 0) return 1;
   const buffer = ask(bufferOf, first);
   const room = buffer.byteLength - base;
-  const end = Math.min(frames.length - from, GATHER_MAX);
-  const isAgain = known.begin(first, buffer);
+  known.begin(first, from, buffer);
+  known.add(from, first, base, length);
   let count = 1;
-  for (; count < end; count++) {
+  for (; from + count < end; count++) {
     const frame = frames[from + count] as Uint8Array;
-    const length = frame.byteLength;
-    const offset = frame.byteOffset - base;
-    if (!(length > 0 && frame.byteOffset > 0) || offset !== (offset | 0)) break;
-    if (!(offset >= -base && offset + length <= room)) break;
-    if (!isAgain) {
-      if (frame.buffer !== buffer) break;
-    } else if (!known.has(count, frame)) {
-      if (frame.buffer !== buffer) break;
-      known.add(count, frame);
-    }
+    const size = frame.byteLength;
+    const start = frame.byteOffset;
+    const offset = start - base;
+    if (!(size > 0 && start > 0) || offset !== (offset | 0)) break;
+    if (!(offset >= -base && offset + size <= room) || frame.buffer !== buffer) break;
+    known.add(from + count, frame, start, size);
     offsets[count] = offset;
-    lengths[count] = length;
+    lengths[count] = size;
+    gathered.bytes += size;
   }
   return count;
 }
@@ -84,6 +128,17 @@ const getter = <T>(name: string): ((this: Uint8Array) => T) =>
 const byteLengthOf = getter<number>("byteLength");
 const byteOffsetOf = getter<number>("byteOffset");
 const bufferOf = getter<ArrayBufferLike>("buffer");
+
+const resizableOf = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "resizable")?.get as () => boolean;
+
+/** Whether it is an ArrayBuffer whose views stay as they are until it is transferred. */
+function hasFixedLength(buffer: ArrayBufferLike): boolean {
+  try {
+    return !resizableOf.call(buffer);
+  } catch {
+    return false;
+  }
+}
 
 /** Asks the engine itself: a property or Proxy of the user cannot intervene. */
 function ask<T>(question: (this: Uint8Array) => T, frame: Uint8Array): T {

@@ -73,7 +73,7 @@ export class FrameReader implements Reader {
     const frames = this.#reuse ? this.#list : [];
     frames.length = 0;
     for (;;) {
-      for (let i = 0; i < count; i++) frames.push(slab.take(i));
+      slab.takeAll(count, frames);
       // A fill ends early when the slab is full or none is waiting; with reuse, a second one would overwrite the first.
       if (frames.length >= limit || this.#reuse || (slab.hasRoom && !this.buffered)) return frames;
       count = slab.fill(limit - frames.length);

@@ -1,6 +1,6 @@
 import type { TunTapError } from "../errors.ts";
 import { EAGAIN, EBADF } from "../sys/constants.ts";
-import { allAsBytes, asBytes, gather, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
+import { allAsBytes, asBytes, gather, gathered, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
 import type { FrameSource } from "./types.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
@@ -167,9 +167,11 @@ export class Sender<Cause extends string> {
     let result = 0;
     while (pushed < given.length && result >= 0) {
       const count = this.#gather(given, pushed);
+      const { bytes } = gathered;
       const taken = writer.push(fd, given[pushed] as Uint8Array, offsets, lengths, count);
       if (taken < count) result = lengths[taken] as number;
       pushed += taken;
+      batch.bytes += bytes;
     }
     if (result >= 0) result = writer.flush(fd);
     batch.done = result < 0 ? pushed - writer.pending : pushed;
@@ -227,13 +229,11 @@ export class Sender<Cause extends string> {
   }
 
   /** Counts the taken frames of a batch and shows them to observers; blocks the sender if some were not taken. */
-  #account({ given, done, refused, firstErrno }: Batch): void {
+  #account({ given, done, bytes, refused, firstErrno }: Batch): void {
     const isAll = refused.length === 0 && done === given.length;
     const taken = isAll ? given : given.slice(0, done).filter(isNotIn(refused));
-    let bytes = 0;
-    for (let i = 0; i < taken.length; i++) bytes += (taken[i] as Uint8Array).byteLength;
     this.#frames += taken.length;
-    this.#bytes += bytes;
+    this.#bytes += isAll ? bytes : taken.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (taken.length > 0) this.onFrames?.(taken);
     if (firstErrno === undefined || this.onRefused === undefined) return;
     const index = refused[0] as number;
@@ -278,6 +278,8 @@ class Batch {
   readonly given: readonly Uint8Array[];
   /** The number of first frames that have been taken or refused for good. */
   done = 0;
+  /** The bytes of all frames that have been gathered for the writer. */
+  bytes = 0;
   /** The places of the refused frames, in order. */
   readonly refused: number[] = [];
   firstErrno: number | undefined;

@@ -1,47 +1,86 @@
-/** The window of what is on its way to the NATS server: it opens again, whatever the server did meanwhile. */
+/** The window of what is on its way: as large as the receiver takes in a short time, and never shut for good. */
 import { expect, test } from "bun:test";
 import { Window } from "../../apps/switch/backbone/window.ts";
 
 const KIB = 1024;
 
-/** A window, and a server that confirms when it is told to. */
-function windowOf(max: number) {
+/** A window, and a receiver with a rate in bytes a millisecond, behind a round trip. */
+function windowOf(max: number, roundTripMs = 0, rate = Number.POSITIVE_INFINITY) {
   let now = 0;
-  const waiting: (() => void)[] = [];
-  const flush = (): Promise<void> => new Promise((resolve) => void waiting.push(resolve));
-  const window = new Window(max, flush, () => now);
-  /** Confirms all markers after a time. */
-  const confirm = async (afterMs: number): Promise<void> => {
-    now += afterMs;
-    for (const resolve of waiting.splice(0)) resolve();
-    await Promise.resolve();
-    await Promise.resolve();
+  let free = 0;
+  let key = 0;
+  const due: { at: number; key: number }[] = [];
+  const window = new Window(max, () => now);
+  /** Sends messages of 16 KiB for as long as there is room. */
+  const fill = (): void => {
+    while (window.admits(16 * KIB)) {
+      key++;
+      free = Math.max(free, now) + (16 * KIB) / rate;
+      if (window.sent(16 * KIB, key)) due.push({ at: free + roundTripMs, key });
+    }
   };
-  return { window, confirm, markers: () => waiting.length };
+  const pass = (ms: number): void => {
+    for (const end = now + ms; now < end; now++) {
+      while (due[0] !== undefined && due[0].at <= now) window.confirm((due.shift() as { key: number }).key);
+      fill();
+    }
+  };
+  return { window, pass, fill, setRate: (to: number) => (rate = to), waitsMs: () => Math.max(0, free - now) };
 }
 
-test("a window that shrinks below what no marker is behind opens again", async () => {
-  const { window, confirm, markers } = windowOf(1024 * KIB);
-  for (let i = 0; i < 4; i++) {
-    window.sent(window.size / 4);
-    await confirm(1);
+test("opens to its largest size with a receiver that is fast, however far it is", () => {
+  for (const roundTripMs of [0, 5, 200]) {
+    const { window, pass } = windowOf(8192 * KIB, roundTripMs);
+    pass(10_000);
+    expect(window.size).toBe(8192 * KIB);
+  }
+});
+
+test.each([20, 80, 1000])("with a receiver of %d bytes a millisecond, what waits is taken soon", (rate) => {
+  const { window, pass, waitsMs } = windowOf(8192 * KIB, 100);
+  pass(2000);
+  const slow = windowOf(8192 * KIB, 100, rate);
+  slow.pass(20_000);
+  expect(window.size).toBe(8192 * KIB);
+  // The least is 32 KiB, which the slowest needs 1.6 s for.
+  expect(slow.waitsMs()).toBeLessThan(Math.max(1000, (48 * KIB) / rate));
+  expect(waitsMs()).toBe(0);
+});
+
+test("shrinks when the receiver becomes slow, and opens again afterwards", () => {
+  const { window, pass, setRate, waitsMs } = windowOf(1024 * KIB, 20);
+  pass(2000);
+  setRate(100);
+  pass(30_000);
+  expect(waitsMs()).toBeLessThan(700);
+  expect(window.size).toBeLessThan(128 * KIB);
+  setRate(100_000);
+  pass(10_000);
+  expect(window.size).toBe(1024 * KIB);
+});
+
+test("opens again when it is full of bytes with no marker behind them", () => {
+  let now = 0;
+  const window = new Window(1024 * KIB, () => now);
+  for (let key = 1; key <= 6; key++) {
+    window.sent(window.size / 4, key);
+    window.confirm(key);
   }
   expect(window.size).toBe(1024 * KIB);
-  window.sent(256 * KIB);
-  window.sent(250 * KIB);
-  // The server was slow with the first of them; behind the second there is no marker.
-  await confirm(5000);
-  expect([window.pending, markers()]).toEqual([250 * KIB, 0]);
-  expect(window.admits(1500)).toBe(false);
-  await confirm(1);
+  expect([window.sent(256 * KIB, 7), window.sent(250 * KIB, 8)]).toEqual([true, false]);
+  now += 20_000;
+  window.confirm(7);
+  expect([window.pending, window.admits(1500)]).toEqual([250 * KIB, false]);
+  expect([window.markLast(), window.markLast()]).toEqual([8, undefined]);
+  window.confirm(8);
   expect([window.pending, window.admits(1500)]).toEqual([0, true]);
 });
 
-test("a full window asks the server once, not for each frame that finds no room", () => {
-  const { window, markers } = windowOf(64 * KIB);
-  window.sent(10 * KIB);
-  window.sent(70 * KIB);
-  const before = markers();
-  for (let i = 0; i < 1000; i++) expect(window.admits(1500)).toBe(false);
-  expect(markers() - before).toBeLessThanOrEqual(1);
+test("numbers of 32 bits go round", () => {
+  const window = new Window(64 * KIB, () => 0);
+  expect([window.sent(32 * KIB, 0xffffffff), window.sent(32 * KIB, 0)]).toEqual([true, true]);
+  window.confirm(0xfffffffe);
+  expect(window.pending).toBe(64 * KIB);
+  window.confirm(0);
+  expect(window.pending).toBe(0);
 });

@@ -47,7 +47,7 @@ export interface Progress {
 
 /** The calls that differ with what wakes the thread, and those that all devices of a thread share. */
 function isOfWaiting({ kind }: { kind: Kind }): boolean {
-  return /^(epoll|eventfd|io_|pthread|poll|read|write)/.test(kind.name);
+  return /^(epoll|eventfd|io_|pthread|poll|read|write|pipe2|fcntl\(F_DUPFD)/.test(kind.name);
 }
 
 function say(progress: Progress): void {

@@ -82,6 +82,54 @@ describePrivileged("send", () => {
     expect(tun.counters().framesSent - sentBefore).toBe(15);
   });
 
+  test("a view that was given before is not taken for what it was then", () => {
+    using tun = openTun({ up: true });
+    const sends = (frames: Uint8Array[]): number[] => {
+      const [before, refusedBefore] = [tun.stats(), tun.counters().refused];
+      expect(tun.sendMany(frames)).toBe(frames.length);
+      const after = tun.stats();
+      const refused = tun.counters().refused - refusedBefore;
+      return [after.rxPackets - before.rxPackets, after.rxBytes - before.rxBytes, refused];
+    };
+    const at = (buffer: ArrayBuffer, ...places: number[]): Uint8Array[] =>
+      places.map((place) => new Uint8Array(buffer, place, 20).fill(0x45));
+    const given = (frames: Uint8Array[]): void => {
+      for (let i = 0; i < 4; i++) expect(sends(frames)).toEqual([frames.length, 20 * frames.length, 0]);
+    };
+    // A transferred buffer leaves empty views.
+    const buffer = new ArrayBuffer(4096);
+    const frames = at(buffer, 8, 28, 48);
+    given(frames);
+    buffer.transfer();
+    expect(sends(frames)).toEqual([0, 0, 3]);
+    // The end of this view is that of its buffer.
+    const growing = new ArrayBuffer(84, { maxByteLength: 1 << 20 });
+    const [first, second] = at(growing, 8, 28) as [Uint8Array, Uint8Array];
+    const tracking = new Uint8Array(growing, 64).fill(0x45);
+    given([first, second, tracking]);
+    growing.resize(70);
+    expect(sends([first, second, tracking])).toEqual([3, 46, 0]);
+    growing.resize(0);
+    expect(sends([first, second, tracking])).toEqual([0, 0, 3]);
+    // A view that lies about its place is the first of its buffer only the last time.
+    const [one, liar, last] = at(new ArrayBuffer(4096), 8, 28, 48) as [Uint8Array, Uint8Array, Uint8Array];
+    Object.defineProperty(liar, "byteOffset", { value: 8 });
+    given([one, liar, last]);
+    expect(sends([new Uint8Array([0x45, 0]), liar, last])).toEqual([3, 42, 0]);
+    // A list that empties its views while it is read.
+    const emptied = new ArrayBuffer(4096);
+    const list = at(emptied, 8, 28, 48);
+    given(list);
+    let reads = 0;
+    const trap = new Proxy(list, {
+      get(target, key) {
+        if (key === "2" && ++reads === 2) emptied.transfer();
+        return Reflect.get(target, key) as unknown;
+      },
+    });
+    expect(sends(trap)).toEqual([0, 0, 3]);
+  });
+
   test("a frame of 4 GiB and more is a RangeError", () => {
     using tun = openTun({ up: true });
     // Never touched, so it takes no memory.

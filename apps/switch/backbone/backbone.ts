@@ -14,12 +14,13 @@ import { Link, type LinkOptions } from "./link.ts";
 import type { Peer } from "./peer.ts";
 import { Roaming } from "./roaming.ts";
 import { clashText, type HubEvent, Roster } from "./roster.ts";
+import type { SequenceTracker } from "./sequence.ts";
 import { StatusExchange } from "./status.ts";
 import { type BackboneSummary, summaryOf } from "./summary.ts";
 
 /** Options of {@link Backbone}. */
 export interface BackboneOptions extends LinkOptions {
-  /** The most bytes that are on their way to the NATS server. */
+  /** The most bytes that are on their way to the NATS server, or to another hub. */
   readonly queueMax: number;
   /** The most addresses of another hub. */
   readonly macsMax: number;
@@ -125,6 +126,7 @@ export class Backbone {
   /** To be called when the connection is there again: what was said meanwhile is unknown on both sides. */
   reconnected(): void {
     this.sender.window.reset();
+    for (const { target } of this.roster.peers.values()) target.window.reset();
     this.roster.sayHello(this.link.subjects.hello, true);
     this.roaming.tellAll();
   }
@@ -173,12 +175,17 @@ export class Backbone {
   #take(peer: Peer, { kind, sequence, body }: Envelope, answer?: (message: Uint8Array) => void): boolean {
     switch (kind) {
       case Kind.FRAMES:
-      case Kind.FLOOD: {
-        const tracker = kind === Kind.FRAMES ? peer.direct : peer.flood;
-        if (tracker.arrive(sequence) !== "duplicate") return this.#switchFrames(peer, body);
-        this.link.dropped.duplicate++;
+      case Kind.FLOOD:
+        return this.#takeFrames(peer, kind === Kind.FRAMES ? peer.direct : peer.flood, sequence, body);
+      case Kind.FRAMES_ASKING:
+        this.link.publish(this.link.subjects.hub(peer.hub), Kind.CONFIRM, [], sequence);
+        return this.#takeFrames(peer, peer.direct, sequence, body);
+      case Kind.ASK_CONFIRM:
+        this.link.publish(this.link.subjects.hub(peer.hub), Kind.CONFIRM, [], sequence);
         return true;
-      }
+      case Kind.CONFIRM:
+        peer.target.window.confirm(sequence);
+        return true;
       case Kind.HELLO:
         return this.roster.hello(peer, body, this.#leaveFlood !== undefined);
       case Kind.BYE:
@@ -201,7 +208,11 @@ export class Backbone {
     }
   }
 
-  #switchFrames(peer: Peer, body: Uint8Array): boolean {
+  #takeFrames(peer: Peer, tracker: SequenceTracker, sequence: number, body: Uint8Array): boolean {
+    if (tracker.arrive(sequence) === "duplicate") {
+      this.link.dropped.duplicate++;
+      return true;
+    }
     try {
       return this.lan.receive(peer.port, body);
     } catch (error) {

@@ -1,14 +1,18 @@
 /** Options of the command line that join a hub and others to one LAN, and their checks. */
 import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
-import type { BackboneTls, ConnectOptions } from "./connection.ts";
+import { parseInteger } from "../../../src/cli/values.ts";
+import { MESSAGE_MAX } from "../framing.ts";
+import type { BackboneTls } from "./connection.ts";
 import { CREDENTIAL_VARIABLES, givenCredentials } from "./credentials.ts";
+import type { EnterOptions } from "./enter.ts";
 import { checkName } from "./subjects.ts";
 
 type Name =
   | "backbone"
   | "lan"
   | "hub"
+  | "backbone-queue"
   | "backbone-user-file"
   | "backbone-nkey"
   | "backbone-creds"
@@ -23,6 +27,7 @@ export const BACKBONE_OPTIONS: Readonly<Record<Name, typeof string>> = {
   backbone: string,
   lan: string,
   hub: string,
+  "backbone-queue": string,
   "backbone-user-file": string,
   "backbone-nkey": string,
   "backbone-creds": string,
@@ -37,6 +42,7 @@ type Values = Readonly<Partial<Record<Name, string | undefined>>>;
 export const BACKBONE_HELP: string = `  --backbone URL,URL…     NATS servers that join this hub and others to one LAN: nats://192.0.2.1:4222, tls://…
   --lan NAME              of that LAN; needed with --backbone
   --hub NAME              of this hub, the same each time and no other hub's; default: the machine's name
+  --backbone-queue BYTES  on their way to the NATS servers, or to another hub; more are dropped and counted; default 8388608
   --backbone-user-file FILE   user:password for the NATS servers; or in the environment as ${CREDENTIAL_VARIABLES.user}
   --backbone-nkey FILE    or the seed of an NKey; ${CREDENTIAL_VARIABLES.nkey}
   --backbone-creds FILE   or a creds file; its content in ${CREDENTIAL_VARIABLES.creds}
@@ -45,9 +51,10 @@ export const BACKBONE_HELP: string = `  --backbone URL,URL…     NATS servers t
 
 const DEFAULT_PORT = 4222;
 const SERVERS_MAX = 16;
+const QUEUE_BYTES = 8 * 1024 * 1024;
 
 /** Reads the options; undefined if there is no backbone. @throws {RangeError} If they are wrong */
-export function parseBackbone(values: Values): ConnectOptions | undefined {
+export function parseBackbone(values: Values): EnterOptions | undefined {
   if (values.backbone === undefined) {
     const stray = (Object.keys(BACKBONE_OPTIONS) as Name[]).find((name) => values[name] !== undefined);
     if (stray !== undefined) throw new RangeError(`--${stray} is for a LAN of several hubs: it needs --backbone`);
@@ -61,6 +68,7 @@ export function parseBackbone(values: Values): ConnectOptions | undefined {
     servers: urls.map(({ host }) => host),
     lan: checkName("lan", values.lan),
     hub: checkName("hub", values.hub ?? ownHub()),
+    queueMax: parseQueue(values["backbone-queue"]),
     credentials: givenCredentials({
       user: values["backbone-user-file"],
       nkey: values["backbone-nkey"],
@@ -96,6 +104,10 @@ function parseTls(values: Values, isWanted: boolean): BackboneTls | undefined {
   const read = (file: string | undefined): string | undefined =>
     file === undefined ? undefined : readFileSync(file, "utf8");
   return { ca: read(ca), cert: read(cert), key: read(key) };
+}
+
+function parseQueue(text: string | undefined): number {
+  return text === undefined ? QUEUE_BYTES : parseInteger("backbone-queue", text, { min: MESSAGE_MAX, max: 2 ** 30 });
 }
 
 /** Names this hub after the machine. */

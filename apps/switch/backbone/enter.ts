@@ -4,11 +4,16 @@ import { frameMaxOf, type LearningSwitch } from "../learning-switch.ts";
 import { Backbone, REMOTE_MACS_MAX } from "./backbone.ts";
 import { type BackboneConnection, type ConnectOptions, connectBackbone } from "./connection.ts";
 
+/** Options of {@link enterBackbone}. */
+export interface EnterOptions extends ConnectOptions {
+  /** The most bytes that are on their way to the NATS server, or to another hub. */
+  readonly queueMax: number;
+}
+
 /** Parts of the hub that its backbone needs. */
 export interface Surroundings {
   readonly lan: LearningSwitch;
   readonly mtu: number;
-  readonly queueMax: number;
   readonly log: (line: string) => void;
   /** Called when this hub has to leave the LAN. */
   readonly failed: (why: string) => void;
@@ -23,14 +28,14 @@ export interface Entered {
 }
 
 /** Enters the LAN. @throws {ProgramError} If the backbone cannot be reached, or does not want this hub */
-export async function enterBackbone(options: ConnectOptions, hub: Surroundings): Promise<Entered> {
-  const { lan, mtu, queueMax, log, failed } = hub;
+export async function enterBackbone(options: EnterOptions, hub: Surroundings): Promise<Entered> {
+  const { lan, mtu, log, failed } = hub;
   const connection = await connectBackbone(options);
   const clock = (): number => performance.now();
   const named = { lan: options.lan, hub: options.hub };
   const backbone = new Backbone(connection.bus, lan, {
     ...named,
-    queueMax,
+    queueMax: options.queueMax,
     macsMax: REMOTE_MACS_MAX,
     clock,
     log,

@@ -13,6 +13,8 @@
  * It is in the payload: headers of NATS are text, which costs more to build and to read.
  */
 
+import type { Arena } from "./arena.ts";
+
 /** Kinds of messages. */
 export const Kind = {
   /** Frames for one hub's clients. */
@@ -34,6 +36,12 @@ export const Kind = {
   STATUS: 10,
   /** Clients that have joined: who has older connections of them ends those. */
   JOINED: 11,
+  /** As {@link Kind.FRAMES}; they are to be confirmed. */
+  FRAMES_ASKING: 12,
+  /** Asks to confirm what has come so far. */
+  ASK_CONFIRM: 13,
+  /** Confirms frames up to the sequence number of this message. */
+  CONFIRM: 14,
 } as const;
 
 /** Kind of a message. */
@@ -82,11 +90,11 @@ export class Envelopes {
     this.#lan = Buffer.from(lan, "latin1");
   }
 
-  /** Joins head and parts of a body. The result is a buffer of its own. */
-  seal(kind: Kind, sequence: number, parts: readonly Uint8Array[]): Buffer {
+  /** Joins head and parts of a body, in memory of `arena` or in a buffer of their own. */
+  seal(kind: Kind, sequence: number, parts: readonly Uint8Array[], arena?: Arena): Buffer {
     let { length } = this;
     for (const part of parts) length += part.length;
-    const message = Buffer.allocUnsafeSlow(length);
+    const message = arena?.take(length) ?? Buffer.allocUnsafeSlow(length);
     message.set(this.#template);
     message[KIND_AT] = kind;
     message.writeUInt32BE(sequence, SEQUENCE_AT);

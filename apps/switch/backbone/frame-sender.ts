@@ -1,6 +1,7 @@
 /** Frames out: those of one turn go in one message for each destination. */
 import { MESSAGE_MAX } from "../framing.ts";
 import { Port } from "../learning-switch.ts";
+import { Arena } from "./arena.ts";
 import { Kind } from "./envelope.ts";
 import type { Link } from "./link.ts";
 import { Outbox } from "./outbox.ts";
@@ -11,6 +12,8 @@ export interface Target {
   readonly outbox: Outbox;
   /** Takes frames, or returns false if there is no room for them. */
   readonly outlet: (message: Uint8Array) => boolean;
+  /** What the hub has not confirmed. */
+  readonly window: Window;
   /** Number of the last message to it. */
   sequence: number;
 }
@@ -19,22 +22,27 @@ export interface Target {
 export class FrameSender {
   /** The port of the switch that gets all that is flooded. */
   readonly floodPort: Port;
+  /** What the NATS server has not confirmed. */
   readonly window: Window;
   /** Number of the last message to all. */
   flooded = 0;
   /** Called before frames are published: what they need to be understood goes first. */
   readonly #before: () => void;
   readonly #link: Link;
+  readonly #queueMax: number;
+  #messages = 0;
   readonly #floodBox: Outbox;
   readonly #touched = new Set<Outbox>();
+  readonly #arena = new Arena();
   #waiting = 0;
   #isScheduled = false;
 
-  /** @param queueMax The most bytes that are on their way to the NATS server */
+  /** @param queueMax The most bytes that are on their way to the NATS server, or to another hub */
   constructor(link: Link, queueMax: number, before: () => void) {
     this.#link = link;
     this.#before = before;
-    this.window = new Window(queueMax, () => link.bus.flush(), link.clock);
+    this.#queueMax = queueMax;
+    this.window = new Window(queueMax, link.clock);
     this.#floodBox = this.#outbox((parts) => {
       this.flooded = (this.flooded + 1) >>> 0;
       this.#publish(link.subjects.flood, Kind.FLOOD, this.flooded, parts);
@@ -45,20 +53,32 @@ export class FrameSender {
   /** Returns where frames for a hub go. */
   targetOf(hub: string): Target {
     const subject = this.#link.subjects.hub(hub);
-    const outbox = this.#outbox((parts) => {
+    const window = new Window(this.#queueMax, this.#link.clock);
+    const outbox = this.#outbox((parts, bytes) => {
       target.sequence = (target.sequence + 1) >>> 0;
-      this.#publish(subject, Kind.FRAMES, target.sequence, parts);
+      const kind = window.sent(bytes, target.sequence) ? Kind.FRAMES_ASKING : Kind.FRAMES;
+      this.#publish(subject, kind, target.sequence, parts);
     });
-    const target: Target = { outbox, outlet: (message) => this.#add(outbox, message), sequence: 0 };
+    const outlet = (message: Uint8Array): boolean => {
+      if (window.admits(outbox.bytes + message.length)) return this.#add(outbox, message);
+      if (window.markLast() !== undefined) this.#publish(subject, Kind.ASK_CONFIRM, target.sequence, []);
+      return false;
+    };
+    const target: Target = { outbox, outlet, window, sequence: 0 };
     return target;
   }
 
-  #outbox(send: (parts: readonly Uint8Array[]) => void): Outbox {
+  #outbox(send: (parts: readonly Uint8Array[], bytes: number) => void): Outbox {
     return new Outbox(() => Math.min(this.#link.bodyMax, MESSAGE_MAX), send);
   }
 
   #add(outbox: Outbox, message: Uint8Array): boolean {
-    if (!this.#link.bus.isConnected || !this.window.admits(this.#waiting + message.length)) return false;
+    if (!this.#link.bus.isConnected) return false;
+    if (!this.window.admits(this.#waiting + message.length)) {
+      const last = this.window.markLast();
+      if (last !== undefined) void this.#confirm(last);
+      return false;
+    }
     this.#waiting += message.length;
     outbox.add(message);
     this.#touched.add(outbox);
@@ -76,6 +96,7 @@ export class FrameSender {
   /** Publishes all that waits. */
   flush(): void {
     this.#isScheduled = false;
+    this.#arena.reset();
     this.#before();
     this.#waiting = 0;
     this.#floodBox.flush();
@@ -84,7 +105,19 @@ export class FrameSender {
   }
 
   #publish(subject: string, kind: Kind, sequence: number, parts: readonly Uint8Array[]): void {
-    this.window.sent(this.#link.publish(subject, kind, parts, sequence));
+    const bytes = this.#link.publish(subject, kind, parts, sequence, this.#arena);
+    this.#messages = (this.#messages + 1) >>> 0;
+    if (this.window.sent(bytes, this.#messages)) void this.#confirm(this.#messages);
+  }
+
+  /** Waits until the NATS server has got a message. A lost connection ends the waiting, and all is counted anew. */
+  async #confirm(message: number): Promise<void> {
+    const isConfirmed = await this.#link.bus.flush().then(
+      () => true,
+      () => false,
+    );
+    if (isConfirmed) this.window.confirm(message);
+    else this.window.reset();
   }
 
   /** Frames that no message of the backbone can hold. */

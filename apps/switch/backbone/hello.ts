@@ -6,6 +6,8 @@ export interface Report {
   readonly hub: string;
   /** Number of the last message to that hub alone. */
   readonly sent: number;
+  /** Number of the newest message from it to the first one alone. */
+  readonly newest: number;
   /** Messages from it that came, and that did not. */
   readonly received: number;
   readonly lost: number;
@@ -35,7 +37,7 @@ const COUNT_MAX = 2 ** 48;
 
 /** Formats a sign of life. */
 export function formatHello({ reports, ...rest }: Hello): Buffer {
-  const rows = reports.map(({ hub, sent, received, lost }) => [hub, sent, received, lost]);
+  const rows = reports.map(({ hub, sent, newest, received, lost }) => [hub, sent, newest, received, lost]);
   return Buffer.from(JSON.stringify({ ...rest, reports: rows }));
 }
 
@@ -52,9 +54,9 @@ export function parseHello(body: Uint8Array): Hello | null {
 
 function parseReport(row: unknown): Report | null {
   if (!Array.isArray(row)) return null;
-  const [hub, sent, received, lost] = row;
-  if (typeof hub !== "string" || !isName(hub) || ![sent, received, lost].every(isCount)) return null;
-  return { hub, sent, received, lost };
+  const [hub, sent, newest, received, lost] = row;
+  if (typeof hub !== "string" || !isName(hub) || ![sent, newest, received, lost].every(isCount)) return null;
+  return { hub, sent, newest, received, lost };
 }
 
 function isCount(value: unknown): value is number {

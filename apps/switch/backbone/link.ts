@@ -1,4 +1,5 @@
 /** Common ground of all parts of a hub's backbone: bus, subjects, heads of messages, counters. */
+import type { Arena } from "./arena.ts";
 import type { Bus } from "./bus.ts";
 import { Envelopes, type Foreign, type Kind, newRun } from "./envelope.ts";
 import { type Subjects, subjectsOf } from "./subjects.ts";
@@ -61,9 +62,9 @@ export class Link {
   }
 
   /** Publishes a message; returns its length, or 0 if it could not be. */
-  publish(subject: string, kind: Kind, parts: readonly Uint8Array[], sequence = 0): number {
+  publish(subject: string, kind: Kind, parts: readonly Uint8Array[], sequence = 0, arena?: Arena): number {
     if (!this.bus.isConnected) return 0;
-    const message = this.envelopes.seal(kind, sequence, parts);
+    const message = this.envelopes.seal(kind, sequence, parts, arena);
     try {
       this.bus.publish(subject, message);
       return message.length;

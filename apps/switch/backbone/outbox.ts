@@ -16,6 +16,11 @@ export class Outbox {
     this.#send = send;
   }
 
+  /** Bytes that have been added. */
+  get bytes(): number {
+    return this.#bytes;
+  }
+
   /** Adds a message of whole frames, a view that nobody changes in this turn. */
   add(message: Uint8Array): void {
     const limit = this.#limit();

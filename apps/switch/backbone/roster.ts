@@ -122,6 +122,8 @@ export class Roster {
     if (report !== undefined) {
       peer.report = report;
       peer.direct.expect(report.sent);
+      // Confirmations may have been lost.
+      peer.target.window.confirm(report.newest);
     }
     if (hearsFloods) peer.flood.expect(hello.flooded);
     if (peer.version !== hello.version) this.askTable(peer);
@@ -174,6 +176,7 @@ export class Roster {
     return peers.map(({ hub, target, direct, flood }) => ({
       hub,
       sent: target.sequence,
+      newest: direct.newest,
       received: direct.received + flood.received,
       lost: direct.lost + flood.lost,
     }));

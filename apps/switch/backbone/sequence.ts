@@ -16,6 +16,11 @@ export class SequenceTracker {
   /** Bit n: the message with the number `newest - n` has come. */
   #seen = 0;
 
+  /** Number of the newest message; 0 before the first. */
+  get newest(): number {
+    return this.#newest ?? 0;
+  }
+
   /** Begins anew: the next message is the first one. What has been counted stays. */
   restart(): void {
     this.#newest = undefined;

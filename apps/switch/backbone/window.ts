@@ -1,40 +1,49 @@
 /**
- * How much may be on its way to the NATS server. The client library keeps what the server does not take, without a
- * bound, and does not tell how much that is. So the window counts what the server has not confirmed yet, by the PONG of
- * a PING behind it, and is as large as the server takes in a short time.
+ * How much may be on its way. The client library keeps what the NATS server does not take, and the server what a hub
+ * does not take: neither tells how much, and signs of life wait behind it. So a window counts what the other side has
+ * not confirmed, and is as large as that takes in a short time.
  */
 
-/** Time in which what waits must be taken: less than a lost connection takes to be noticed. */
+/** Time for which bytes may wait beyond the time of a round trip: less than it takes until a connection counts as lost. */
 const DELAY_MAX_MS = 300;
 /** Below this, the window grows. */
 const DELAY_GOOD_MS = 100;
 const BYTES_MIN = 32 * 1024;
-const BYTES_FIRST = 256 * 1024;
+const BYTES_FIRST = 64 * 1024;
 /** Markers in a full window. */
 const MARKERS = 4;
 
-/** Bytes that are on their way. The caller tells the time. */
+/** A place in the stream that the other side confirms. */
+interface Marker {
+  readonly key: number;
+  /** Bytes up to it, and those that were confirmed when it was set. */
+  readonly position: number;
+  readonly confirmedThen: number;
+  readonly at: number;
+}
+
+/** Bytes on their way to one receiver. */
 export class Window {
   readonly #max: number;
-  readonly #flush: () => Promise<void>;
   readonly #clock: () => number;
   #size: number;
   /** Counted from the beginning. */
   #sent = 0;
   #confirmed = 0;
-  #marked = 0;
-  /** Counts connections: a marker of an earlier one says nothing. */
-  #epoch = 0;
+  /** Number of the last message. */
+  #key = 0;
+  #markers: Marker[] = [];
+  /** The shortest round trip: what is longer, waits. */
+  #roundTripMs = Number.POSITIVE_INFINITY;
 
-  /** @param flush See {@link Bus.flush} */
-  constructor(max: number, flush: () => Promise<void>, clock: () => number) {
+  /** @param max The most bytes, however fast the receiver is */
+  constructor(max: number, clock: () => number) {
     this.#max = max;
     this.#size = Math.min(max, BYTES_FIRST);
-    this.#flush = flush;
     this.#clock = clock;
   }
 
-  /** Bytes that the server has not confirmed. */
+  /** Bytes that have not been confirmed. */
   get pending(): number {
     return this.#sent - this.#confirmed;
   }
@@ -46,47 +55,63 @@ export class Window {
 
   /** Tells whether there is room for so many more bytes. */
   admits(bytes: number): boolean {
-    if (this.pending + bytes <= this.#size) return true;
-    // A window that has shrunk may be full of what no marker is behind yet: it would stay so for ever.
-    this.#markAll();
-    return false;
+    return this.pending + bytes <= this.#size;
   }
 
-  /** Notes that so many bytes have been published. */
-  sent(bytes: number): void {
+  /**
+   * Notes that so many bytes are sent.
+   *
+   * @param key Number of their message, of 32 bits
+   * @returns true if the receiver is to be asked to confirm it
+   */
+  sent(bytes: number, key: number): boolean {
     this.#sent += bytes;
-    if (this.#sent - this.#marked >= this.#size / MARKERS) this.#markAll();
+    this.#key = key;
+    if (this.#sent - (this.#markers.at(-1)?.position ?? this.#confirmed) < this.#size / MARKERS) return false;
+    this.#mark();
+    return true;
   }
 
-  #markAll(): void {
-    if (this.#marked === this.#sent) return;
-    this.#marked = this.#sent;
-    void this.#mark(this.#sent, this.#confirmed, this.#clock(), this.#epoch);
+  /**
+   * Has the last message confirmed where nothing else is to be: a window that has shrunk may be full of bytes with no
+   * marker behind them, and would stay so.
+   *
+   * @returns the number of the message; undefined if there is no need
+   */
+  markLast(): number | undefined {
+    if (this.#markers.length > 0 || this.pending === 0) return undefined;
+    this.#mark();
+    return this.#key;
   }
 
-  async #mark(position: number, confirmedThen: number, since: number, epoch: number): Promise<void> {
-    try {
-      await this.#flush();
-    } catch {
-      if (epoch === this.#epoch) this.reset();
-      return;
-    }
-    if (epoch !== this.#epoch) return;
-    this.#confirmed = Math.max(this.#confirmed, position);
-    this.#adapt(position - confirmedThen, this.#clock() - since);
+  #mark(): void {
+    this.#markers.push({ key: this.#key, position: this.#sent, confirmedThen: this.#confirmed, at: this.#clock() });
+  }
+
+  /** Notes that the receiver has got all up to the message with the number `key`. */
+  confirm(key: number): void {
+    let last: Marker | undefined;
+    while (this.#markers[0] !== undefined && ((key - this.#markers[0].key) | 0) >= 0) last = this.#markers.shift();
+    if (last === undefined) return;
+    this.#confirmed = last.position;
+    this.#adapt(last.position - last.confirmedThen, this.#clock() - last.at);
   }
 
   #adapt(bytes: number, delayMs: number): void {
-    if (delayMs < DELAY_GOOD_MS) this.#size = Math.min(this.#max, this.#size * 2);
-    else if (delayMs > DELAY_MAX_MS)
-      this.#size = Math.min(this.#size, Math.max(BYTES_MIN, (bytes / delayMs) * DELAY_MAX_MS));
+    this.#roundTripMs = Math.min(this.#roundTripMs, delayMs);
+    const waitedMs = delayMs - this.#roundTripMs;
+    if (waitedMs < DELAY_GOOD_MS) this.#size = Math.min(this.#max, this.#size * 2);
+    else if (waitedMs > DELAY_MAX_MS) {
+      const rate = bytes / delayMs;
+      this.#size = Math.min(this.#size, Math.max(BYTES_MIN, rate * (this.#roundTripMs + DELAY_MAX_MS)));
+    }
   }
 
   /** Begins anew after the connection was lost: what was on its way is lost, or has arrived. */
   reset(): void {
-    this.#epoch++;
     this.#confirmed = this.#sent;
-    this.#marked = this.#sent;
+    this.#markers = [];
     this.#size = Math.min(this.#max, BYTES_FIRST);
+    this.#roundTripMs = Number.POSITIVE_INFINITY;
   }
 }
