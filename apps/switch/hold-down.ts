@@ -59,12 +59,30 @@ export class HoldDown<Port> {
     if (watch === undefined) return to;
     if (now < watch.heldUntil) return watch.home;
     if (++watch.moves <= this.#options.movesMax) return to;
+    this.#begin(mac, watch, watch.home === to ? from : to, now);
+    return watch.home;
+  }
+
+  /**
+   * Holds `mac` at `home` from now on, where other signs than its moves say that it flaps.
+   *
+   * @returns false if it is held already, there or elsewhere, or if there are too many
+   */
+  hold(mac: number, home: Port, other: Port, now: number): boolean {
+    const known = this.#watches.get(mac);
+    if (known === undefined ? this.#watches.size >= this.#options.watchedMax : now < known.heldUntil) return false;
+    const watch = { home, since: now, moves: 0, heldUntil: 0, holds: known?.holds ?? 0 };
+    this.#watches.set(mac, watch);
+    this.#begin(mac, watch, other, now);
+    return true;
+  }
+
+  #begin(mac: number, watch: Watch<Port>, other: Port, now: number): void {
     const forMs = this.#options.holdMs * Math.min(2 ** watch.holds, HOLD_FACTOR_MAX);
     watch.holds++;
     watch.heldUntil = now + forMs;
     this.holds++;
-    this.#held(mac, watch.home, watch.home === to ? from : to, forMs);
-    return watch.home;
+    this.#held(mac, watch.home, other, forMs);
   }
 
   #watchOf(mac: number, from: Port, now: number): Watch<Port> | undefined {

@@ -1,5 +1,7 @@
 /** The switch itself: frames in from one port, out to others. It knows nothing of sockets and interfaces. */
+import { CircleWatch } from "./circle-watch.ts";
 import { ETHERNET_HEADER_LENGTH, eachFrame, PREFIX_LENGTH } from "./framing.ts";
+
 import { MacTable, type MacTableOptions, macAt } from "./mac-table.ts";
 
 /** Two VLAN tags (IEEE 802.1Q), which the MTU does not count. */
@@ -82,6 +84,8 @@ export class LearningSwitch {
   readonly #frameMax: number;
   readonly #clock: () => number;
   readonly #touched = new Set<Port>();
+  /** Only where frames may come back by way of another hub. */
+  #circles: CircleWatch<Port> | undefined;
 
   constructor(options: SwitchOptions) {
     this.table = new MacTable(options, ({ isBackbone }) => isBackbone);
@@ -91,10 +95,12 @@ export class LearningSwitch {
 
   attach(port: Port): void {
     this.ports.add(port);
+    if (port.isBackbone) this.#circles = new CircleWatch();
   }
 
   detach(port: Port): void {
     this.ports.delete(port);
+    this.#circles?.clear();
     this.table.forget(port);
   }
 
@@ -139,13 +145,24 @@ export class LearningSwitch {
       from.dropped[defect]++;
       return;
     }
-    if (!this.#accepts(macAt(message, start + 6), from, now)) {
+    const source = macAt(message, start + 6);
+    if (!this.#accepts(source, from, now)) {
       from.dropped.circle++;
       return;
     }
     const known = isGroup(message, start) ? undefined : this.table.lookUp(macAt(message, start), now);
-    if (known === undefined) for (const port of this.ports) this.#addTo(port, from, start, end);
-    else this.#addTo(known, from, start, end);
+    if (known !== undefined) this.#addTo(known, from, start, end);
+    else if (this.#circles !== undefined && this.#isInCircle(message.subarray(start, end), source, from, now))
+      from.dropped.circle++;
+    else for (const port of this.ports) this.#addTo(port, from, start, end);
+  }
+
+  /** Tells whether a frame that is to be flooded goes in a circle; its source is held then where it came from first. */
+  #isInCircle(frame: Uint8Array, source: number, from: Port, now: number): boolean {
+    const first = this.#circles?.see(frame, from, now);
+    if (first === undefined) return false;
+    this.table.hold(source, first, from, now);
+    return true;
   }
 
   /**

@@ -66,6 +66,16 @@ export class MacTable<Port> {
     return "learned";
   }
 
+  /** Holds `mac` at `home`: a frame of it goes in a circle, and came back by way of `other`. */
+  hold(mac: number, home: Port, other: Port, now: number): void {
+    if (!this.#holdDown.hold(mac, home, other, now)) return;
+    const entry = this.#entries.get(mac);
+    if (entry?.port === home) return;
+    if (entry !== undefined) this.#takeOut(mac, entry);
+    this.#add(mac, home, now);
+    this.observer.changed?.(mac, home, entry?.port);
+  }
+
   /** Forgets `mac` if it is at `port`. */
   remove(mac: number, port: Port): void {
     const entry = this.#entries.get(mac);

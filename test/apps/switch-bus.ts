@@ -12,11 +12,16 @@ export class MemoryBroker {
   /** Tells whether a message is lost. */
   loses: (subject: string, message: Uint8Array) => boolean = () => false;
   payloadMax: number = 1024 * 1024;
+  /** Length of the longest message so far. */
+  longest = 0;
   #queue: (() => void)[] = [];
 
   publish(from: MemoryBus | undefined, subject: string, message: Uint8Array, answer: BusAnswer = () => {}): void {
     this.published.set(subject, (this.published.get(subject) ?? 0) + 1);
-    const copy = message.slice();
+    if (message.length > this.payloadMax) throw new RangeError("The message is longer than the server takes");
+    this.longest = Math.max(this.longest, message.length);
+    // Not slice(): that of a Buffer is a view.
+    const copy = new Uint8Array(message);
     if (this.loses(subject, copy)) return;
     for (const { bus, handler } of [...(this.subscriptions.get(subject) ?? [])])
       if (bus !== from && bus.isConnected) this.#queue.push(() => handler(copy, answer));
@@ -118,7 +123,7 @@ export class SimulatedClient {
   constructor(hub: SimulatedHub) {
     this.hub = hub;
     this.port = new Port((message) => {
-      for (const frame of unpack(message.slice()) ?? []) {
+      for (const frame of unpack(new Uint8Array(message)) ?? []) {
         this.got.push(frame);
         this.react?.(frame);
       }
@@ -187,8 +192,8 @@ export class SimulatedLan {
 export function frameOf(destination: number, source: number, mark = 0, length = 60): Uint8Array {
   const hex = [destination, source].map((mac) => mac.toString(16).padStart(12, "0")).join("");
   const bytes = new Uint8Array(length);
-  bytes.set(Uint8Array.fromHex(`${hex}88b5`));
-  bytes[20] = mark;
+  bytes.set(Uint8Array.fromHex(`${hex}88b5`).subarray(0, length));
+  if (length > 20) bytes[20] = mark;
   return bytes;
 }
 

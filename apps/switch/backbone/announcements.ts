@@ -73,6 +73,18 @@ export function parseTable(body: Buffer): TablePart | null {
   };
 }
 
+/** Formats addresses alone. */
+export function formatMacs(macs: readonly number[]): Buffer {
+  const body = Buffer.alloc(macs.length * MAC_LENGTH);
+  writeMacs(body, 0, macs);
+  return body;
+}
+
+/** Reads what {@link formatMacs} formats; null if it is not that. */
+export function parseMacs(body: Buffer): number[] | null {
+  return readMacs(body, 0);
+}
+
 function writeMacs(body: Buffer, at: number, macs: readonly number[]): void {
   macs.forEach((mac, i) => {
     body.writeUIntBE(mac, at + i * MAC_LENGTH, MAC_LENGTH);

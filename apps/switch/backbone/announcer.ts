@@ -1,8 +1,11 @@
 /** Tells the other hubs which MAC addresses are behind this one. */
 import type { LearningSwitch, Port } from "../learning-switch.ts";
-import { formatChanges, formatTable } from "./announcements.ts";
+import { formatChanges, formatMacs, formatTable } from "./announcements.ts";
 import { Kind } from "./envelope.ts";
 import type { Link } from "./link.ts";
+
+/** Addresses in one message about those that flap. */
+const HELD_MAX = 1024;
 
 /** Gathers what changes in a turn, and answers those who ask for all. */
 export class Announcer {
@@ -14,6 +17,7 @@ export class Announcer {
   readonly #lan: LearningSwitch;
   /** Whether an address has come; else it has gone. */
   readonly #changes = new Map<number, boolean>();
+  readonly #held = new Set<number>();
   readonly #schedule: () => void;
 
   /** @param schedule Has {@link flush} called soon */
@@ -31,8 +35,9 @@ export class Announcer {
     if (isOwn ? !wasOwn : wasOwn && to === undefined) this.#note(mac, isOwn);
   }
 
-  /** Says again that an address is here, as others may have followed it to where it seemed to be. */
-  confirm(mac: number): void {
+  /** Has all hold an address that flaps here, as others may have followed it to where it seemed to be. */
+  hold(mac: number): void {
+    this.#held.add(mac);
     this.#note(mac, true);
   }
 
@@ -44,6 +49,8 @@ export class Announcer {
   /** Publishes the changes. */
   flush(): void {
     if (this.#changes.size === 0) return;
+    const held = [...this.#held].filter((mac) => this.#changes.get(mac) === true);
+    this.#held.clear();
     const [come, gone]: [number[], number[]] = [[], []];
     for (const [mac, hasCome] of this.#changes) (hasCome ? come : gone).push(mac);
     this.#changes.clear();
@@ -52,6 +59,8 @@ export class Announcer {
       this.version = body.readUInt32BE(0);
       this.#link.publish(this.#link.subjects.macs, Kind.CHANGES, [body]);
     }
+    for (let at = 0; at < held.length; at += HELD_MAX)
+      this.#link.publish(this.#link.subjects.macs, Kind.HELD, [formatMacs(held.slice(at, at + HELD_MAX))]);
   }
 
   /** Publishes all addresses, for one hub. */

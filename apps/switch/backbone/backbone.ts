@@ -3,7 +3,7 @@
  * announces them; frames for an address go to its owner alone, other frames to all hubs that have clients.
  */
 import { PREFIX_LENGTH } from "../framing.ts";
-import type { LearningSwitch } from "../learning-switch.ts";
+import type { LearningSwitch, Port } from "../learning-switch.ts";
 import { macText } from "../mac-table.ts";
 import { Announcer } from "./announcer.ts";
 import type { Bus } from "./bus.ts";
@@ -11,6 +11,7 @@ import { type Envelope, Kind } from "./envelope.ts";
 import { FrameSender } from "./frame-sender.ts";
 import { Learning } from "./learning.ts";
 import { Link, type LinkOptions } from "./link.ts";
+import { LogLimit } from "./log-limit.ts";
 import type { Peer } from "./peer.ts";
 import { Roaming } from "./roaming.ts";
 import { clashText, type HubEvent, Roster } from "./roster.ts";
@@ -44,6 +45,7 @@ export class Backbone {
   readonly status: StatusExchange;
   readonly roaming: Roaming;
   readonly #learning: Learning;
+  readonly #flaps: LogLimit;
   readonly #endings: (() => void)[] = [];
   #leaveFlood: (() => void) | undefined;
   #timer: ReturnType<typeof setInterval> | undefined;
@@ -62,6 +64,7 @@ export class Backbone {
       clients: () => this.clients,
       failed,
     });
+    this.#flaps = new LogLimit(link.log, link.clock);
     this.status = new StatusExchange(link, this.roster);
     this.roaming = new Roaming(link);
     this.#learning = new Learning(lan, macsMax, link.clock, ({ hub }) =>
@@ -97,7 +100,7 @@ export class Backbone {
       this.#endings.push(bus.subscribe(subject, (message, answer) => this.receive(message, answer)));
     this.lan.table.observer = {
       changed: (mac, to, from) => this.announcer.changed(mac, to, from),
-      held: (mac, home, other, forMs) => this.#held(mac, home.isBackbone, other.isBackbone, forMs),
+      held: (mac, home, other, forMs) => this.#held(mac, home, other, forMs),
     };
     this.lan.attach(this.sender.floodPort);
     this.roster.sayHello(subjects.hello, true);
@@ -195,6 +198,8 @@ export class Backbone {
         return this.#learning.changes(peer, body);
       case Kind.TABLE:
         return this.#learning.table(peer, body);
+      case Kind.HELD:
+        return this.#learning.held(peer, body);
       case Kind.ASK_TABLE:
         this.announcer.tell(peer.hub);
         return true;
@@ -227,11 +232,16 @@ export class Backbone {
     else this.roster.clash(envelope);
   }
 
-  #held(mac: number, isAway: boolean, cameAway: boolean, forMs: number): void {
-    const [here, there] = [isAway, cameAway].map((away) => (away ? "another hub" : "a client of this hub"));
-    this.link.log(
-      `flap  ${macText(mac)} is seen here and there: held for ${forMs / 1000} s at ${here}, not at ${there}; are two bridged?`,
+  /** Says that an address is held, and has the others hold it too if it is a client's of this hub. */
+  #held(mac: number, home: Port, other: Port, forMs: number): void {
+    if (!home.isBackbone) this.announcer.hold(mac);
+    this.#flaps.log(
+      `flap  ${macText(mac)} is seen at ${this.#nameOf(home)} and at ${this.#nameOf(other)}: held at the first for ${forMs / 1000} s; are two places bridged?`,
     );
-    if (!isAway) this.announcer.confirm(mac);
+  }
+
+  #nameOf(port: Port): string {
+    if (!port.isBackbone) return "this hub";
+    return [...this.roster.peers.values()].find((peer) => peer.port === port)?.hub ?? "a hub that has gone";
   }
 }

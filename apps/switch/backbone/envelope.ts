@@ -42,6 +42,8 @@ export const Kind = {
   ASK_CONFIRM: 13,
   /** Confirms frames up to the sequence number of this message. */
   CONFIRM: 14,
+  /** Addresses that flap, and are held as this hub's clients. */
+  HELD: 15,
 } as const;
 
 /** Kind of a message. */

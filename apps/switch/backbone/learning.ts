@@ -1,6 +1,6 @@
 /** Learns the addresses that other hubs announce. */
 import type { LearningSwitch } from "../learning-switch.ts";
-import { parseChanges, parseTable } from "./announcements.ts";
+import { parseChanges, parseMacs, parseTable } from "./announcements.ts";
 import type { Peer } from "./peer.ts";
 
 /** Puts what other hubs announce into the MAC table. */
@@ -42,6 +42,18 @@ export class Learning {
     for (const mac of this.#lan.table.addressesOf(peer.port)) if (!all.has(mac)) this.#lan.table.remove(mac, peer.port);
     this.#learn(peer, all);
     peer.version = part.version;
+    return true;
+  }
+
+  /** Holds addresses that flap where their hub says that they are. */
+  held(peer: Peer, body: Buffer): boolean {
+    const macs = parseMacs(body);
+    if (macs === null) return false;
+    const now = this.#clock();
+    for (const mac of macs) {
+      if (this.#lan.table.countOf(peer.port) >= this.#macsMax) break;
+      this.#lan.table.hold(mac, peer.port, this.#lan.table.lookUp(mac, now) ?? peer.port, now);
+    }
     return true;
   }
 
