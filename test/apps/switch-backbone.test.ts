@@ -2,6 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { Envelopes, Kind } from "../../apps/switch/backbone/envelope.ts";
+import type { Peer } from "../../apps/switch/backbone/peer.ts";
 import { BROADCAST, frameOf, type SimulatedClient, type SimulatedHub, SimulatedLan } from "./switch-bus.ts";
 
 interface Three {
@@ -287,6 +288,22 @@ describe("signs of life", () => {
     expect(events).toEqual([]);
     lan.pass(2000);
     expect([events, hubs[0].backbone.roster.peers.size]).toEqual([[], 2]);
+  });
+
+  test("of a hub that was forgotten, but has not forgotten this one, make it a hub whose frames arrive", async () => {
+    const { lan, hubs, clients } = await three();
+    for (let i = 0; i < 80; i++) {
+      clients[0].send(frameOf(0x22, 0x21, i));
+      lan.settle();
+    }
+    const [peer] = hubs[0].backbone.roster.peers.values();
+    hubs[0].backbone.roster.leave(peer as Peer, "not heard");
+    lan.pass(1000);
+    marksOf(clients);
+    clients[0].send(frameOf(0x22, 0x21, 99));
+    lan.settle();
+    expect(marksOf(clients)[1]).toEqual([99]);
+    expect(hubs[1].backbone.link.dropped.duplicate).toBe(0);
   });
 
   test("a listener that throws keeps no other from its word", async () => {

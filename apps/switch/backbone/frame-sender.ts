@@ -7,6 +7,9 @@ import type { Link } from "./link.ts";
 import { Outbox } from "./outbox.ts";
 import { Window } from "./window.ts";
 
+/** Hubs whose numbers are kept. */
+const TARGETS_MAX = 4096;
+
 /** Where the frames for one hub go. */
 export interface Target {
   readonly outbox: Outbox;
@@ -34,6 +37,11 @@ export class FrameSender {
   readonly #floodBox: Outbox;
   readonly #touched = new Set<Outbox>();
   readonly #arena = new Arena();
+  /**
+   * The last target of each hub. A hub that was forgotten here may not have forgotten this one: to it, numbers that began
+   * anew would be those of old messages, and it would drop them as duplicates.
+   */
+  readonly #targets = new Map<string, Target>();
   #waiting = 0;
   #isScheduled = false;
 
@@ -64,7 +72,10 @@ export class FrameSender {
       if (window.markLast() !== undefined) this.#publish(subject, Kind.ASK_CONFIRM, target.sequence, []);
       return false;
     };
-    const target: Target = { outbox, outlet, window, sequence: 0 };
+    const target: Target = { outbox, outlet, window, sequence: this.#targets.get(hub)?.sequence ?? 0 };
+    this.#targets.set(hub, target);
+    const [oldest] = this.#targets.keys();
+    if (oldest !== undefined && this.#targets.size > TARGETS_MAX) this.#targets.delete(oldest);
     return target;
   }
 
