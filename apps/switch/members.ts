@@ -3,6 +3,7 @@ import type { AddressBook } from "./addresses/book.ts";
 import type { Presence } from "./backbone/roaming.ts";
 import { LearningSwitch, Port } from "./learning-switch.ts";
 import { Leases } from "./leases.ts";
+import { Lobby } from "./lobby.ts";
 import { macText } from "./mac-table.ts";
 import { Close, type Hello, type HubState, JOIN_MESSAGE, type Welcome } from "./protocol.ts";
 import type { AddressStatus, ClientSource } from "./status.ts";
@@ -24,9 +25,6 @@ export interface MembersOptions {
   readonly log: (line: string) => void;
 }
 
-/** Milliseconds within which a client that looks before it joins has to join. */
-const HOLD_MS = 5000;
-
 /** A connection. It has a port from when it is let in until another takes its place. */
 export interface Connection {
   readonly hello: Hello;
@@ -38,8 +36,6 @@ export interface Connection {
   /** Whether it has no address because none could be given when it came. */
   lacksAddress: boolean;
   port: Port | undefined;
-  /** Ends the connection of a client that has not joined yet. */
-  holding: Timer | undefined;
 }
 
 type Socket = Bun.ServerWebSocket<Connection>;
@@ -67,6 +63,7 @@ export class Members {
   departed: Totals = NO_TOTALS;
   readonly #options: MembersOptions;
   readonly #sockets = new Map<string, Socket>();
+  readonly #lobby = new Lobby<Socket>();
   /** Clients that wait for an address. */
   readonly #waiting = new Map<string, Socket>();
   readonly #started = performance.now();
@@ -78,14 +75,14 @@ export class Members {
     this.lan = new LearningSwitch({ ...options, clock: () => performance.now() });
   }
 
-  /** Tells a client the state of this hub, and waits for its word. */
-  hold(socket: Socket): void {
-    socket.data.holding = setTimeout(() => socket.close(Close.TOO_LATE, "no word of joining"), HOLD_MS);
-    socket.send(JSON.stringify({ isolated: this.backbone?.isIsolated ?? false } satisfies HubState));
+  /** Takes a new connection. */
+  open(socket: Socket): void {
+    if (socket.data.hello.hold) this.#lobby.enter(socket, { isolated: this.backbone?.isIsolated ?? false });
+    else this.#join(socket);
   }
 
   /** Lets a client in, as soon as it has an address: a hub of several asks a store for it. */
-  join(socket: Socket): void {
+  #join(socket: Socket): void {
     const { hello } = socket.data;
     const code = (other: Socket): number => (other.data.hello.run === hello.run ? Close.SUPERSEDED : Close.REPLACED);
     const before = this.#sockets.get(hello.id);
@@ -115,8 +112,8 @@ export class Members {
 
   #askForAddress({ hello, host: owner }: Connection): Answer | Promise<Answer> {
     const { book } = this;
-    const { id, run, claim, wish } = hello;
-    const applicant = { id, run, owner, now: performance.now() };
+    const { id, run, sequence, claim, wish } = hello;
+    const applicant = { id, run, sequence, owner, now: performance.now() };
     if (claim === undefined) {
       const lease = book?.lease(applicant, wish);
       return lease instanceof Promise ? lease.then((address) => ({ address })) : { address: lease };
@@ -166,10 +163,9 @@ export class Members {
   }
 
   receive(socket: Socket, message: string | Uint8Array): void {
-    const { port, holding } = socket.data;
-    if (holding !== undefined) {
-      this.#endHold(socket);
-      if (message === JOIN_MESSAGE) this.join(socket);
+    const { port } = socket.data;
+    if (this.#lobby.leave(socket)) {
+      if (message === JOIN_MESSAGE) this.#join(socket);
       else socket.close(Close.UNSUPPORTED_DATA, `wanted "${JOIN_MESSAGE}"`);
       return;
     }
@@ -178,14 +174,9 @@ export class Members {
     else if (!this.lan.receive(port, message)) this.#evict(socket, Close.INVALID_DATA, "a message of broken frames");
   }
 
-  #endHold({ data }: Socket): void {
-    clearTimeout(data.holding);
-    data.holding = undefined;
-  }
-
   leave(socket: Socket, why: string): void {
     const { data } = socket;
-    this.#endHold(socket);
+    this.#lobby.leave(socket);
     if (this.#waiting.get(data.hello.id) === socket) this.#waiting.delete(data.hello.id);
     if (data.port === undefined) return;
     this.lan.detach(data.port);

@@ -46,7 +46,7 @@ export function serve(
       backpressureLimit: options.queueMax + MESSAGE_MAX,
       idleTimeout: options.timeout,
       sendPings: true,
-      open: (socket) => (socket.data.hello.hold ? members.hold(socket) : members.join(socket)),
+      open: (socket) => members.open(socket),
       message: (socket, message) => members.receive(socket, message),
       close: (socket, code, reason) =>
         members.leave(socket, reason || (code === LOST ? "connection lost" : `closed (${code})`)),
@@ -72,7 +72,7 @@ function answer(
   const hello = parseHello(url.searchParams);
   if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
   const from = server.requestIP(request)?.address ?? "?";
-  const none = { address: undefined, lacksAddress: false, port: undefined, holding: undefined };
+  const none = { address: undefined, lacksAddress: false, port: undefined };
   const data = { hello, from, host: hostOf(from), since: performance.now(), ...none };
   if (server.upgrade(request, { data })) return undefined;
   return new Response("This is for a WebSocket\n", { status: 426, headers: { upgrade: "websocket" } });

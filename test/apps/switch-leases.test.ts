@@ -132,6 +132,21 @@ describe("an address of a LAN of several hubs", () => {
       expect(await a.book.lease(client(`wish${wish.length}`), wish)).toMatch(/^198\.51\.100\.\d+\/24$/);
   });
 
+  test("is not taken back by an earlier connection of its client that comes late", async () => {
+    const [a, b] = [await hub("a"), await hub("b")];
+    const connection = (sequence: number): Applicant => ({ ...client("one"), run: "process", sequence });
+    const given = await b.book.lease(connection(2));
+    expect(await a.book.lease(connection(1))).toBe(given);
+    expect([b.moved, Object.values(leases()).map((lease) => lease.hub)]).toEqual([[], ["b"]]);
+    // Nor does the end of that connection change anything, or one that was written before the later one was known.
+    a.book.release("one");
+    const record = store.values("address.") as Record<string, object>;
+    const [key = ""] = Object.keys(record);
+    store.put(key, JSON.stringify({ ...record[key], hub: "a", run: "run of a", sequence: 1 }));
+    await until(() => Object.values(leases())[0]?.hub === "b", "the second hub writes it again");
+    expect(b.moved).toEqual([]);
+  });
+
   test("of a client that joins at two hubs at once is one, and one of them keeps the client", async () => {
     for (let round = 0; round < 20; round++) {
       const [a, b] = [await hub("a", {}, Math.random), await hub("b", {}, Math.random)];

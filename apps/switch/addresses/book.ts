@@ -7,6 +7,8 @@ export interface Applicant {
   readonly id: string;
   /** Process of the client; empty if it does not say. */
   readonly run?: string;
+  /** Number of the connection, of all that the process has made. */
+  readonly sequence?: number;
   /** The machine that the client connects from. One owner cannot use up the addresses of all. */
   readonly owner: string;
   readonly now: number;

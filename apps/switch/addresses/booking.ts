@@ -22,7 +22,7 @@ export interface BookingOptions {
 }
 
 /** Who has an address. */
-export type Client = Pick<Applicant, "id" | "owner" | "run">;
+export type Client = Pick<Applicant, "id" | "owner" | "run" | "sequence">;
 
 /** A client and the address that it is to have. */
 export interface Request extends Applicant {
@@ -83,8 +83,8 @@ export class Booking {
   /** Writes that a client of this hub has an address, where its record has not changed since this was called. */
   async put(host: number, client: Client, until: number): Promise<number> {
     const { hub, run } = this.#options;
-    const { id, owner } = client;
-    const record: AddressRecord = { id, owner, client: client.run ?? "", hub, run, here: true };
+    const { id, owner, sequence = 0 } = client;
+    const record: AddressRecord = { id, owner, client: client.run ?? "", sequence, hub, run, here: true };
     const key = this.#key(host);
     return await this.#synced.write(key, record, this.#mirror.revisionOf(key), until);
   }

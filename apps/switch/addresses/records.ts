@@ -8,6 +8,8 @@ export interface AddressRecord {
   readonly owner: string;
   /** Process of the client; empty if it does not say. */
   readonly client: string;
+  /** Number of the connection, of all that the process has made. */
+  readonly sequence: number;
   /** The hub that the client is at, or was at last. */
   readonly hub: string;
   /** Process of that hub. */
@@ -54,10 +56,10 @@ const NAME_PATTERN = /^[ -~]{1,128}$/;
 
 /** Reads an {@link AddressRecord}; null if it is none. */
 export function parseAddressRecord(text: string): AddressRecord | null {
-  const { id, owner, client, hub, run, here } = objectOf(text);
-  const isRecord = isName(id) && ID_PATTERN.test(id) && isName(owner) && isName(hub) && isName(run);
-  const isWhole = isRecord && (client === "" || isName(client)) && typeof here === "boolean";
-  return isWhole ? { id, owner, client, hub, run, here } : null;
+  const { id, owner, client, sequence, hub, run, here } = objectOf(text);
+  if (!isName(id) || !ID_PATTERN.test(id) || !isName(owner) || !isName(hub) || !isName(run)) return null;
+  const isClient = (client === "" || isName(client)) && typeof sequence === "number";
+  return isClient && typeof here === "boolean" ? { id, owner, client, sequence, hub, run, here } : null;
 }
 
 /** Reads an {@link OwnerRecord}; null if it is none. */

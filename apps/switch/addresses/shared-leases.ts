@@ -5,7 +5,7 @@ import type { AddressBook, Applicant, LeaseOptions } from "./book.ts";
 import { Booking, type Client, type Request } from "./booking.ts";
 import type { SharedLease } from "./mirror.ts";
 import { Pool } from "./pool.ts";
-import { POOL_KEY, parsePoolRecord } from "./records.ts";
+import { type AddressRecord, POOL_KEY, parsePoolRecord } from "./records.ts";
 import { ConflictError, type LeaseStore } from "./store.ts";
 import { SyncedStore } from "./synced-store.ts";
 import { Turns } from "./turns.ts";
@@ -37,6 +37,8 @@ export interface AddressDetails {
   /** Writes that another hub came before. */
   readonly conflicts: number;
 }
+
+type Connection = Pick<AddressRecord, "id" | "client" | "sequence">;
 
 /** The address of a client that is at this hub. */
 interface Held {
@@ -170,6 +172,9 @@ export class SharedLeases implements AddressBook {
   async #book(request: Request): Promise<number | undefined> {
     const before = this.#synced.mirror.byId(request.id)?.host;
     while (await this.#synced.isCurrent(request.until)) {
+      const lease = this.#synced.mirror.byId(request.id);
+      // Its later connection is at another hub, which is to keep it; this one is about to be ended.
+      if (lease?.here && isOlder(connectionOf(request), lease)) return lease.host;
       try {
         const host = await this.#booking.book(request);
         if (host === undefined) return undefined;
@@ -213,6 +218,11 @@ export class SharedLeases implements AddressBook {
     // One that waits is being booked, and one that was removed is written again.
     if (id === undefined || this.#waiting.has(id) || lease === undefined || this.#isOurs(lease, id)) return;
     if (lease.id === id && lease.hub === this.#options.hub) return;
+    const held = this.#held.get(id);
+    if (held !== undefined && isOlder(lease, connectionOf(held.client))) {
+      void this.#turns.take(held.client.owner, () => this.#confirm(held));
+      return;
+    }
     this.#held.delete(id);
     this.#idAt.delete(host);
     if (lease.id === id) this.#options.moved(id, lease.client);
@@ -237,7 +247,10 @@ export class SharedLeases implements AddressBook {
     const { host, client, unconfirmed } = held;
     const lease = this.#synced.mirror.byHost(host);
     if (this.#held.get(client.id) !== held || this.#isOurs(lease, client.id)) return;
-    const isUntouched = lease?.revision === unconfirmed || lease?.hub === this.#options.hub;
+    const isUntouched =
+      lease?.revision === unconfirmed ||
+      lease?.hub === this.#options.hub ||
+      (lease && isOlder(lease, connectionOf(client)));
     if (lease !== undefined && !(isUntouched && lease.id === client.id)) this.#changed(host);
     else await this.#booking.put(host, client, this.#options.clock() + WAIT_MS).catch(() => {});
   }
@@ -247,6 +260,15 @@ export class SharedLeases implements AddressBook {
     if (this.#synced.mirror.byHost(lease.host) !== lease || this.#held.get(lease.id)?.host === lease.host) return;
     await this.#booking.putAway(lease, this.#options.clock() + WAIT_MS).catch(() => {});
   }
+}
+
+/** Whether a connection of a client is an earlier one of the same process. */
+function isOlder(one: Connection, other: Connection): boolean {
+  return one.id === other.id && one.client === other.client && one.sequence < other.sequence;
+}
+
+function connectionOf({ id, run = "", sequence = 0 }: Client): Connection {
+  return { id, client: run, sequence };
 }
 
 /** Makes sure that all hubs of the LAN have the same pool. @throws {ProgramError} If they have not */
