@@ -58,7 +58,13 @@ describeWithTools("three hubs with NATS", ["ip", "curl", NATS], () => {
       tls: undefined,
       log: (line: string) => void log.push(line),
     };
-    const backbone = { servers: [nats.url], lan: `lan${lans}`, credentials: undefined, tls: undefined };
+    const backbone = {
+      queueMax: 4 * 2 ** 20,
+      servers: [nats.url],
+      lan: `lan${lans}`,
+      credentials: undefined,
+      tls: undefined,
+    };
     for (const hub of NAMES)
       hubs.push(await startHub({ ...options, backbone: { ...backbone, hub } }, (why) => failures.push(why)));
   }
