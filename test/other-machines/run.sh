@@ -1,8 +1,11 @@
 #!/usr/bin/env bash
 # Runs the demo and tests on musl, and on arm64 under qemu-user, with Bun from npm and all else from Debian (bookworm,
-# x86-64): `run.sh musl` (4 minutes), `run.sh arm64` (2), or both without an argument. Takes root, gcc, npm and Linux
-# 6.7. Not part of CI. What it downloads is unpacked in a folder of its own, and nothing is installed: musl is seen in a
-# mount namespace only, and arm64 programs run in a user namespace only, which has a binfmt_misc of its own.
+# x86-64). Takes root, gcc, npm and Linux 6.7. Not part of CI.
+#
+#   run.sh [musl] [arm64] [-- TEST ...]    both by default (4 minutes, and 2); a TEST is run in place of all
+#
+# What it downloads is unpacked in a folder of its own, and nothing is installed: musl is seen in a mount namespace only,
+# and arm64 programs run in a user namespace only, which has a binfmt_misc of its own.
 #
 # qemu-user knows neither AIO (the thread waits instead), seccomp, eBPF, most of AF_PACKET's options nor SIOCGSKNS, so
 # that many tests with interfaces cannot pass there: what runs is the demo, and the tests of the C and of pure code.
@@ -12,6 +15,8 @@ cd "$(dirname "$0")/../.."
 
 bun_version=1.4.5
 work=$(mktemp -d)
+# Tests without privilege run the Bun that is unpacked there.
+chmod 755 "$work"
 trap 'rm -rf "$work"' EXIT
 
 # Unpacks Debian packages into $work/sysroot.
@@ -27,10 +32,15 @@ bun_for() {
   echo "$work/package/bin"
 }
 
-failed=() counts=()
+failed=() counts=() machines=()
+while [ $# -gt 0 ] && [ "$1" != -- ]; do machines+=("$1"); shift; done
+[ $# -eq 0 ] || shift
+tests=("$@")
+[ ${#machines[@]} -gt 0 ] || machines=(musl arm64)
 
 # Runs the demo and the tests, all of them, whatever fails.
 run_in() {
+  [ ${#tests[@]} -eq 0 ] || set -- "$1" "${tests[@]}"
   echo "== $1: the demo"
   "in_$1" unshare --net bun run demo || failed+=("$1: the demo")
   echo "== $1: tests"
@@ -65,7 +75,7 @@ musl() {
     <(nm "$archive" 2>/dev/null | awk 'NF == 3 { print $3 }' | sort -u) | sed 's/^/-Wl,-u,/' >"$work/wanted"
   gcc -O -shared -fPIC -nostdlib -Wl,-soname,libstdc++.so.6 -o "$work/libstdc++.so.6" "@$work/wanted" \
     test/other-machines/musl.c "$archive" "$gcc/libgcc_eh.a" "$gcc/libgcc.a"
-  run_in musl test/sys test/netlink test/packet test/probe test/io test/interface test/device test/handover test/capture
+  run_in musl test/{sys,netlink,packet,probe,io,interface,device,handover,capture,udp,relay,lab,cli}
 }
 
 in_arm64() {
@@ -94,8 +104,7 @@ arm64() {
     test/io/offload/{golden,malformed,merge,merge-table,read,split}.test.ts
 }
 
-[ $# -gt 0 ] || set -- musl arm64
-for machine; do
+for machine in "${machines[@]}"; do
   "$machine"
   rm -rf "${work:?}"/*
 done
