@@ -235,7 +235,7 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
    * sender (small send buffer) --> bridge --> slow TAP (token bucket): what
    * the bucket holds back is still charged to the sender.
    */
-  function jam(drain: () => void): { sender: Tap; frame: Uint8Array; fill(): number; release(): void; end(): void } {
+  function jam(drain: () => void): { sender: Tap; frame: Uint8Array; fill(): number; release(): void } & Disposable {
     quietIPv6();
     const sender = openTap({ up: true, sendBuffer: 20_000, drain });
     const slow = openTap({ up: true });
@@ -251,7 +251,8 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
       "root",
       "tbf",
       "rate",
-      "8kbit",
+      // 40 seconds for a frame.
+      "200bit",
       "burst",
       "2000",
       "limit",
@@ -271,7 +272,7 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
         throw new Error("The kernel took 1000 frames");
       },
       release: () => void run("tc", "qdisc", "del", "dev", slow.name, "root"),
-      end: () => {
+      [Symbol.dispose]: () => {
         sender.close();
         slow.close();
         run("ip", "link", "del", "jam0");
@@ -281,7 +282,8 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
 
   test("send says false, and drain follows once when there is room again", async () => {
     let drained = 0;
-    const { sender, frame, fill, release, end } = jam(() => drained++);
+    using jammed = jam(() => drained++);
+    const { sender, frame, fill, release } = jammed;
     expect(fill()).toBeGreaterThan(0);
     expect(sender.sendMany([frame, frame])).toBe(0);
     // A turn of the event loop: it must not come by itself.
@@ -292,11 +294,11 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
     expect(sender.send(frame)).toBeTrue();
     await Bun.sleep(20);
     expect(drained).toBe(1);
-    end();
   });
 
   test("writable waits, and goes on when there is room again", async () => {
-    const { sender, frame, fill, release, end } = jam(() => {});
+    using jammed = jam(() => {});
+    const { sender, frame, fill, release } = jammed;
     fill();
     let written = false;
     const writing = sender.writable
@@ -310,16 +312,15 @@ describeWithTools("a kernel that takes no more", ["tc", "bridge"], () => {
     release();
     await writing;
     expect(written).toBeTrue();
-    end();
   });
 
   test("closing the device ends a write that waits, with ERR_TUNTAP_CLOSED", async () => {
-    const { sender, frame, fill, end } = jam(() => {});
+    using jammed = jam(() => {});
+    const { sender, frame, fill } = jammed;
     fill();
     const writing = sender.writable.getWriter().write(frame);
     await Bun.sleep(0);
     sender.close();
     expect(await writing.catch((error) => error)).toMatchObject({ code: "ERR_TUNTAP_CLOSED" });
-    end();
   });
 });

@@ -149,7 +149,9 @@ export class Rig implements Disposable {
   ): Promise<Running> {
     const child = host.start([...command, "-f", name], { WG_PROCESS_FOREGROUND: "1", ...env });
     this.#started.push(child);
-    await until(() => host.has(`/run/wireguard/${name}.sock`) || child.exitCode !== null, `socket of ${name}`, 20_000);
+    // wg removes a socket that refuses it, as one does that is bound and does not listen yet.
+    const listens = (): boolean => host.run("ss", "-Hxl").includes(`/run/wireguard/${name}.sock`);
+    await until(() => listens() || child.exitCode !== null, `socket of ${name}`, 20_000);
     if (child.exitCode !== null) throw new Error(await child.stderr.text());
     return child;
   }
