@@ -105,14 +105,14 @@ describePrivileged("an address with more to say", () => {
     expect(sorted(await addressesAgree(tun))).toEqual(sorted(before));
   });
 
-  test("an address with a lifetime goes when it ends, and is deprecated before", async () => {
+  test("an address is deprecated when it is no more preferred, and goes when its lifetime ends", async () => {
     using tun = openTun();
-    for (const address of ["192.0.2.1/24", "2001:db8::1/64"]) {
-      tun.addAddress({ address, validLifetime: 2, preferredLifetime: 1 });
-    }
+    const given = ["192.0.2.1/24", "2001:db8::1/64"];
+    for (const address of given) tun.addAddress({ address, validLifetime: 1000, preferredLifetime: 1 });
     await until(() => addressesByIp(tun.name).filter(({ deprecated }) => deprecated).length === 2, "deprecation");
     expect(tun.addresses().map(({ deprecated }) => deprecated)).toEqual([true, true]);
-    await until(() => addressesByIp(tun.name).length === 0, "the end", 10_000);
+    for (const address of given) tun.replaceAddress({ address, validLifetime: 1, preferredLifetime: 0 });
+    await until(() => addressesByIp(tun.name).length === 0, "the end");
     expect(tun.addresses()).toEqual([]);
   });
 
