@@ -7,7 +7,6 @@ interface Visitor {
   close(code: number, reason: string): void;
 }
 
-/** Milliseconds within which a client has to join. */
 const STAY_MS = 5000;
 /** The most clients that look at a time. */
 const VISITORS_MAX = 1024;
@@ -15,6 +14,12 @@ const VISITORS_MAX = 1024;
 /** Keeps the connections that have not joined yet. */
 export class Lobby<V extends Visitor> {
   readonly #visitors = new Map<V, Timer>();
+  readonly #stayMs: number;
+
+  /** @param stayMs Milliseconds within which a client has to join */
+  constructor(stayMs: number = STAY_MS) {
+    this.#stayMs = stayMs;
+  }
 
   /** Tells a client the state of the hub, and waits for its word. */
   enter(visitor: V, state: HubState): void {
@@ -22,7 +27,7 @@ export class Lobby<V extends Visitor> {
       visitor.close(Close.FULL, "too many clients look at this hub");
       return;
     }
-    const late = setTimeout(() => visitor.close(Close.TOO_LATE, "no word of joining"), STAY_MS);
+    const late = setTimeout(() => visitor.close(Close.TOO_LATE, "no word of joining"), this.#stayMs);
     this.#visitors.set(visitor, late);
     visitor.send(JSON.stringify(state));
   }

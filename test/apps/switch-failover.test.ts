@@ -1,15 +1,16 @@
 /** Clients of a LAN with several hubs: which hub they go to, when, and what of it their programs see. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { announcement } from "../../apps/switch/announcement.ts";
 import { HeldFrames } from "../../apps/switch/held-frames.ts";
 import { Hubs } from "../../apps/switch/hubs.ts";
 import { macAt } from "../../apps/switch/mac-table.ts";
 import { type Failure, race } from "../../apps/switch/race.ts";
 import { parseEthernet } from "../../src/packet/index.ts";
-import type { Program } from "../io/offload/support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
-import { until } from "../support/system.ts";
-import { Lan, type Running, tools } from "./switch-lan.ts";
+import { run, until } from "../support/system.ts";
+import { example, Lan, Running, tools } from "./switch-lan.ts";
+import { EchoConnection } from "./tcp-echo-run.ts";
 
 describe("the hubs of a client", () => {
   const addresses: Record<string, string[]> = { "hub.example": ["192.0.2.1", "2001:db8::1"], "none.example": [] };
@@ -138,12 +139,11 @@ test("of the frames that wait for another hub the last ones are kept, as copies,
 describeWithTools("two clients with two hubs", tools, () => {
   const [NEAR, FAR] = [3, 4];
   const urls = [NEAR, FAR].map((number) => `ws://192.0.2.${10 + number}:7000`);
-  const echo = [process.execPath, `${import.meta.dir}/tcp-echo.ts`];
   const pool = ["--pool", "198.51.100.0/24"];
   let lan: Lan;
   let hubs: Running[];
   let clients: Running[];
-  let programs: Program[] = [];
+  let connection: EchoConnection | undefined;
 
   beforeAll(async () => {
     lan = await Lan.open(4);
@@ -157,55 +157,32 @@ describeWithTools("two clients with two hubs", tools, () => {
     hubs.push(await lan.serveAt(FAR, ...pool));
   }, 60_000);
   afterEach(async () => {
-    for (const program of programs) program[Symbol.dispose]();
-    programs = [];
+    connection?.[Symbol.dispose]();
     await Promise.all([...clients, ...hubs].map((running) => running.end("SIGKILL")));
   });
   afterAll(async () => expect(await lan.end()).toEqual([]), 30_000);
 
-  const addressOf = (number: number): string => {
-    const found = lan.interfaceOf(number).addr_info?.find(({ family }) => family === "inet");
-    if (found === undefined) throw new Error(`client ${number} has no address`);
-    return found.local;
-  };
-
-  /** A TCP connection between the clients at work; resolves to a function that waits for more answers. */
-  async function connection(): Promise<(more: number) => Promise<string>> {
-    const to = addressOf(2);
-    const server = lan.site(2).start(...echo, "serve", to, "9000");
-    programs.push(server);
-    expect(await server.line()).toBe("ready");
-    const asking = lan.site(1).start(...echo, "ask", to, "9000");
-    programs.push(asking);
-    let seen = 0;
-    return async (more) => {
-      let line = "";
-      for (const wanted = seen + more; seen < wanted; seen = Number(line.split(" ")[0])) line = await asking.line();
-      return line.split(" ")[1] as string;
-    };
-  }
-
   test("a TCP connection lives on when the hub is killed: interface, MAC, address and carrier stay", async () => {
-    const more = await connection();
-    await more(20);
+    connection = await EchoConnection.open(lan, 1, 2);
+    await connection.answers(20);
     const before = [1, 2].map((number) => lan.interfaceOf(number));
     using watched = lan.site(1).start("ip", "-o", "monitor", "link", "dev", "lan0");
     await hubs[0]?.end("SIGKILL");
     for (const client of clients) await client.says(`at ${urls[1]}`);
-    console.log(`longest pause ${await more(50)} ms over the SIGKILL of the hub`);
+    console.log(`longest pause ${await connection.answers(50)} ms over the SIGKILL of the hub`);
     const now = [1, 2].map((number) => lan.interfaceOf(number));
     expect(now).toEqual(before);
     watched.signal("SIGTERM");
   }, 60_000);
 
   test("a hub that is cut off is noticed, and one that comes back is not gone to", async () => {
-    const more = await connection();
-    await more(20);
+    connection = await EchoConnection.open(lan, 1, 2);
+    await connection.answers(20);
     lan.site(NEAR).run("ip", "link", "set", "eth0", "down");
     for (const client of clients) await client.says(`at ${urls[1]}`);
-    console.log(`longest pause ${await more(50)} ms over the loss of the link of the hub`);
+    console.log(`longest pause ${await connection.answers(50)} ms over the loss of the link of the hub`);
     lan.site(NEAR).run("ip", "link", "set", "eth0", "up");
-    await more(100);
+    await connection.answers(100);
     for (const client of clients) expect(client.log.split("is in the LAN")).toHaveLength(3);
   }, 60_000);
 
@@ -218,5 +195,80 @@ describeWithTools("two clients with two hubs", tools, () => {
       clients[0] = lan.startJoin(1, [...urls, "--token-file", lan.tokenFile, "--id", "client1"]);
       await clients[0].says(`at ${urls[1]}`);
     }
+  }, 60_000);
+});
+
+describeWithTools("a client of hubs that do not let it in", [...tools, "openssl"], () => {
+  const [FIRST, SECOND] = [2, 3];
+  const urls = [FIRST, SECOND].map((number) => `ws://192.0.2.${10 + number}:7000`);
+  let lan: Lan;
+  let running: Running[] = [];
+
+  beforeAll(async () => {
+    lan = await Lan.open(3);
+  }, 60_000);
+  afterEach(async () => {
+    await Promise.all(running.map((each) => each.end("SIGKILL")));
+    running = [];
+  });
+  afterAll(async () => expect(await lan.end()).toEqual([]), 30_000);
+
+  function join(...args: string[]): Running {
+    const client = lan.startJoin(1, args);
+    running.push(client);
+    return client;
+  }
+
+  test("goes to the next one if a hub is full, or does not know its token", async () => {
+    running.push(await lan.serveAt(SECOND, "--pool", "198.51.100.0/24"));
+    const full = await lan.serveAt(FIRST, "--ports", "1");
+    running.push(full);
+    running.push(lan.startJoin(SECOND, [urls[0] as string, "--token-file", lan.tokenFile]));
+    await running.at(-1)?.says("lan0 is in the LAN");
+    // Whichever it tries first.
+    for (let i = 0; i < 3; i++) {
+      const client = join(...urls, "--token-file", lan.tokenFile);
+      await client.says(`at ${urls[1]}`);
+      expect(client.log).not.toContain(`at ${urls[0]}`);
+      await client.end();
+    }
+    await full.end();
+    writeFileSync(`${lan.folder}/other`, "another-token-for-it");
+    running.push(await lan.serveAt(FIRST, "--token-file", `${lan.folder}/other`));
+    const client = join(...urls, "--token-file", lan.tokenFile);
+    await client.says(`at ${urls[1]}`);
+    await client.end();
+  }, 60_000);
+
+  test("ends if all of them do not know its token, and goes on trying if one cannot be asked", async () => {
+    running.push(await lan.serveAt(FIRST), await lan.serveAt(SECOND));
+    writeFileSync(`${lan.folder}/wrong`, "a-token-that-is-wrong");
+    const args = [...urls, "--token-file", `${lan.folder}/wrong`];
+    const client = join(...args);
+    expect(await client.exited).toBe(1);
+    expect(client.log).toBe("The switch does not know this token: use the token that the switch has\n");
+    await running[1]?.end();
+    const other = join(...args);
+    await other.says("trying again");
+    expect([other.ended, other.log]).toEqual([false, expect.stringContaining("The switch does not know this token")]);
+  }, 60_000);
+
+  test("finds all addresses of a name, over TLS, too", async () => {
+    const { folder } = lan;
+    const names = ["-subj", "/CN=hub.example", "-addext", "subjectAltName=DNS:hub.example"];
+    const key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-keyout", `${folder}/key`];
+    run("openssl", "req", "-x509", ...key, "-out", `${folder}/cert`, "-days", "2", ...names);
+    const tls = ["--tls-cert", `${folder}/cert`, "--tls-key", `${folder}/key`, "--pool", "198.51.100.0/24"];
+    const hubs = [await lan.serveAt(FIRST, ...tls), await lan.serveAt(SECOND, ...tls)];
+    running.push(...hubs);
+    writeFileSync(`${folder}/hosts`, "192.0.2.12 hub.example\n192.0.2.13 hub.example\n192.0.2.99 hub.example\n");
+    const inside = ["unshare", "-m", "sh", "-c", `mount --bind ${folder}/hosts /etc/hosts && exec "$@"`, "sh"];
+    const args = ["join", "wss://hub.example:7000", "--tls-ca", `${folder}/cert`, "--token-file", lan.tokenFile];
+    const client = new Running(["nsenter", `--net=${lan.site(1).path}`, ...inside, ...example, ...args], {});
+    running.push(client);
+    await client.says("at wss://192.0.2.1");
+    const [first, other] = client.log.includes("at wss://192.0.2.12:7000") ? [0, "13"] : [1, "12"];
+    await hubs[first]?.end("SIGKILL");
+    await client.says(`at wss://192.0.2.${other}:7000`);
   }, 60_000);
 });

@@ -155,7 +155,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
 
     test("has one replica, as the log says", async () => {
       await using one = await hub("a", [server], "alone");
-      expect(one.log[0]).toMatch(/^addresses: one replica of the store, as the NATS server has no room for 3: /);
+      expect(one.log[0]).toMatch(/^addresses: one replica of the store instead of 3: /);
       expect(await one.book.lease(client("one"))).toMatch(/^198\.51\.\d+\.\d+\/20$/);
     });
 
@@ -222,6 +222,38 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       expect(await one.book.lease(client("one"), own)).toBe(given);
     });
   });
+
+  test("the permissions of the README are enough for a hub of one LAN, and keep it out of another", async () => {
+    const readme = readFileSync(`${import.meta.dir}/../../apps/switch/README.md`, "utf8");
+    const [, block = ""] = /```conf\n(.*?)```/s.exec(readme) ?? [];
+    const config = block.replace(/^jetstream .*$/m, "");
+    await using server = await NatsServer.start({ jetStream: true, port: 4324, config });
+    const credentials = { kind: "user", user: "office", password: "s3cret" } as const;
+    const connected = { servers: [server.url], lan: "office", hub: "a", tls: undefined, credentials };
+    const connection = await connectBackbone(connected);
+    try {
+      const errors: string[] = [];
+      connection.onEvent((event) => event.type === "error" && errors.push(event.message));
+      const own = { isConnected: () => connection.isConnected, log: () => {} };
+      const store = await openNatsStore(connection.nats, { lan: "office", ...own });
+      const seen: string[] = [];
+      await store.watch(0, ({ key }) => seen.push(key));
+      const revision = await store.write("hub.a", "x", 0, 1000);
+      expect((await store.read("hub.a", 1000))?.revision).toBe(revision);
+      await until(() => seen.includes("hub.a"), "the watch tells");
+      // It ends, and begins anew.
+      await store.watch(revision, ({ key }) => seen.push(key));
+      await store.write("hub.b", "x", 0, 1000);
+      await until(() => seen.includes("hub.b"), "the watch tells");
+      expect(errors).toEqual([]);
+      store.close();
+      await expect(openNatsStore(connection.nats, { lan: "other", ...own })).rejects.toThrow(
+        "cannot be kept in JetStream",
+      );
+    } finally {
+      await connection.close();
+    }
+  }, 30_000);
 
   test("a server without JetStream: says the line of its configuration that is missing", async () => {
     await using server = await NatsServer.start({ port: 4323 });

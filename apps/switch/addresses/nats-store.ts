@@ -90,7 +90,7 @@ async function openBucket(
     if (codeOf(error) === Code.STREAM_NAME_IN_USE) return await create(1);
     if (!isTooMany(error) || !mayHaveFewer) throw error;
     const kv = await create(1);
-    log(`addresses: one replica of the store, as the NATS server has no room for ${REPLICAS}: ${reasonOf(error)}`);
+    log(`addresses: one replica of the store instead of ${REPLICAS}: ${reasonOf(error)}`);
     return kv;
   }
 }
