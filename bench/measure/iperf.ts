@@ -1,3 +1,4 @@
+import type { Contender } from "../contender.ts";
 import { cpuSecondsSince, listens, memoryMb, readCpu, sentSegments } from "../proc.ts";
 import { Program, run, until } from "../processes.ts";
 import type { Network } from "../rig.ts";
@@ -30,17 +31,19 @@ export interface TransferOptions {
   readonly network: Network;
   /** The ends of the tunnel, whose CPU time and memory count. */
   readonly pids: readonly number[];
+  /** Seconds of traffic before anything is counted. */
+  readonly warmSeconds: number;
   /** The program that counts system calls. */
   readonly calls: readonly string[];
 }
 
-/** Time before anything is counted: until then the engine's compiler takes up to a tenth of the CPU time. */
-const WARM_SECONDS = 4;
+/** Seconds before anything is counted: until then the engine's compiler takes up to a tenth of the CPU time. C has none. */
+export const warmSecondsOf = ({ program }: Contender): number => (program === "c" ? 1 : 8);
 
 /** Measures iperf3 from `a` to `b`, once the programs are warm. */
 export async function transfer(options: TransferOptions): Promise<Sample> {
   const { pids, seconds } = options;
-  await sendFor(WARM_SECONDS, options);
+  await sendFor(options.warmSeconds, options);
   const before = pids.map(readCpu);
   const { bytes, bitsPerSecond, retransmits, lostPercent } = await sendFor(seconds, options);
   const used = pids.map((pid, i) => cpuSecondsSince(pid, before[i] as (typeof before)[number]));

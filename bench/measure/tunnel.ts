@@ -1,6 +1,6 @@
 import { configure } from "../netns.ts";
 import { Program } from "../processes.ts";
-import { transfer, transferColumns } from "./iperf.ts";
+import { transfer, transferColumns, warmSecondsOf } from "./iperf.ts";
 import type { Kind, Sample, Setting } from "./kind.ts";
 import { openWire } from "./udp.ts";
 
@@ -25,5 +25,6 @@ async function measure({ contender, programs, seconds, network }: Setting): Prom
   await configure(a, [`link set tunnel0 mtu ${MTU} up`, `address add ${A}/24 dev tunnel0`]);
   await configure(b, [`link set tunnel0 mtu ${MTU} up`, `address add ${B}/24 dev tunnel0`]);
   const { calls } = programs;
-  return transfer({ a, b, address: B, seconds, network, calls, pids: ends.map(({ pid }) => pid) });
+  const warmSeconds = warmSecondsOf(contender);
+  return transfer({ a, b, address: B, seconds, network, warmSeconds, calls, pids: ends.map(({ pid }) => pid) });
 }

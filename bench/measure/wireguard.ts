@@ -1,7 +1,7 @@
 import type { Contender, Programs } from "../contender.ts";
 import { configure } from "../netns.ts";
 import { Program, run, until } from "../processes.ts";
-import { transfer, transferColumns } from "./iperf.ts";
+import { transfer, transferColumns, warmSecondsOf } from "./iperf.ts";
 import type { Kind, Sample, Setting } from "./kind.ts";
 import { openWire } from "./udp.ts";
 
@@ -27,7 +27,16 @@ export const wireguardKind: Kind = {
     for (const [netns, address] of [[a, inside.a] as const, [b, inside.b] as const]) {
       await configure(netns, [`link set ${name} mtu ${MTU} up`, `address add ${address}/24 dev ${name}`]);
     }
-    const sample = await transfer({ a, b, address: inside.b, seconds, network, pids, calls: programs.calls });
+    const sample = await transfer({
+      a,
+      b,
+      address: inside.b,
+      seconds,
+      network,
+      pids,
+      calls: programs.calls,
+      warmSeconds: warmSecondsOf(contender),
+    });
     return { ...sample, ...(await ping(a)) };
   },
 };

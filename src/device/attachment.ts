@@ -6,7 +6,7 @@ import { withNetns } from "../interface/namespace.ts";
 import type { NetnsLike } from "../interface/types.ts";
 import { Channel } from "../io/channel.ts";
 import { goneError, isGone, wasDeleted } from "../io/failures.ts";
-import { FrameReader, frameBatch } from "../io/frame-reader.ts";
+import { FrameReader, frameBatch, frameBlock } from "../io/frame-reader.ts";
 import type { MergingWriter } from "../io/merge-writer.ts";
 import { plainWriter } from "../io/plain-writer.ts";
 import type { DeviceCounters, OffloadInfo, OffloadOptions, RefusalCause } from "../io/types.ts";
@@ -53,7 +53,11 @@ export class Attachment extends Channel<FrameReader, Uint8Array[], RefusalCause>
     const writer = merging ?? plainWriter;
     // EPOLLPRI is never ready on a TUN fd, but asking for it gives a wake-up when the interface is deleted: every
     // wake-up of the driver's readers carries it.
-    super({ fd, closeFd, reader, batch: frameBatch, writer, events: EPOLLPRI }, ["malformed", "down", "other"]);
+    super({ fd, closeFd, reader, batch: frameBatch, block: frameBlock, writer, events: EPOLLPRI }, [
+      "malformed",
+      "down",
+      "other",
+    ]);
     this.kind = kind;
     this.packetInfo = packetInfo;
     this.link = link;

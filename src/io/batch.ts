@@ -3,7 +3,7 @@
 import type { FrameSource } from "./types.ts";
 
 /** The most frames in one call of a writer. */
-const GATHER_MAX = 512;
+export const GATHER_MAX: number = 512;
 /** The most views of one batch that are known: the largest batch of a reader. */
 const KNOWN_MAX = 2048;
 /** Where the frames of one call begin, from the first byte of the first one. */

@@ -4,6 +4,7 @@ import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { runAll } from "./ending.ts";
 import { closedError } from "./failures.ts";
+import type { FrameBlock } from "./frame-block.ts";
 import type { FrameObservers } from "./observers.ts";
 import { reactor, type Watch, type Watcher } from "./reactor.ts";
 import { type Reader, Receiver, type Take } from "./receiver.ts";
@@ -17,6 +18,8 @@ export interface ChannelParts<R extends Reader, B> {
   readonly reader: R;
   /** The way to take what is pushed to a handler. */
   readonly batch: Take<R, B>;
+  /** The way to take frames that are passed on without a look at them. */
+  readonly block: Take<R, FrameBlock>;
   readonly writer: BatchWriter;
   /** The EPOLL* events to wait for at all times, beside EPOLLERR and EPOLLHUP. */
   readonly events?: number;
@@ -47,6 +50,7 @@ export function channelOf(value: object): Channel<Reader, unknown, string> | und
 export abstract class Channel<R extends Reader, B, Cause extends string> implements Watcher, RefusalPolicy<Cause> {
   readonly receiver: Receiver<R, B>;
   readonly sender: Sender<Cause>;
+  readonly block: Take<R, FrameBlock>;
   readonly #reader: R;
   readonly #watch: Watch;
   readonly #closeFd: boolean;
@@ -63,8 +67,9 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   /** Called when the kernel takes frames again. Must not throw. */
   onDrain: () => void = () => {};
 
-  constructor({ fd, closeFd, reader, batch, writer, events = 0 }: ChannelParts<R, B>, causes: readonly Cause[]) {
+  constructor({ fd, closeFd, reader, batch, block, writer, events = 0 }: ChannelParts<R, B>, causes: readonly Cause[]) {
     this.causes = causes;
+    this.block = block;
     this.#fd = fd;
     this.#closeFd = closeFd;
     this.#reader = reader;

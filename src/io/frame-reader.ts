@@ -1,5 +1,6 @@
 import { lazy } from "../lazy.ts";
 import { EAGAIN } from "../sys/constants.ts";
+import type { FrameBlock } from "./frame-block.ts";
 import { PlainFiller } from "./plain-reader.ts";
 import type { Reader, Take } from "./receiver.ts";
 import { BIG_SLAB_BYTES, SLAB_BYTES, Slab } from "./slab.ts";
@@ -82,6 +83,12 @@ export class FrameReader implements Reader {
     }
   }
 
+  /** Returns the frames that are waiting as one block; null if none is. */
+  readBlock(limit: number): FrameBlock | null {
+    const count = this.#slab.fill(limit);
+    return count > 0 ? this.#slab.takeBlock(count) : this.#none(count);
+  }
+
   end(): void {
     this.#filler.end();
   }
@@ -111,4 +118,11 @@ export const frameBatch: Take<FrameReader, Uint8Array[]> = {
   take: (reader, budget) => reader.readBatch(budget),
   countOf: (frames) => frames.length,
   framesOf: (frames) => frames,
+};
+
+/** Takes all frames that are waiting, without views of them. */
+export const frameBlock: Take<FrameReader, FrameBlock> = {
+  take: (reader, budget) => reader.readBlock(budget),
+  countOf: ({ count }) => count,
+  framesOf: (block) => block.frames(),
 };

@@ -53,11 +53,13 @@ export class Receiver<R extends Reader, B> {
   readonly #batch: Take<R, B>;
   readonly #owner: ReceiverOwner;
   #consumer: Consumer | undefined;
-  #push: ((batch: B) => void) | undefined;
+  #push: ((batch: unknown) => void) | undefined;
+  /** The way to take what is delivered to {@link #push}. */
+  #pushed: Take<R, unknown>;
   /** The calls that wait, each with its way to take. Null ends one. */
   readonly #waiters: WaitQueue<unknown, Take<R, unknown>> = new WaitQueue();
   /** The batch that observers are being shown, and that is delivered next. */
-  #shown: B | undefined;
+  #shown: unknown;
   /** Called with frames before they are delivered. */
   onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
   /** Frames that may still be taken before the event loop gets its turn. */
@@ -71,6 +73,7 @@ export class Receiver<R extends Reader, B> {
   constructor(reader: R, batch: Take<R, B>, owner: ReceiverOwner) {
     this.#reader = reader;
     this.#batch = batch;
+    this.#pushed = batch;
     this.#owner = owner;
     this.#budget = reader.batchMax;
   }
@@ -80,10 +83,15 @@ export class Receiver<R extends Reader, B> {
     return !this.#ended && (this.#push !== undefined || this.#waiters.length > 0);
   }
 
-  /** Delivers every batch to `handler`, from now on until the end, a pause or a release. `handler` must not throw. */
-  pushTo(consumer: Consumer, handler: (batch: B) => void): void {
+  /**
+   * Delivers every batch to `handler`, from now on until the end, a pause or a release. `handler` must not throw.
+   *
+   * @param take another way to take them
+   */
+  pushTo<T = B>(consumer: Consumer, handler: (batch: T) => void, take?: Take<R, T>): void {
     this.claim(consumer);
-    this.#push = handler;
+    this.#push = handler as (batch: unknown) => void;
+    this.#pushed = take ?? this.#batch;
     this.#owner.onWant();
     this.#comeBack();
   }
@@ -182,11 +190,12 @@ export class Receiver<R extends Reader, B> {
   /** Delivers one batch to the handler; false if there is none, or no handler any more. */
   #pushBatch(): boolean {
     if (this.#push === undefined) return false;
-    const batch = this.#takeWithinBudget(this.#batch);
+    const take = this.#pushed;
+    const batch = this.#takeWithinBudget(take);
     if (batch === null) return false;
     if (this.onFrames !== undefined) {
       this.#shown = batch;
-      this.onFrames(this.#batch.framesOf(batch));
+      this.onFrames(take.framesOf(batch));
       // If an observer ended the channel, its end has delivered the batch.
       if (this.#shown === undefined) return false;
       this.#shown = undefined;

@@ -1,6 +1,8 @@
 import type { TunTapError } from "../errors.ts";
 import { EAGAIN, EBADF } from "../sys/constants.ts";
-import { allAsBytes, asBytes, gather, gathered, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
+import { allAsBytes, asBytes, gathered, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
+import type { FrameBlock } from "./frame-block.ts";
+import { Batch, FrameList, type FrameSet } from "./frame-set.ts";
 import type { FrameSource } from "./types.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
@@ -137,7 +139,16 @@ export class Sender<Cause extends string> {
   sendMany(frames: readonly FrameSource[]): number {
     // All frames are converted first: nothing may throw while the writer refers to their bytes, and none may be
     // collected.
-    const batch = new Batch(allAsBytes(frames));
+    return this.#sendAll(new FrameList(allAsBytes(frames), this.#known));
+  }
+
+  /** Sends the frames of a block as {@link sendMany} does, without views of them if all goes well. */
+  sendBlock(block: FrameBlock): number {
+    return block.isWhole ? this.#sendAll(block) : this.sendMany(block.frames());
+  }
+
+  #sendAll(frames: FrameSet): number {
+    const batch = new Batch(frames);
     // An empty batch makes no system call, so it would not find out that the fd is closed.
     const closed = this.#fd < 0 ? this.#policy.endedBy(-EBADF) : undefined;
     if (closed !== undefined) throw closed;
@@ -165,23 +176,25 @@ export class Sender<Cause extends string> {
     const writer = this.#writer;
     let pushed = batch.done;
     let result = 0;
-    while (pushed < given.length && result >= 0) {
+    while (pushed < given.count && result >= 0) {
       const count = this.#gather(given, pushed);
       const { bytes } = gathered;
-      const taken = writer.push(fd, given[pushed] as Uint8Array, offsets, lengths, count);
+      const taken = writer.push(fd, given.base(pushed), offsets, lengths, count);
       if (taken < count) result = lengths[taken] as number;
       pushed += taken;
       batch.bytes += bytes;
     }
     if (result >= 0) result = writer.flush(fd);
     batch.done = result < 0 ? pushed - writer.pending : pushed;
+    // Before anybody else's code runs: their memory may be read into again then.
+    if (result < 0) given.frames();
     return Math.min(result, 0);
   }
 
   /** Gathers frames. If that throws, because a view is none, the writer must not keep referring to those before it. */
-  #gather(given: readonly Uint8Array[], from: number): number {
+  #gather(given: FrameSet, from: number): number {
     try {
-      return gather(given, from, this.#known);
+      return given.gather(from);
     } catch (error) {
       this.#writer.flush(this.#fd);
       throw error;
@@ -190,7 +203,7 @@ export class Sender<Cause extends string> {
 
   #refuse(batch: Batch, errno: number): void {
     const cause = this.#policy.causeOf(errno);
-    const count = this.#policy.isForAll(cause) ? batch.given.length - batch.done : 1;
+    const count = this.#policy.isForAll(cause) ? batch.given.count - batch.done : 1;
     this.#refused[cause] += count;
     batch.firstErrno ??= errno;
     for (let i = 0; i < count; i++) batch.refused.push(batch.done++);
@@ -200,7 +213,9 @@ export class Sender<Cause extends string> {
   #takeRefusals(batch?: Batch): TunTapError | undefined {
     const { takeRefusals } = this.#writer;
     let known: { errno: number; cause: Cause } | undefined;
-    for (const { place, errno, bytes } of takeRefusals?.call(this.#writer) ?? []) {
+    const refusals = takeRefusals?.call(this.#writer) ?? [];
+    if (refusals.length > 0) batch?.given.frames();
+    for (const { place, errno, bytes } of refusals) {
       if (known?.errno !== errno) {
         const ended = this.#policy.endedBy(errno);
         if (ended !== undefined) return ended;
@@ -229,15 +244,21 @@ export class Sender<Cause extends string> {
   }
 
   /** Counts the taken frames of a batch and shows them to observers; blocks the sender if some were not taken. */
-  #account({ given, done, bytes, refused, firstErrno }: Batch): void {
-    const isAll = refused.length === 0 && done === given.length;
-    const taken = isAll ? given : given.slice(0, done).filter(isNotIn(refused));
+  #account(batch: Batch): void {
+    const { given, refused, firstErrno } = batch;
+    if (batch.isAllTaken) {
+      this.#frames += given.count;
+      this.#bytes += batch.bytes;
+      if (given.count > 0) this.onFrames?.(given.frames());
+      return;
+    }
+    const taken = batch.taken();
     this.#frames += taken.length;
-    this.#bytes += isAll ? bytes : taken.reduce((sum, { byteLength }) => sum + byteLength, 0);
+    this.#bytes += taken.reduce((sum, { byteLength }) => sum + byteLength, 0);
     if (taken.length > 0) this.onFrames?.(taken);
     if (firstErrno === undefined || this.onRefused === undefined) return;
     const index = refused[0] as number;
-    this.onRefused(this.#policy.errorOf(firstErrno, given[index] as Uint8Array, index));
+    this.onRefused(this.#policy.errorOf(firstErrno, given.frames()[index] as Uint8Array, index));
   }
 
   /** Resolves when the kernel takes frames again; rejects when the channel ends. */
@@ -271,29 +292,4 @@ export class Sender<Cause extends string> {
     this.#owner.onWant();
     return false;
   }
-}
-
-/** The frames of one call, and the progress with them. */
-class Batch {
-  readonly given: readonly Uint8Array[];
-  /** The number of first frames that have been taken or refused for good. */
-  done = 0;
-  /** The bytes of all frames that have been gathered for the writer. */
-  bytes = 0;
-  /** The places of the refused frames, in order. */
-  readonly refused: number[] = [];
-  firstErrno: number | undefined;
-
-  constructor(given: readonly Uint8Array[]) {
-    this.given = given;
-  }
-}
-
-function isNotIn(places: readonly number[]): (frame: Uint8Array, place: number) => boolean {
-  let next = 0;
-  return (_, place) => {
-    if (places[next] !== place) return true;
-    next++;
-    return false;
-  };
 }

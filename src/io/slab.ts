@@ -1,5 +1,7 @@
 /** Slabs: memory into which frames are read, and of which they are views. */
 
+import { FrameBlock, type Places, placesFor } from "./frame-block.ts";
+
 /** The place of the first frame. A view that does not begin at 0 certainly has a buffer (see `gather` in batch.ts). */
 const SLAB_START = 8;
 /** Slab size for plain frames. */
@@ -63,6 +65,11 @@ export class Slab {
   readonly #starts: Int32Array = noLengths;
   readonly #sizes: Int32Array = noLengths;
   #full = false;
+  /** Where the last fill began, and whether anybody has a view of what it read. */
+  #start = SLAB_START;
+  #seen = true;
+  /** Places of the last block. */
+  #places: Places | undefined;
   #framesTaken = 0;
   #bytesTaken = 0;
   #truncated = 0;
@@ -112,6 +119,8 @@ export class Slab {
     lengths ??= new Int32Array(LENGTHS_MAX);
     this.#lengths = lengths;
     if (this.#reuse) this.#offset = SLAB_START;
+    else if (!this.#seen) this.#rewind();
+    this.#seen = false;
     // byteLength is 0 if the user transferred the buffer of a frame.
     if (!this.hasRoom || this.#memory.byteLength === 0) this.#renew();
     let count = this.#fillFrom(lengths, limit);
@@ -125,7 +134,14 @@ export class Slab {
     return count;
   }
 
+  /** Nobody has a view of what was read last: its place is free again. */
+  #rewind(): void {
+    this.#offset = this.#start;
+    this.#full = false;
+  }
+
   #fillFrom(into: Int32Array, limit: number): number {
+    this.#start = this.#offset;
     return this.#filler.fill(this.#memory, this.#offset, this.#bytes, this.#frameMax, into, limit);
   }
 
@@ -184,6 +200,38 @@ export class Slab {
     for (; i < count; i++) frames.push(this.take(i));
   }
 
+  /** Returns the frames of the last fill, which were `count`, in place of {@link take}. */
+  takeBlock(count: number): FrameBlock {
+    this.#places ??= placesFor(LENGTHS_MAX);
+    const { offsets, lengths: kept } = this.#places;
+    const read = this.#lengths;
+    const padding = this.#padding;
+    let end = this.#offset;
+    let bytes = 0;
+    let longest = this.#frameMax;
+    for (let i = 0; i < count; i++) {
+      const length = read[i] as number;
+      if (length > longest) longest = length;
+      offsets[i] = end;
+      kept[i] = length;
+      bytes += length;
+      end += (length + padding) & ~padding;
+    }
+    const last = count - 1;
+    if ((offsets[last] as number) + (kept[last] as number) > this.#bytes) {
+      return new FrameBlock(
+        count,
+        Array.from({ length: count }, (_, i) => this.take(i)),
+      );
+    }
+    this.#offset = end;
+    this.#framesTaken += count;
+    this.#bytesTaken += bytes;
+    this.#frameMax = longest;
+    const view = (i: number): Uint8Array => this.#view(i, offsets[i] as number, kept[i] as number);
+    return new FrameBlock(count, { memory: this.#memory, places: this.#places, view });
+  }
+
   /** Returns a frame that runs on into the spill. */
   #join(start: number, room: number, length: number): Uint8Array {
     const spill = this.#spill as Uint8Array;
@@ -197,6 +245,7 @@ export class Slab {
 
   /** With reuse the view of the last time, if it is the same: traffic repeats itself. */
   #view(i: number, start: number, length: number): Uint8Array {
+    this.#seen = true;
     if (this.#reuse && this.#starts[i] === start && this.#sizes[i] === length) return this.#views[i] as Uint8Array;
     const view = new Uint8Array(this.#memory.buffer, this.#memory.byteOffset + start, length);
     if (!this.#reuse) return view;

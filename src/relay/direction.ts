@@ -1,3 +1,4 @@
+import type { FrameBlock } from "../io/frame-block.ts";
 import type { Consumer } from "../io/receiver.ts";
 import type { FrameSource } from "../io/types.ts";
 import type { End } from "./end.ts";
@@ -32,7 +33,9 @@ export class Direction {
 
   /** @throws {TunTapError} `ERR_TUNTAP_BUSY` if somebody else receives from the end. */
   start(): void {
-    this.#from.channel.receiver.pushTo(this.#consumer, this.#take);
+    const { receiver, block } = this.#from.channel;
+    if (this.#options.transform === undefined) receiver.pushTo(this.#consumer, this.#pass, block);
+    else receiver.pushTo(this.#consumer, this.#take);
   }
 
   end(): void {
@@ -46,6 +49,19 @@ export class Direction {
     return { frames: this.#frames, dropped: this.#dropped, strangers: this.#from.strangers() };
   }
 
+  /** Sends a block as it is. */
+  readonly #pass = (block: FrameBlock): void => {
+    if (!this.#from.accepts(block)) return;
+    try {
+      const done = this.#to.sendBlock(block);
+      this.#frames += done;
+      if (done < block.count) this.#keep(block.frames(), done);
+    } catch (cause) {
+      this.#lose(block.count, cause);
+    }
+  };
+
+  /** Sends what the transform makes of a batch. */
   readonly #take = (batch: unknown): void => {
     const frames = this.#from.framesOf(batch);
     if (frames.length === 0) return;
@@ -53,16 +69,24 @@ export class Direction {
     try {
       this.#send(transform === undefined ? frames : transform(frames));
     } catch (cause) {
-      this.#dropped += frames.length;
-      // The other end has closed: the relay is about to end.
-      if (!this.#to.channel.closed) this.#options.onThrown(cause);
+      this.#lose(frames.length, cause);
     }
   };
+
+  #lose(frames: number, cause: unknown): void {
+    this.#dropped += frames;
+    // The other end has closed: the relay is about to end.
+    if (!this.#to.channel.closed) this.#options.onThrown(cause);
+  }
 
   #send(frames: readonly FrameSource[]): void {
     const done = this.#to.send(frames);
     this.#frames += done;
-    if (done === frames.length) return;
+    if (done < frames.length) this.#keep(frames, done);
+  }
+
+  /** Keeps the frames from number `done` on, until there is room for them, or drops them. */
+  #keep(frames: readonly FrameSource[], done: number): void {
     if (this.#options.full === "drop" || this.#ended) {
       this.#dropped += frames.length - done;
       return;

@@ -1,6 +1,9 @@
 import type { Device } from "../device/types.ts";
 import { channelOf } from "../io/channel.ts";
+import type { FrameBlock } from "../io/frame-block.ts";
 import type { FrameSource } from "../io/types.ts";
+import type { UdpChannel } from "../udp/channel.ts";
+import type { DatagramBlock } from "../udp/reader.ts";
 import type { DatagramRun, Endpoint, UdpSocket } from "../udp/types.ts";
 import type { RelayEnd, UdpPeer } from "./types.ts";
 
@@ -11,8 +14,12 @@ export interface End {
   readonly channel: AnyChannel;
   /** Sends frames; returns how many of the first ones have been dealt with. */
   send(frames: readonly FrameSource[]): number;
+  /** Sends the frames of a block in the same way. */
+  sendBlock(block: FrameBlock): number;
   /** Returns the frames in what the channel has delivered. */
   framesOf(batch: unknown): Uint8Array[];
+  /** Returns whether a block that the channel has delivered is to be sent on. */
+  accepts(block: FrameBlock): boolean;
   /** Datagrams of others that were dropped. */
   strangers(): number;
 }
@@ -35,7 +42,9 @@ function deviceEnd(device: Device, channel: AnyChannel): End {
   return {
     channel,
     send: (frames) => device.sendMany(frames),
+    sendBlock: (block) => channel.sender.sendBlock(block),
     framesOf: (batch) => batch as Uint8Array[],
+    accepts: () => true,
     strangers: () => 0,
   };
 }
@@ -47,9 +56,16 @@ function socketEnd(socket: UdpSocket, channel: AnyChannel, name: string): End {
   return {
     channel,
     send: (datagrams) => socket.sendMany(datagrams),
+    sendBlock: (block) => sendTo(channel, undefined, block),
     framesOf: (batch) => (batch as DatagramRun).datagrams,
+    accepts: () => true,
     strangers: () => 0,
   };
+}
+
+function sendTo(channel: AnyChannel, peer: Endpoint | undefined, block: FrameBlock): number {
+  (channel as AnyChannel & Pick<UdpChannel, "aim">).aim(peer, 0);
+  return channel.sender.sendBlock(block);
 }
 
 function peerEnd({ socket, peer }: UdpPeer, name: string): End {
@@ -58,21 +74,24 @@ function peerEnd({ socket, peer }: UdpPeer, name: string): End {
   let strangers = 0;
   // The same peer may have several endpoints: one for each address that it sends to.
   let last: Endpoint = peer;
-  const isPeer = (from: Endpoint): boolean => {
+  const isPeer = (from: Endpoint, datagrams: number): boolean => {
     if (from === last) return true;
-    if (from.port !== peer.port || from.address !== peer.address) return false;
-    last = from;
-    return true;
+    if (from.port === peer.port && from.address === peer.address) {
+      last = from;
+      return true;
+    }
+    strangers += datagrams;
+    return false;
   };
   return {
     channel,
     send: (datagrams) => socket.sendMany(datagrams, peer),
+    sendBlock: (block) => sendTo(channel, peer, block),
     framesOf: (batch) => {
       const { datagrams, from } = batch as DatagramRun;
-      if (isPeer(from)) return datagrams;
-      strangers += datagrams.length;
-      return [];
+      return isPeer(from, datagrams.length) ? datagrams : [];
     },
+    accepts: (block) => isPeer((block as DatagramBlock).from, block.count),
     strangers: () => strangers,
   };
 }

@@ -46,16 +46,12 @@ export function bind(options: UdpOptions, undo: Undo): UdpSocket {
       : encodePeer(parseAddress(peer.address, "peer.address", fd), peer.port),
   );
   const reuseBuffers = options.reuseBuffers ?? false;
-  const opened = new UdpChannel({ fd, state, peers, firstPeer, reuseBuffers, segmentation });
+  const opened = new UdpChannel({ fd, state, peers, firstPeer, connected, reuseBuffers, segmentation });
   channel = opened;
   undo.push(() => opened.discard());
   const ipv6 = family === AF_INET6;
   const ipv4 = !ipv6 || (isAny && !connected) || firstPeer.address.includes(".");
-  return new BoundUdpSocket(
-    opened,
-    { address: bound, port: name.port, peer: connected ? firstPeer : undefined, ipv4, ipv6 },
-    options,
-  );
+  return new BoundUdpSocket(opened, { address: bound, port: name.port, ipv4, ipv6 }, options);
 }
 
 interface Opened {

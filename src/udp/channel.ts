@@ -3,10 +3,10 @@ import { Channel } from "../io/channel.ts";
 import type { Direction } from "../io/types.ts";
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, EPERM } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
-import type { Peer, Peers } from "./peers.ts";
-import { DatagramReader, datagramRun, isGone } from "./reader.ts";
+import { Peer, type Peers } from "./peers.ts";
+import { DatagramReader, datagramBlock, datagramRun, isGone } from "./reader.ts";
 import type { UdpState } from "./state.ts";
-import type { DatagramRun, Endpoint, UdpCounters, UdpRefusalCause } from "./types.ts";
+import type { DatagramRun, Ecn, Endpoint, UdpCounters, UdpRefusalCause } from "./types.ts";
 import { DatagramWriter } from "./writer.ts";
 
 /** The parts of the channel of a socket. */
@@ -16,6 +16,8 @@ export interface UdpChannelParts {
   readonly peers: Peers;
   /** The first peer to send to, until another one is named. */
   readonly firstPeer: Peer;
+  /** Whether the socket is connected to {@link firstPeer}. */
+  readonly connected: boolean;
   readonly reuseBuffers: boolean;
   /** The segmentation that both the kernel has and the user wants. */
   readonly segmentation: { readonly send: boolean; readonly receive: boolean };
@@ -26,17 +28,55 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   protected readonly noun = "socket";
   readonly peers: Peers;
   readonly writer: DatagramWriter;
+  /** The peer of a connected socket. */
+  readonly peer: Peer | undefined;
   readonly #state: UdpState;
   readonly #segmentation: UdpChannelParts["segmentation"];
 
-  constructor({ fd, state, peers, firstPeer, reuseBuffers, segmentation }: UdpChannelParts) {
+  constructor({ fd, state, peers, firstPeer, connected, reuseBuffers, segmentation }: UdpChannelParts) {
     const writer = new DatagramWriter(state, firstPeer);
     const reader = new DatagramReader(fd, state, peers, reuseBuffers);
-    super({ fd, closeFd: true, reader, batch: datagramRun, writer }, ["tooLong", "unreachable", "denied", "other"]);
+    super({ fd, closeFd: true, reader, batch: datagramRun, block: datagramBlock, writer }, [
+      "tooLong",
+      "unreachable",
+      "denied",
+      "other",
+    ]);
     this.peers = peers;
+    this.peer = connected ? firstPeer : undefined;
     this.writer = writer;
     this.#state = state;
     this.#segmentation = segmentation;
+  }
+
+  /** Points the writer at `to`, and sets the ECN bits. */
+  aim(to: Endpoint | undefined, ecn: Ecn): void {
+    const { writer, peer } = this;
+    if (ecn !== writer.ecn) {
+      checkEcn(ecn);
+      writer.ecn = ecn;
+    }
+    if (writer.to === to) return;
+    if (to === undefined) {
+      if (peer === undefined) throw new TypeError('"to" must be given, as the socket is not connected to a peer');
+      writer.to = peer;
+      return;
+    }
+    if (!Peer.isOf(this.peers, to)) {
+      throw new TypeError(
+        `"to" must be an endpoint of this socket, from endpoint() or a received run, got ${Bun.inspect(to)}`,
+      );
+    }
+    if (peer !== undefined && to !== peer) throw this.connectedElsewhere(`${to.address} port ${to.port}`);
+    writer.to = to;
+  }
+
+  /** Makes the error for another endpoint than the one that the socket is connected to. */
+  connectedElsewhere(other: string): RangeError {
+    const { peer } = this;
+    return new RangeError(
+      `"to" must be ${peer?.address} port ${peer?.port}, which the socket is connected to, got ${other}`,
+    );
   }
 
   get segmentation(): { send: boolean; receive: boolean } {
@@ -91,6 +131,11 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
     const { to } = this.writer;
     return systemError(errno, "sendmsg", { ...refusal(errno, datagram, to), frameIndex });
   }
+}
+
+function checkEcn(ecn: unknown): void {
+  if (ecn === 0 || ecn === 1 || ecn === 2 || ecn === 3) return;
+  throw new RangeError(`"ecn" must be 0, 1, 2 or 3, got ${Bun.inspect(ecn)}`);
 }
 
 function goneError(errno: number, syscall: string): TunTapError {

@@ -1,3 +1,4 @@
+import { type BlockMemory, FrameBlock, type Places, placesFor } from "../io/frame-block.ts";
 import type { Reader, Take } from "../io/receiver.ts";
 import { EAGAIN, EBADF, ENOTSOCK } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
@@ -28,6 +29,8 @@ const MESSAGE_ROOM = 65_536;
 const RECORD = 4;
 const ECN_SHIFT = 17;
 const PEER_MASK = (1 << ECN_SHIFT) - 1;
+/** Datagrams of one block for which there is room: a batch, and one message with as many as any kernel merges. */
+const PLACES = BATCH + 128;
 
 /**
  * The most reads in a row that may fail. Each ICMP error about a sent datagram fails one read, and the kernel may be
@@ -55,6 +58,11 @@ export class DatagramReader implements Reader {
   #fd: number;
   #slab: Uint8Array = empty;
   #offset = SLAB_START;
+  /** Where the last read began, and whether anybody has a view of what it read. */
+  #start = SLAB_START;
+  #seen = true;
+  /** Places of the last block. */
+  #places: Places | undefined;
   /** Messages that were read and have not been taken. */
   #messages: Message[] = [];
   #next = 0;
@@ -107,6 +115,34 @@ export class DatagramReader implements Reader {
     return { datagrams, from, ecn };
   }
 
+  /** Returns the datagrams of the next sender as {@link readRun} does, as one block. */
+  readBlock(limit: number): DatagramBlock | null {
+    if (!this.buffered && !this.#read(limit)) return null;
+    const { from, ecn } = this.#messages[this.#next] as Message;
+    let places = this.#places ?? placesFor(PLACES);
+    let count = 0;
+    do {
+      const message = this.#messages[this.#next] as Message;
+      const end = count + countOf(message);
+      if (end > places.lengths.length) {
+        if (count > 0) break;
+        places = placesFor(end);
+      }
+      place(message, places, count);
+      count = end;
+      this.#next++;
+    } while (this.#continues(from, ecn) && count < limit);
+    this.#places = places;
+    this.#from = from;
+    this.#datagrams += count;
+    return new DatagramBlock(count, this.#placed(places), from);
+  }
+
+  #placed(places: Places): BlockMemory {
+    const view = (i: number): Uint8Array => this.#view(places.offsets[i] as number, places.lengths[i] as number);
+    return { memory: this.#slab, places, view };
+  }
+
   end(): void {
     this.#fd = -1;
   }
@@ -122,6 +158,7 @@ export class DatagramReader implements Reader {
     records ??= new Int32Array(BATCH * RECORD);
     this.#viewed = 0;
     this.#prepareSlab();
+    this.#start = this.#offset;
     const result = native().udp_read(
       this.#fd,
       this.#state.bytes,
@@ -143,6 +180,9 @@ export class DatagramReader implements Reader {
 
   #prepareSlab(): void {
     if (this.#reuse) this.#offset = SLAB_START;
+    // Nobody has a view of what was read last: its place is free again.
+    else if (!this.#seen) this.#offset = this.#start;
+    this.#seen = false;
     // byteLength is 0 if the user transferred the buffer of a datagram.
     if (SLAB_BYTES - this.#offset >= MESSAGE_ROOM && this.#slab.byteLength > 0) return;
     const { buffer, byteOffset } = Buffer.allocUnsafeSlow(SLAB_BYTES);
@@ -184,6 +224,7 @@ export class DatagramReader implements Reader {
 
   /** With reuse the view of the last time, if it is the same: traffic repeats itself. */
   #view(offset: number, length: number): Uint8Array {
+    this.#seen = true;
     const start = this.#slab.byteOffset + offset;
     if (!this.#reuse) return new Uint8Array(this.#slab.buffer, start, length);
     const i = this.#viewed++;
@@ -202,5 +243,37 @@ export const datagramRun: Take<DatagramReader, DatagramRun> = {
   countOf: ({ datagrams }) => datagrams.length,
   framesOf: ({ datagrams }) => datagrams,
 };
+
+/** The datagrams of one sender as one block. */
+export class DatagramBlock extends FrameBlock {
+  readonly from: Peer;
+
+  constructor(count: number, within: BlockMemory, from: Peer) {
+    super(count, within);
+    this.from = from;
+  }
+}
+
+/** Takes the datagrams of one sender, without views of them. */
+export const datagramBlock: Take<DatagramReader, DatagramBlock> = {
+  take: (reader, budget) => reader.readBlock(budget),
+  countOf: ({ count }) => count,
+  framesOf: (block) => block.frames(),
+};
+
+/** Counts the datagrams of a message. */
+function countOf({ bytes, segment }: Message): number {
+  return segment === bytes ? 1 : Math.ceil(bytes / segment);
+}
+
+/** Writes where the datagrams of a message are, from number `i` on. */
+function place({ offset, bytes, segment }: Message, { offsets, lengths }: Places, i: number): void {
+  let at = 0;
+  do {
+    offsets[i] = offset + at;
+    lengths[i++] = Math.min(segment, bytes - at);
+    at += segment;
+  } while (at < bytes);
+}
 
 const empty = new Uint8Array(0);

@@ -8,7 +8,6 @@ import type { FrameSource } from "../io/types.ts";
 import { showByFields } from "../packet/show.ts";
 import { type Address, checkPort, encodePeer, formatAddress, isIPv4, parseAddress } from "./address.ts";
 import type { UdpChannel } from "./channel.ts";
-import { Peer } from "./peers.ts";
 import { datagramRun } from "./reader.ts";
 import type { DatagramObserver, DatagramRun, Ecn, Endpoint, UdpCounters, UdpHandlers, UdpSocket } from "./types.ts";
 
@@ -16,8 +15,6 @@ import type { DatagramObserver, DatagramRun, Ecn, Endpoint, UdpCounters, UdpHand
 export interface Bound {
   readonly address: string;
   readonly port: number;
-  /** The peer of a connected socket. */
-  readonly peer: Peer | undefined;
   /** The address families to which it can send. */
   readonly ipv4: boolean;
   readonly ipv6: boolean;
@@ -81,7 +78,7 @@ export class BoundUdpSocket implements UdpSocket {
   }
 
   get peer(): Endpoint | undefined {
-    return this.#bound.peer;
+    return this.#channel.peer;
   }
 
   get closed(): boolean {
@@ -111,24 +108,25 @@ export class BoundUdpSocket implements UdpSocket {
     if (local !== undefined && isIPv4(local.bytes) !== isIPv4(remote.bytes)) {
       throw new RangeError(`"localAddress" must be of the family of "${address}", got "${localAddress}"`);
     }
-    const { peer, address: boundTo } = this.#bound;
+    const { peer } = this.#channel;
+    const boundTo = this.#bound.address;
     // A socket that is bound to an address sends from there, and the kernel reports no other local address.
     const isBound = boundTo !== "::" && boundTo !== "0.0.0.0";
     if (isBound && local !== undefined && formatAddress(local, this.fd) !== boundTo) {
       throw new RangeError(`"localAddress" must be "${boundTo}", which the socket is bound to, got "${localAddress}"`);
     }
     const endpoint = this.#channel.peers.of(encodePeer(remote, port, isBound ? undefined : local));
-    if (peer !== undefined && endpoint !== peer) throw this.#connectedElsewhere(`${address} port ${port}`);
+    if (peer !== undefined && endpoint !== peer) throw this.#channel.connectedElsewhere(`${address} port ${port}`);
     return endpoint;
   }
 
   send(datagram: FrameSource, to?: Endpoint, ecn: Ecn = 0): boolean {
-    this.#aim(to, ecn);
+    this.#channel.aim(to, ecn);
     return this.#channel.sender.send(datagram);
   }
 
   sendMany(datagrams: readonly FrameSource[], to?: Endpoint, ecn: Ecn = 0): number {
-    this.#aim(to, ecn);
+    this.#channel.aim(to, ecn);
     return this.#channel.sender.sendMany(datagrams);
   }
 
@@ -172,36 +170,6 @@ export class BoundUdpSocket implements UdpSocket {
     this.close();
   }
 
-  /** Points the writer at `to`, and sets the ECN bits. */
-  #aim(to: Endpoint | undefined, ecn: Ecn): void {
-    const channel = this.#channel;
-    if (ecn !== channel.writer.ecn) {
-      checkEcn(ecn);
-      channel.writer.ecn = ecn;
-    }
-    if (channel.writer.to === to) return;
-    const { peer } = this.#bound;
-    if (to === undefined) {
-      if (peer === undefined) throw new TypeError('"to" must be given, as the socket is not connected to a peer');
-      channel.writer.to = peer;
-      return;
-    }
-    if (!Peer.isOf(channel.peers, to)) {
-      throw new TypeError(
-        `"to" must be an endpoint of this socket, from endpoint() or a received run, got ${Bun.inspect(to)}`,
-      );
-    }
-    if (peer !== undefined && to !== peer) throw this.#connectedElsewhere(`${to.address} port ${to.port}`);
-    channel.writer.to = to;
-  }
-
-  #connectedElsewhere(other: string): RangeError {
-    const { peer } = this.#bound;
-    return new RangeError(
-      `"to" must be ${peer?.address} port ${peer?.port}, which the socket is connected to, got ${other}`,
-    );
-  }
-
   #parse(text: string, name: string): Address {
     const address = parseAddress(text, name, this.fd);
     const { ipv4, ipv6 } = this.#bound;
@@ -210,11 +178,6 @@ export class BoundUdpSocket implements UdpSocket {
       `"${name}" must be of ${ipv4 ? "IPv4" : "IPv6"}, as the socket is bound to ${this.address}, got "${text}"`,
     );
   }
-}
-
-function checkEcn(ecn: unknown): void {
-  if (ecn === 0 || ecn === 1 || ecn === 2 || ecn === 3) return;
-  throw new RangeError(`"ecn" must be 0, 1, 2 or 3, got ${Bun.inspect(ecn)}`);
 }
 
 /**

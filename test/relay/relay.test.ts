@@ -16,10 +16,10 @@ interface Joined extends Disposable {
 }
 
 /** A host at each end: 192.0.2.1 and 192.0.2.2. */
-async function joinedTuns(offload = false): Promise<Joined> {
+async function joinedTuns(offload = false, reuseBuffers = true): Promise<Joined> {
   using stack = new DisposableStack();
   const [here, there] = [stack.use(await Namespace.open()), stack.use(await Namespace.open())];
-  const common = { name: "relay0", reuseBuffers: true, offload };
+  const common = { name: "relay0", reuseBuffers, offload };
   const left = stack.use(openTun({ ...common, netns: here.path, addresses: ["192.0.2.1/24"] }));
   const right = stack.use(openTun({ ...common, netns: there.path, addresses: ["192.0.2.2/24"] }));
   const joined = stack.use(relay(left, right));
@@ -40,6 +40,29 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     net.joined.close();
     expect(await net.joined.finished).toBeUndefined();
     expect([net.joined.closed, net.left.closed, net.right.closed]).toEqual([true, false, false]);
+  });
+
+  test.each([false, true])("observers of both ends see what passes, reused buffers: %p", async (reuseBuffers) => {
+    using net = await joinedTuns(true, reuseBuffers);
+    await ping(net.here, "192.0.2.2");
+    const [received, sent]: [Uint8Array[], Uint8Array[]] = [[], []];
+    const views: Uint8Array[] = [];
+    using _ = net.left.observe({
+      frames(frames, direction) {
+        if (direction !== "received") return;
+        views.push(...frames);
+        received.push(...frames.map((frame) => frame.slice()));
+      },
+    });
+    using __ = net.right.observe({
+      frames(frames, direction) {
+        if (direction === "sent") sent.push(...frames.map((frame) => frame.slice()));
+      },
+    });
+    await ping(net.here, "192.0.2.2");
+    expect(received.length).toBeGreaterThanOrEqual(3);
+    expect(sent).toEqual(received);
+    if (!reuseBuffers) expect(views).toEqual(received);
   });
 
   test("lives while the other side is down, and goes on when it is up again", async () => {
@@ -146,9 +169,9 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     await until(() => sent >= 5, "answers to both of each");
     faulty = true;
     await pingInVain(net.here, "192.0.2.2");
-    await until(() => errors.length >= 3, "errors");
+    // On a busy machine several come in one batch, which is one error.
+    await until(() => joined.counters().forward.dropped >= 3, "what the transform costs");
     expect(errors[0]).toMatchObject({ code: "ERR_TUNTAP_HANDLER", cause: new Error("no") });
-    expect(joined.counters().forward.dropped).toBeGreaterThanOrEqual(3);
     faulty = false;
     await ping(net.here, "192.0.2.2");
   });

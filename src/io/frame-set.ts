@@ -1,0 +1,77 @@
+import { gather, type KnownViews } from "./batch.ts";
+
+/** Frames to be sent in one call. */
+export interface FrameSet {
+  readonly count: number;
+  /**
+   * Fills `offsets`, `lengths` and `gathered` of batch.ts with the frames from number `from` on that one call of a
+   * writer takes; returns how many. The offsets count from the first byte of {@link base}.
+   */
+  gather(from: number): number;
+  base(from: number): Uint8Array;
+  /** Returns a view of each frame. */
+  frames(): readonly Uint8Array[];
+}
+
+/** Frames that were given as views. */
+export class FrameList implements FrameSet {
+  readonly #frames: readonly Uint8Array[];
+  readonly #known: KnownViews;
+
+  constructor(frames: readonly Uint8Array[], known: KnownViews) {
+    this.#frames = frames;
+    this.#known = known;
+  }
+
+  get count(): number {
+    return this.#frames.length;
+  }
+
+  gather(from: number): number {
+    return gather(this.#frames, from, this.#known);
+  }
+
+  base(from: number): Uint8Array {
+    return this.#frames[from] as Uint8Array;
+  }
+
+  frames(): readonly Uint8Array[] {
+    return this.#frames;
+  }
+}
+
+/** The frames of one call, and the progress with them. */
+export class Batch {
+  readonly given: FrameSet;
+  /** The number of first frames that have been taken or refused for good. */
+  done = 0;
+  /** The bytes of all frames that have been gathered for the writer. */
+  bytes = 0;
+  /** The places of the refused frames, in order. */
+  readonly refused: number[] = [];
+  firstErrno: number | undefined;
+
+  constructor(given: FrameSet) {
+    this.given = given;
+  }
+
+  /** Whether every frame was taken. */
+  get isAllTaken(): boolean {
+    return this.refused.length === 0 && this.done === this.given.count;
+  }
+
+  /** Lists the frames that were taken. */
+  taken(): readonly Uint8Array[] {
+    const frames = this.given.frames();
+    return this.isAllTaken ? frames : frames.slice(0, this.done).filter(isNotIn(this.refused));
+  }
+}
+
+function isNotIn(places: readonly number[]): (frame: Uint8Array, place: number) => boolean {
+  let next = 0;
+  return (_, place) => {
+    if (places[next] !== place) return true;
+    next++;
+    return false;
+  };
+}
