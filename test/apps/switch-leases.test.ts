@@ -267,6 +267,20 @@ describe("a hub that is cut off from the store", () => {
     expect([a.moved, a.lost, b.lost]).toEqual([[], [], []]);
   });
 
+  test("gives a client that it knows its address at once, whoever of its machine waits for a new one", async () => {
+    const [a, b] = [await hub("a"), await hub("b")];
+    const given = await b.book.lease(client("one", "machine"));
+    await until(() => a.book.status().given === 1, "the first hub knows");
+    a.line.loses = "patience";
+    // The first to ask finds out that the store does not answer.
+    const others = ["two", "three"].map((id) => a.book.lease(client(id, "machine")));
+    await until(() => a.book.trouble !== undefined, "the first hub knows that the store is of no use");
+    const order: string[] = [];
+    const known = a.book.lease(client("one", "machine")).then((address) => order.push(`${address}`));
+    await Promise.all([known, ...others.map((other) => other.then((address) => order.push(`${address}`)))]);
+    expect(order).toEqual([given as string, "undefined", "undefined"]);
+  });
+
   test("does not take a client back that has joined elsewhere meanwhile", async () => {
     const [a, b] = [await hub("a"), await hub("b")];
     const one = await a.book.lease(client("one"));

@@ -64,8 +64,8 @@ export class MemoryStore {
 /** A hub's line to the store. */
 export class Line implements LeaseStore {
   isConnected = true;
-  /** Whether writes are lost on the way, or only their answers. */
-  loses: "nothing" | "writes" | "answers" = "nothing";
+  /** Whether writes are refused, or never answered, or done but not answered. */
+  loses: "nothing" | "writes" | "patience" | "answers" = "nothing";
   /** Whether the store says nothing of what others write. */
   deaf = false;
   /** Called before each write. */
@@ -83,10 +83,16 @@ export class Line implements LeaseStore {
     this.#isCareless = random !== undefined;
   }
 
-  async write(key: string, value: string | undefined, expected: number | undefined): Promise<number> {
+  async write(
+    key: string,
+    value: string | undefined,
+    expected: number | undefined,
+    timeoutMs: number,
+  ): Promise<number> {
     await this.#pass();
     this.before(key);
-    if (this.loses === "writes") throw new Error("the store does not answer");
+    if (this.loses === "patience") await Bun.sleep(timeoutMs);
+    if (this.loses === "writes" || this.loses === "patience") throw new Error("the store does not answer");
     const revision = this.#store.entries.get(key)?.revision ?? 0;
     if (expected !== undefined && expected !== revision) throw new ConflictError();
     const own = await this.#store.take(() => this.#store.put(key, value), this.#isCareless);

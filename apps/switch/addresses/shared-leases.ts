@@ -1,11 +1,12 @@
 /** The address book of a LAN of several hubs: the records are in a store that all hubs share. */
 import { ProgramError } from "../../../src/cli/program.ts";
 import type { AddressStatus } from "../status.ts";
+import { agreeOnPool } from "./agree.ts";
 import type { AddressBook, Applicant, LeaseOptions } from "./book.ts";
 import { Booking, type Client, type Request } from "./booking.ts";
 import type { SharedLease } from "./mirror.ts";
 import { Pool } from "./pool.ts";
-import { type AddressRecord, POOL_KEY, parsePoolRecord } from "./records.ts";
+import type { AddressRecord } from "./records.ts";
 import { ConflictError, type LeaseStore } from "./store.ts";
 import { SyncedStore } from "./synced-store.ts";
 import { Turns } from "./turns.ts";
@@ -50,6 +51,8 @@ interface Held {
 
 /** A client waits so long for its address. */
 const WAIT_MS = 2000;
+/** The same for one that has an address, which it can keep without the store. */
+const KNOWN_WAIT_MS = 700;
 /** Clients that wait at a time. */
 const WAITING_MAX = 1024;
 /** Time until the store answers at the beginning. */
@@ -63,7 +66,7 @@ export class SharedLeases implements AddressBook {
   readonly #pool: Pool;
   readonly #synced: SyncedStore;
   readonly #booking: Booking;
-  /** Of one machine one booking at a time: they would only come before each other. */
+  /** For one machine one address at a time: hubs would only come before themselves. */
   readonly #turns = new Turns();
   readonly #held = new Map<string, Held>();
   readonly #idAt = new Map<number, string>();
@@ -135,9 +138,9 @@ export class SharedLeases implements AddressBook {
     this.#held.delete(id);
     this.#idAt.delete(held.host);
     // Behind the booking of a client that has come back already, which makes it untrue.
-    void this.#turns.take(held.client.owner, async () => {
+    void this.#inTurn(held.client, true, async () => {
       const lease = this.#synced.mirror.byHost(held.host);
-      if (lease !== undefined && lease.id === id && !this.#held.has(id)) await this.#putAway(lease);
+      if (lease?.id === id && !this.#held.has(id)) await this.#putAway(lease);
     });
   }
 
@@ -153,13 +156,14 @@ export class SharedLeases implements AddressBook {
   }
 
   async #wait(client: Applicant, { claim, wish }: { claim?: number | undefined; wish?: number | undefined }) {
-    const { id, owner } = client;
+    const { id } = client;
     if (this.#waitingCount >= WAITING_MAX) return undefined;
     this.#waitingCount++;
     this.#waiting.set(id, (this.#waiting.get(id) ?? 0) + 1);
-    const until = this.#options.clock() + WAIT_MS;
+    const isKnown = this.#synced.mirror.byId(id) !== undefined;
+    const until = this.#options.clock() + (isKnown ? KNOWN_WAIT_MS : WAIT_MS);
     try {
-      return await this.#turns.take(owner, () => this.#book({ ...client, claim, wish, until }));
+      return await this.#inTurn(client, isKnown, () => this.#book({ ...client, claim, wish, until }));
     } finally {
       this.#waitingCount--;
       const left = (this.#waiting.get(id) ?? 1) - 1;
@@ -168,9 +172,17 @@ export class SharedLeases implements AddressBook {
     }
   }
 
+  /** A client that has an address does not wait for others of its machine that want one. */
+  async #inTurn<T>({ id, owner }: Client, isKnown: boolean, task: () => Promise<T>): Promise<T> {
+    const own = isKnown ? task : () => this.#turns.take(`owner ${owner}`, task);
+    return await this.#turns.take(`id ${id}`, own);
+  }
+
   /** Tries until the address is booked, or there is none, or the time is over. */
   async #book(request: Request): Promise<number | undefined> {
-    const before = this.#synced.mirror.byId(request.id)?.host;
+    const known = this.#synced.mirror.byId(request.id)?.host;
+    const before = request.claim === undefined || request.claim === known ? known : undefined;
+    if (before !== undefined && this.trouble !== undefined) return this.#known(request, before);
     while (await this.#synced.isCurrent(request.until)) {
       const lease = this.#synced.mirror.byId(request.id);
       // Its later connection is at another hub, which is to keep it; this one is about to be ended.
@@ -183,17 +195,18 @@ export class SharedLeases implements AddressBook {
         this.#hold({ host, client: request });
         return host;
       } catch (error) {
-        if (!(error instanceof ConflictError)) this.#synced.fail(error);
+        if (error instanceof ConflictError) continue;
+        this.#synced.fail(error);
+        if (before !== undefined) break;
       }
     }
     return this.#known(request, before);
   }
 
   /** The address that a client is known to have, for as long as no other hub can have given it away. */
-  #known({ claim, ...client }: Request, before: number | undefined): number | undefined {
+  #known(client: Client, before: number | undefined): number | undefined {
     const lease = this.#synced.mirror.byId(client.id);
-    const isKnown = lease !== undefined && lease.host === before && (claim ?? before) === before;
-    if (!isKnown || this.#synced.mirror.isOver(lease)) return undefined;
+    if (lease === undefined || lease.host !== before || this.#synced.mirror.isOver(lease)) return undefined;
     this.#hold({ host: lease.host, client, unconfirmed: lease.revision });
     return lease.host;
   }
@@ -220,7 +233,7 @@ export class SharedLeases implements AddressBook {
     if (lease.id === id && lease.hub === this.#options.hub) return;
     const held = this.#held.get(id);
     if (held !== undefined && isOlder(lease, connectionOf(held.client))) {
-      void this.#turns.take(held.client.owner, () => this.#confirm(held));
+      void this.#inTurn(held.client, true, () => this.#confirm(held));
       return;
     }
     this.#held.delete(id);
@@ -233,12 +246,12 @@ export class SharedLeases implements AddressBook {
   #tidy(): void {
     const { mirror } = this.#synced;
     for (const held of [...this.#held.values()]) {
-      const { id, owner } = held.client;
-      if (!this.#isOurs(mirror.byHost(held.host), id)) void this.#turns.take(owner, () => this.#confirm(held));
+      if (this.#isOurs(mirror.byHost(held.host), held.client.id)) continue;
+      void this.#inTurn(held.client, true, () => this.#confirm(held));
     }
     for (const lease of mirror.leases()) {
       const isHere = this.#held.get(lease.id)?.host === lease.host || this.#waiting.has(lease.id);
-      if (this.#isOurs(lease, lease.id) && !isHere) void this.#turns.take(lease.owner, () => this.#putAway(lease));
+      if (this.#isOurs(lease, lease.id) && !isHere) void this.#inTurn(lease, true, () => this.#putAway(lease));
     }
   }
 
@@ -257,6 +270,7 @@ export class SharedLeases implements AddressBook {
 
   /** What fails now is done by the next tidying. */
   async #putAway(lease: SharedLease): Promise<void> {
+    if (this.trouble !== undefined) return;
     if (this.#synced.mirror.byHost(lease.host) !== lease || this.#held.get(lease.id)?.host === lease.host) return;
     await this.#booking.putAway(lease, this.#options.clock() + WAIT_MS).catch(() => {});
   }
@@ -269,25 +283,4 @@ function isOlder(one: Connection, other: Connection): boolean {
 
 function connectionOf({ id, run = "", sequence = 0 }: Client): Connection {
   return { id, client: run, sequence };
-}
-
-/** Makes sure that all hubs of the LAN have the same pool. @throws {ProgramError} If they have not */
-async function agreeOnPool(store: LeaseStore, pool: Pool): Promise<void> {
-  const text = pool.toString();
-  try {
-    await store.write(POOL_KEY, JSON.stringify({ pool: text }), 0, WAIT_MS);
-    return;
-  } catch (error) {
-    if (!(error instanceof ConflictError)) throw error;
-  }
-  const entry = await store.read(POOL_KEY, WAIT_MS);
-  const there = parsePoolRecord(entry?.value ?? "")?.pool;
-  if (there === text) return;
-  const what =
-    there === undefined
-      ? "the store has something else where the LAN's pool should be"
-      : `the LAN has the pool ${there}`;
-  throw new ProgramError(
-    `--pool ${text} cannot be used, as ${what}: give all hubs the same pool, or stop them all and delete the store's bucket`,
-  );
 }
