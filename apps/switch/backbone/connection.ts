@@ -4,6 +4,7 @@ import { ProgramError } from "../../../src/cli/program.ts";
 import type { Bus } from "./bus.ts";
 import type { Credentials } from "./credentials.ts";
 import { NatsBus } from "./nats-bus.ts";
+import { probe } from "./probe.ts";
 import { subjectsOf } from "./subjects.ts";
 
 /** Certificates, PEM. */
@@ -74,19 +75,33 @@ const LIMITS = {
 export async function connectBackbone(options: ConnectOptions): Promise<BackboneConnection> {
   const { connect } = await import("@nats-io/transport-node");
   const settings = await settingsOf(options);
-  try {
-    return new Connection(await connect(settings));
-  } catch {
-    const reasons: string[] = [];
-    for (const server of options.servers) {
-      try {
-        return new Connection(await connect({ ...settings, servers: [server] }));
-      } catch (error) {
-        reasons.push(`${server}: ${reasonOf(error)}`);
-      }
+  const first = await firstOf(options.servers, async (server) => {
+    const nats = await connect({ ...settings, servers: [server] });
+    await nats.close();
+  });
+  const others = options.servers.filter((server) => server !== first).sort(() => Math.random() - 0.5);
+  // The library strikes off for ever what does not answer at first, unless it may wait.
+  const servers = { servers: [first, ...others], noRandomize: true, waitOnFirstConnect: true };
+  return new Connection(await connect({ ...settings, ...servers }));
+}
+
+/** Returns the server that is the first to answer and to let this hub in. */
+async function firstOf(servers: readonly string[], enter: (server: string) => Promise<void>): Promise<string> {
+  const waiting = new Map(servers.map((server) => [server, probe(server).then((defect) => ({ server, defect }))]));
+  const reasons = new Map<string, string>();
+  while (waiting.size > 0) {
+    const { server, defect } = await Promise.race(waiting.values());
+    waiting.delete(server);
+    try {
+      if (defect !== undefined) throw defect;
+      await enter(server);
+      return server;
+    } catch (error) {
+      reasons.set(server, reasonOf(error));
     }
-    throw new ProgramError(`The backbone cannot be reached: ${reasons.join("; ")}`);
   }
+  const all = servers.map((server) => `${server}: ${reasons.get(server)}`);
+  throw new ProgramError(`The backbone cannot be reached: ${all.join("; ")}`);
 }
 
 async function settingsOf({ servers, lan, hub, credentials, tls }: ConnectOptions): Promise<ConnectionOptions> {
@@ -115,6 +130,7 @@ function reasonOf(error: unknown): string {
   if (name === "AuthorizationError" || name === "UserAuthenticationExpiredError")
     return "it refuses the credentials (--backbone-creds, --backbone-nkey or --backbone-user-file)";
   if (name === "TimeoutError") return "no answer";
+  if (code === "ECONNREFUSED") return "connection refused";
   return String(message || code || cause?.code || error).replace(/[^ -~]/g, "?");
 }
 
