@@ -134,6 +134,15 @@ function reasonOf(error: unknown): string {
   return String(message || code || cause?.code || error).replace(/[^ -~]/g, "?");
 }
 
+/**
+ * Ends the connection to a server that has not answered. The library itself waits before that until all that it has
+ * written is sent, and does not look again: of a server that takes nothing it never finds out.
+ */
+function dropSocket(nats: NatsConnection): void {
+  const { protocol } = nats as unknown as { readonly protocol?: { transport?: { socket?: { destroy(): void } } } };
+  protocol?.transport?.socket?.destroy();
+}
+
 class Connection implements BackboneConnection {
   readonly nats: NatsConnection;
   readonly bus: Bus;
@@ -168,7 +177,8 @@ class Connection implements BackboneConnection {
   }
 
   #take(status: Status): void {
-    if (status.type === "disconnect") {
+    if (status.type === "staleConnection") dropSocket(this.nats);
+    else if (status.type === "disconnect") {
       this.isConnected = false;
       this.#tell({ type: "disconnected", server: status.server });
     } else if (status.type === "reconnect") {
