@@ -97,8 +97,8 @@ export const faults: Readonly<Record<string, Fault>> = {
     begin: (lan, { hub }) => kill(lan, hub),
   },
   leader: {
-    name: "SIGKILL of the NATS server that leads JetStream",
-    begin: async (lan) => killServer(lan, await lan.leader()),
+    name: "SIGKILL of the NATS server that leads the store",
+    begin: async (lan) => killServer(lan, await lan.storeLeader()),
   },
   server: {
     name: "SIGKILL of the NATS server that the hub is connected to",
@@ -175,12 +175,19 @@ async function pairs(lan: LanLab): Promise<[Pair, Pair]> {
     to: there[i % there.length] as LabClient,
     hub,
   });
-  if (here.length === 0 || there.length === 0) throw new Error("All clients are at one hub");
+  if (there.length === 0) {
+    // By chance, or as all others have been away: when it goes, its clients spread again.
+    await hub.running.end("SIGINT");
+    await lan.restart(hub);
+    await lan.settled();
+    return await pairs(lan);
+  }
   return [pair(0), pair(1)];
 }
 
 /** Brings a fault about under traffic, undoes it, and looks at what is left. */
 export async function suffer(lan: LanLab, exchanger: Exchanger, fault: Fault): Promise<Outcome> {
+  await lan.storeLeader();
   const [pair, second] = await pairs(lan);
   using ping = new Ping(pair.from, pair.to);
   using back = new Ping(pair.to, pair.from);

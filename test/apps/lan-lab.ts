@@ -14,6 +14,7 @@ import { NatsServer } from "./nats.ts";
 import { example, Running } from "./switch-lan.ts";
 
 const TOKEN = "a-token-for-the-lab-of-hubs";
+const POOL = "198.51.100.0/24";
 const PORT = 7000;
 const NATS_PORT = 4222;
 const MONITOR_PORT = 8222;
@@ -42,8 +43,14 @@ export interface LabClient {
   readonly mac: string;
 }
 
+interface StoreView {
+  readonly leader?: string;
+  readonly replicas?: readonly { readonly name: string; readonly current: boolean }[];
+}
+
 /** The status of the LAN, as far as it is looked at. */
 export interface LanView {
+  readonly addresses: { readonly trouble?: string };
   readonly backbone: { readonly hubs: readonly { id: string; clients: number; macs: number; lost: number }[] };
   readonly ports: readonly { id: string; address?: string; macs: readonly string[]; dropped: Record<string, number> }[];
 }
@@ -129,14 +136,17 @@ export class LanLab implements AsyncDisposable {
   #serve(host: Host): Running {
     const servers = this.natsHosts.map(({ address }) => `nats://${address}:${NATS_PORT}`).join();
     const listen = `${host.address}:${PORT}`;
-    return this.#run(host, ["serve", "--listen", listen, "--backbone", servers, "--lan", "lab", "--hub", host.name]);
+    const own = ["--lan", "lab", "--hub", host.name, "--pool", POOL];
+    return this.#run(host, ["serve", "--listen", listen, "--backbone", servers, ...own]);
   }
 
   async #join(host: Host, number: number): Promise<void> {
     const urls = this.#hubHosts.map(({ address }) => `ws://${address}:${PORT}`);
-    const [address, address6] = [`198.51.100.${number}`, `2001:db8:f::${number}`];
-    const running = this.#run(host, ["join", ...urls, "--id", host.name, "--address", `${address}/24`]);
+    const address6 = `2001:db8:f::${number}`;
+    const running = this.#run(host, ["join", ...urls, "--id", host.name]);
     await running.says("lan0 is in the LAN");
+    const address = /is in the LAN: ([\d.]+)\//.exec(running.log)?.[1];
+    if (address === undefined) throw new Error(`No address: ${running.log}`);
     await runOn(host, "ip", "address", "add", `${address6}/64`, "dev", "lan0", "nodad");
     await runOn(host, "ip", "route", "add", "224.0.0.0/4", "dev", "lan0");
     const [link] = JSON.parse(await runOn(host, "ip", "-j", "link", "show", "dev", "lan0")) as [{ address: string }];
@@ -173,9 +183,13 @@ export class LanLab implements AsyncDisposable {
       if (view === undefined) found.push(`${hubs[i]?.name} does not answer`);
       else views.set(hubs[i] as LabHub, view);
     }
-    for (const { id, mac } of this.clients) {
+    for (const { id, mac, address } of this.clients) {
       const at = [...views].flatMap(([{ name }, { ports }]) => ports.filter((port) => port.id === id).map(() => name));
       if (at.length !== 1) found.push(`${id} is at ${at.join(" and ") || "no hub"}`);
+      for (const [{ name }, { ports }] of views)
+        for (const port of ports)
+          if (port.id === id && port.address !== `${address}/24`)
+            found.push(`${id} has ${port.address} at ${name}, and had ${address}`);
       const owners = [...views].filter(([, { ports }]) => ports.some(({ macs }) => macs.includes(mac)));
       if (owners.length > 1) found.push(`${mac} of ${id} is at ${owners.map(([{ name }]) => name).join(" and ")}`);
     }
@@ -218,22 +232,31 @@ export class LanLab implements AsyncDisposable {
     return places;
   }
 
-  /** The number of the NATS server that leads the cluster's JetStream. */
-  async leader(): Promise<number> {
-    const look = async (): Promise<number | undefined> => {
-      for (const host of this.natsHosts) {
-        try {
-          const text = await runOn(host, "curl", "-sf", "--max-time", "2", `http://127.0.0.1:${MONITOR_PORT}/jsz`);
-          const { leader } = (JSON.parse(text) as { meta_cluster?: { leader?: string } }).meta_cluster ?? {};
-          const at = this.natsHosts.findIndex(({ name }) => name === leader);
-          if (at >= 0) return at;
-        } catch {
-          // Not that one: it is down.
-        }
-      }
+  /** What a NATS server says of the store of addresses; undefined if it is down, or has none. */
+  async #store(host: Host): Promise<StoreView | undefined> {
+    try {
+      const url = `http://127.0.0.1:${MONITOR_PORT}/jsz?streams=true`;
+      const { account_details } = JSON.parse(await runOn(host, "curl", "-sf", "--max-time", "2", url));
+      return account_details?.[0]?.stream_detail?.[0]?.cluster;
+    } catch {
       return undefined;
+    }
+  }
+
+  /**
+   * The number of the NATS server that leads the store of addresses, once it does, and all others have what it has, and
+   * the hubs know: a fault is to meet a cluster that has got over the last one.
+   */
+  async storeLeader(): Promise<number> {
+    const look = async (): Promise<number | undefined> => {
+      const views = await Promise.all(this.natsHosts.map((host) => this.#store(host)));
+      const at = this.natsHosts.findIndex(({ name }, i) => views[i]?.leader === name);
+      const { replicas = [] } = views[at] ?? {};
+      if (replicas.length < this.natsHosts.length - 1 || !replicas.every(({ current }) => current)) return undefined;
+      const hubs = await Promise.all(this.liveHubs.map((hub) => this.status(hub)));
+      return hubs.every((hub) => hub !== undefined && hub.addresses.trouble === undefined) ? at : undefined;
     };
-    return eventually(look, "a leader of JetStream");
+    return eventually(look, "a leader of the store, and replicas");
   }
 
   /** Has all frames between a host and any of `others` decided by `interceptor`. */
