@@ -344,6 +344,21 @@ describe("a hub that is cut off from the store", () => {
     expect(await a.book.lease(client("one"))).toBe(given);
   });
 
+  test("reads all anew when a record is not there any more, or another one than was seen", async () => {
+    const a = await hub("a");
+    const given = await a.book.lease(client("one"));
+    const [key = ""] = Object.keys(leases());
+    // A server that was stopped has come back as the leader, and has never had the last writes.
+    for (const entry of store.entries.values())
+      if (entry.key === key) store.entries.set(key, { ...entry, revision: 1.5 });
+    expect(await a.book.lease(client("one"))).toBe(given);
+    expect(a.log).toContain("addresses: the store has lost records: all are read anew");
+    store.entries.delete(key);
+    await Bun.sleep(1000);
+    expect(await a.book.lease(client("one"))).toBe(given);
+    expect(Object.keys(leases())).toEqual([key]);
+  });
+
   test("begins anew with a store that has lost its records: its clients keep their addresses", async () => {
     const a = await hub("a");
     const given = await a.book.lease(client("one"));

@@ -29,6 +29,8 @@ const BEAT_AGAIN_MS = 500;
 const ANSWER_MS = 1000;
 /** What was seen of the store is current for so long: later, a hub that is alive may look gone. */
 const CURRENT_MS = 15_000;
+/** Time between two readings of all records. */
+const START_OVER_MS = 1000;
 const NO_ANSWER = "the store does not answer";
 
 export class SyncedStore {
@@ -45,6 +47,8 @@ export class SyncedStore {
   /** Whether something may have been missed while there was no connection. */
   #hasMissed = false;
   #beating: Promise<void> | undefined;
+  #watching: Promise<void> | undefined;
+  #startedOverAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   readonly #fence: Fence;
   #closed = false;
@@ -126,10 +130,18 @@ export class SyncedStore {
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
       this.conflicts++;
-      const newest = await this.#store.read(key, left());
-      if (newest !== undefined) await this.#see(newest.revision, left);
+      await this.#catchUp(key, left);
       throw error;
     }
+  }
+
+  /** Waits until the newest record of a key is seen here. */
+  async #catchUp(key: string, left: () => number): Promise<void> {
+    const before = this.#mirror.revisionOf(key);
+    const newest = (await this.#store.read(key, left()))?.revision ?? 0;
+    await this.#see(newest, left);
+    // Servers that are killed and stopped one after the other may come back with other records.
+    if (newest < before || this.#mirror.revisionOf(key) < newest) await this.#startOver();
   }
 
   /** Waits until a revision is seen here; begins to watch anew if it does not come. */
@@ -139,7 +151,15 @@ export class SyncedStore {
     if (!(await this.#mirror.reached(revision, left()))) throw new Error(NO_ANSWER);
   }
 
+  /** Reads what has come since, and follows the store from then on. */
   async #watch(): Promise<void> {
+    this.#watching ??= this.#watchOnce().finally(() => {
+      this.#watching = undefined;
+    });
+    await this.#watching;
+  }
+
+  async #watchOnce(): Promise<void> {
     const mirror = this.#mirror;
     await this.#store.watch(mirror.revision, (entry) => mirror.apply(entry));
   }
@@ -201,11 +221,17 @@ export class SyncedStore {
     return await this.#store.write(hubKey(hub), JSON.stringify({ run }), undefined, ANSWER_MS);
   }
 
-  /** The store has been made anew: revisions begin with the first one again. */
+  /** The store is another one, or has lost records: what was seen of it does not count any more. */
   async #startOver(): Promise<void> {
-    this.#options.log("addresses: the store has lost its records, and begins anew");
+    const now = this.#options.clock();
+    if (now - this.#startedOverAt < START_OVER_MS) return;
+    this.#startedOverAt = now;
+    this.#options.log("addresses: the store has lost records: all are read anew");
+    this.#currentAt = Number.NEGATIVE_INFINITY;
     await this.#options.check();
     this.#mirror = this.#newMirror();
+    // Not one that is under way, which is of the records before.
+    await this.#watching?.catch(() => {});
     await this.#watch();
   }
 }
