@@ -12,8 +12,8 @@ interface Three {
 }
 
 /** Three hubs with a client each, whose addresses are 0x21, 0x22, 0x23 and known. */
-async function three(): Promise<Three> {
-  const lan = await SimulatedLan.of(3);
+async function three(size: "usual" | "jumbo" = "usual"): Promise<Three> {
+  const lan = await SimulatedLan.of(3, size === "usual" ? 1500 : 65_000);
   const clients = lan.hubs.map((hub) => hub.client());
   lan.settle();
   clients.forEach((client, i) => {
@@ -98,6 +98,20 @@ describe("frames between hubs", () => {
     expect(marksOf(clients)[1]).toEqual([1, 3]);
     expect(hubs[0].backbone.roster.peers.get("hub2")?.target.outbox.tooLong).toBe(1);
     await expect(lan.add("hub4")).rejects.toThrow("needs a message of 1548 bytes, and the NATS server takes 1000");
+  });
+
+  test("go in messages of 32,000 bytes, and in a longer one if the frame is", async () => {
+    const { lan, clients } = await three("jumbo");
+    const lengths = [9000, 40_000, 60, 31_000, 990, 65_000, 65_000];
+    for (const [i, length] of lengths.entries()) {
+      clients[0].send(frameOf(0x22, 0x21, i, length));
+      if (i > 1 && i < 5) continue;
+      lan.settle();
+      await Promise.resolve();
+    }
+    expect(marksOf(clients)[1]).toEqual(lengths.map((_, i) => i));
+    // 60 and 31,000 bytes in one, all others by themselves.
+    expect(lan.broker.published.get("bun-tuntap.test.hub.hub2")).toBe(6);
   });
 
   test("wait up to a limit for a server that does not take them, and are dropped and counted beyond it", async () => {

@@ -2,7 +2,7 @@
 import { Backbone, type BackboneOptions } from "../../apps/switch/backbone/backbone.ts";
 import type { Bus, BusHandler } from "../../apps/switch/backbone/bus.ts";
 import { pack, unpack } from "../../apps/switch/framing.ts";
-import { LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
+import { frameMaxOf, LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
 
 /** The server of a bus in memory: at most once, in order. */
 export class MemoryBroker {
@@ -86,9 +86,15 @@ export class SimulatedHub {
   readonly log: string[] = [];
   failure: string | undefined;
 
-  constructor(broker: MemoryBroker, hub: string, clock: () => number, options: Partial<BackboneOptions> = {}) {
+  constructor(
+    broker: MemoryBroker,
+    hub: string,
+    clock: () => number,
+    options: Partial<BackboneOptions> = {},
+    mtu = 1500,
+  ) {
     this.bus = new MemoryBus(broker);
-    this.lan = new LearningSwitch({ ageMs: 300_000, perPortMax: 100_000, mtu: 1500, clock });
+    this.lan = new LearningSwitch({ ageMs: 300_000, perPortMax: 100_000, mtu, clock });
     this.backbone = new Backbone(this.bus, this.lan, {
       lan: "test",
       hub,
@@ -151,17 +157,22 @@ export class SimulatedLan {
   now = 0;
   readonly broker: MemoryBroker = new MemoryBroker();
   readonly hubs: SimulatedHub[] = [];
+  readonly mtu: number;
+
+  constructor(mtu = 1500) {
+    this.mtu = mtu;
+  }
 
   async add(name: string, options?: Partial<BackboneOptions>): Promise<SimulatedHub> {
-    const hub = new SimulatedHub(this.broker, name, () => this.now, options);
-    await hub.backbone.start(1522);
+    const hub = new SimulatedHub(this.broker, name, () => this.now, options, this.mtu);
+    await hub.backbone.start(frameMaxOf(this.mtu));
     this.hubs.push(hub);
     this.settle();
     return hub;
   }
 
-  static async of(count: number): Promise<SimulatedLan> {
-    const lan = new SimulatedLan();
+  static async of(count: number, mtu = 1500): Promise<SimulatedLan> {
+    const lan = new SimulatedLan(mtu);
     for (let i = 1; i <= count; i++) await lan.add(`hub${i}`);
     return lan;
   }

@@ -4,9 +4,10 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { describeWithTools } from "../support/privilege.ts";
 import { answersIn, run } from "../support/system.ts";
+import { NATS, NatsServer } from "./nats.ts";
 import { example, Lan, tools } from "./switch-lan.ts";
 
-describeWithTools("the compiled executable of the switch", [...tools, "openssl"], () => {
+describeWithTools("the compiled executable of the switch", [...tools, "openssl", NATS], () => {
   let folder: string;
   let lan: Lan;
 
@@ -29,6 +30,13 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl"]
       '--mtu must be a whole number from 68 to 65513, got "x"\nSee --help for the options\n',
     ]);
   });
+
+  test("joins other hubs by a backbone, whose client library it has inside", async () => {
+    await using nats = await NatsServer.start({ host: "192.0.2.1", netns: lan.hub.path, jetStream: true });
+    const hub = await lan.serve("--backbone", nats.url, "--lan", "compiled", "--hub", "one");
+    expect(hub.log).toContain("connected to 192.0.2.1:4222: hub one of the LAN compiled");
+    expect(await hub.end("SIGTERM")).toBe(0);
+  }, 60_000);
 
   test("makes a LAN, of clients that trust the switch's certificate", async () => {
     const [key, cert] = [`${folder}/key.pem`, `${folder}/cert.pem`];

@@ -76,6 +76,15 @@ test("opens again when it is full of bytes with no marker behind them", () => {
   expect([window.pending, window.admits(1500)]).toEqual([0, true]);
 });
 
+test("one message finds room in an empty window, however long it is, and no second one", () => {
+  const window = new Window(64 * KIB, () => 0);
+  expect([window.admits(128 * KIB), window.admits(128 * KIB, 1)]).toEqual([true, false]);
+  window.sent(128 * KIB, 1);
+  expect(window.admits(1)).toBe(false);
+  window.confirm(1);
+  expect(window.admits(128 * KIB)).toBe(true);
+});
+
 test("numbers of 32 bits go round", () => {
   const window = new Window(64 * KIB, () => 0);
   expect([window.sent(32 * KIB, 0xffffffff), window.sent(32 * KIB, 0)]).toEqual([true, true]);

@@ -1,5 +1,4 @@
 /** Frames out: those of one turn go in one message for each destination. */
-import { MESSAGE_MAX } from "../framing.ts";
 import { Port } from "../learning-switch.ts";
 import { Arena } from "./arena.ts";
 import { Kind } from "./envelope.ts";
@@ -9,6 +8,12 @@ import { Window } from "./window.ts";
 
 /** Hubs whose numbers are kept. */
 const TARGETS_MAX = 4096;
+
+/**
+ * Bytes of frames in one message, unless a frame is longer. nats-server reads 64 KiB at a time, and makes new
+ * memory for a message that ends in the next read (server/parser.go): with long ones as much as it carries.
+ */
+const USUAL_MAX = 32_000;
 
 /** Where the frames for one hub go. */
 export interface Target {
@@ -68,7 +73,7 @@ export class FrameSender {
       this.#publish(subject, kind, target.sequence, parts);
     });
     const outlet = (message: Uint8Array): boolean => {
-      if (window.admits(outbox.bytes + message.length)) return this.#add(outbox, message);
+      if (window.admits(message.length, outbox.bytes)) return this.#add(outbox, message);
       if (window.markLast() !== undefined) this.#publish(subject, Kind.ASK_CONFIRM, target.sequence, []);
       return false;
     };
@@ -80,12 +85,20 @@ export class FrameSender {
   }
 
   #outbox(send: (parts: readonly Uint8Array[], bytes: number) => void): Outbox {
-    return new Outbox(() => Math.min(this.#link.bodyMax, MESSAGE_MAX), send);
+    const link = this.#link;
+    const limits = {
+      usual: USUAL_MAX,
+      // The next server may have another.
+      get most(): number {
+        return link.bodyMax;
+      },
+    };
+    return new Outbox(limits, send);
   }
 
   #add(outbox: Outbox, message: Uint8Array): boolean {
     if (!this.#link.bus.isConnected) return false;
-    if (!this.window.admits(this.#waiting + message.length)) {
+    if (!this.window.admits(message.length, this.#waiting)) {
       const last = this.window.markLast();
       if (last !== undefined) void this.#confirm(last);
       return false;

@@ -1,18 +1,25 @@
 /** Frames for one subject that are published together at the end of the turn. */
 import { eachFrame } from "../framing.ts";
 
+/** Lengths of a message. */
+export interface OutboxLimits {
+  /** Length up to which frames are joined. */
+  readonly usual: number;
+  /** Length that a single frame may need. */
+  readonly most: number;
+}
+
 /** Gathers messages of frames, and joins them up to a limit. */
 export class Outbox {
   /** Frames that no message of the backbone can hold. */
   tooLong = 0;
   #parts: Uint8Array[] = [];
   #bytes = 0;
-  readonly #limit: () => number;
+  readonly #limits: OutboxLimits;
   readonly #send: (parts: readonly Uint8Array[], bytes: number) => void;
 
-  /** @param limit Returns the largest number of bytes that go in one message */
-  constructor(limit: () => number, send: (parts: readonly Uint8Array[], bytes: number) => void) {
-    this.#limit = limit;
+  constructor(limits: OutboxLimits, send: (parts: readonly Uint8Array[], bytes: number) => void) {
+    this.#limits = limits;
     this.#send = send;
   }
 
@@ -23,12 +30,12 @@ export class Outbox {
 
   /** Adds a message of whole frames, a view that nobody changes in this turn. */
   add(message: Uint8Array): void {
-    const limit = this.#limit();
-    if (message.length > limit) {
-      for (const piece of this.#cut(message, limit)) this.add(piece);
-      return;
-    }
-    if (this.#bytes + message.length > limit) this.flush();
+    if (message.length <= Math.min(this.#limits.usual, this.#limits.most)) this.#addWhole(message);
+    else for (const piece of this.#cut(message)) this.#addWhole(piece);
+  }
+
+  #addWhole(message: Uint8Array): void {
+    if (this.#bytes + message.length > Math.min(this.#limits.usual, this.#limits.most)) this.flush();
     this.#parts.push(message);
     this.#bytes += message.length;
   }
@@ -47,23 +54,21 @@ export class Outbox {
     this.#bytes = 0;
   }
 
-  /** Cuts a message between frames into pieces of at most `limit` bytes. */
-  #cut(message: Uint8Array, limit: number): Uint8Array[] {
+  /** Cuts a message between frames into pieces of the usual length, or of one frame. */
+  #cut(message: Uint8Array): Uint8Array[] {
+    const { usual, most } = this.#limits;
     const pieces: Uint8Array[] = [];
     let [begin, last] = [0, 0];
-    const cutBefore = (next: number): void => {
-      if (last > begin) pieces.push(message.subarray(begin, last));
-      begin = next;
+    const cut = (): void => {
+      if (last - begin > most) this.tooLong++;
+      else if (last > begin) pieces.push(message.subarray(begin, last));
+      begin = last;
     };
     eachFrame(message, (_start, end) => {
-      if (end - begin > limit) cutBefore(last);
-      if (end - begin > limit) {
-        this.tooLong++;
-        begin = end;
-      }
+      if (end - begin > Math.min(usual, most)) cut();
       last = end;
     });
-    cutBefore(last);
+    cut();
     return pieces;
   }
 }

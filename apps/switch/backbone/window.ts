@@ -53,9 +53,13 @@ export class Window {
     return this.#size;
   }
 
-  /** Tells whether there is room for so many more bytes. */
-  admits(bytes: number): boolean {
-    return this.pending + bytes <= this.#size;
+  /**
+   * Tells whether there is room for so many more bytes, behind others that wait to be sent. One message always finds room
+   * in an empty window: it may be longer than a window that has shrunk.
+   */
+  admits(bytes: number, waiting = 0): boolean {
+    const before = this.pending + waiting;
+    return before === 0 || before + bytes <= this.#size;
   }
 
   /**
