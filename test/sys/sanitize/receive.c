@@ -11,7 +11,7 @@ enum { FDS = 64, GET = 18, DUMP = 0x300 };
 
 static void fd_passing(const u8 *data, size n)
 {
-	int pair[2], passed, r, before = open_below(FDS);
+	int pair[2], passed, r;
 	size i;
 	CHECK(socketpair(AF_UNIX_, SOCK_STREAM_ | SOCK_NONBLOCK_, 0, pair) == 0);
 	if (n && data[0] & 1)
@@ -28,16 +28,17 @@ static void fd_passing(const u8 *data, size n)
 	}
 	close(pair[0]);
 	close(pair[1]);
-	CHECK(open_below(FDS) == before);
 }
 
 static void route_answers(const u8 *data, size n)
 {
 	struct { u32 length; u16 type, flags; u32 seq, pid; u8 body[256]; } request;
-	int fd = nl_open(), capacity, r, turns = 0;
+	int fd, capacity, r, turns = 0;
 	u8 *buffer;
-	if (n < 4 || fd < 0)
+	if (n < 4)
 		return;
+	fd = nl_open();
+	CHECK(fd >= 0);
 	memset(&request, 0, sizeof request);
 	/* Requests that ask and change nothing: every fourth type from RTM_GETLINK on. */
 	request.type = (u16)(GET + 4 * (data[0] % 20));
@@ -56,11 +57,14 @@ static void route_answers(const u8 *data, size n)
 
 int LLVMFuzzerTestOneInput(const u8 *data, size n)
 {
+	int before;
 	if (!errno_location)
 		link_shim();
+	before = open_below(FDS);
 	if (n && data[0] & 2)
 		route_answers(data + 1, n - 1);
 	else if (n)
 		fd_passing(data + 1, n - 1);
+	CHECK(open_below(FDS) == before);
 	return 0;
 }
