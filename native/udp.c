@@ -10,6 +10,8 @@ enum {
 	UDP_RUN = 64,
 	/* An IPv4 packet without options: 65,535 - 20 - 8. */
 	UDP_RUN_BYTES = 65507,
+	/* An IPv6 and a UDP header. */
+	UDP_HEADERS = 48,
 	UDP_MESSAGE_ROOM = 65536,
 	UDP_MESSAGES = 64,
 	UDP_PIECES = 512,
@@ -39,7 +41,7 @@ struct destination {
 	u8 control[64];
 };
 
-struct udp_run { int count, size, total, pieces, closed; };
+struct udp_run { int count, size, total, most, pieces, closed; };
 
 struct udp {
 	/* TypeScript reads these. */
@@ -59,6 +61,8 @@ struct udp {
 	/* Each kept under its number. */
 	struct peer peer[UDP_PEERS];
 
+	/* What the kernel counts among the bytes of a run beside datagrams: UDP_HEADERS, once it has shown that it does. */
+	int headers;
 	int runs, used;
 	struct udp_run run[UDP_MESSAGES];
 	struct iovec piece[UDP_PIECES];

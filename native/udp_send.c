@@ -83,10 +83,15 @@ static int send_run(int fd, struct udp *u, struct destination *d, struct udp_run
 	/* The kernel has no memory for a run now, which is not about the path. */
 	if (r == -ENOBUFS_ || r == -ENOMEM_)
 		return send_singly(fd, u, d, run, pieces, sent);
-	/* A datagram longer than the path's MTU is never segmented (udp_send_skb()), a shorter one may be. */
-	if (r != -EMSGSIZE_)
+	/* Linux before 5.16 counts the headers among the bytes of 64 datagrams (udp_send_skb()). */
+	if (r == -EINVAL_ && run->total + UDP_HEADERS > UDP_RUN * run->size) {
+		u->headers = UDP_HEADERS;
+		return send_singly(fd, u, d, run, pieces, sent);
+	}
+	/* A datagram longer than the path's MTU is never segmented (udp_send_skb(); EINVAL before 6.14), a shorter one may be. */
+	if (r == -EIO_)
 		u->refusals++;
-	d->segment_max = r == -EMSGSIZE_ ? run->size - 1 : 0;
+	d->segment_max = r == -EIO_ ? 0 : run->size - 1;
 	return send_singly(fd, u, d, run, pieces, sent);
 }
 
@@ -144,7 +149,7 @@ static int udp_flush(int fd, u8 *state, u8 *destination)
 
 static int continues_run(const struct udp_run *run, int length)
 {
-	return !run->closed && length <= run->size && length && run->count < UDP_RUN && run->total + length <= UDP_RUN_BYTES;
+	return !run->closed && length <= run->size && length && run->total + length <= run->most;
 }
 
 static void add_piece(struct udp *u, struct udp_run *run, const u8 *datagram, int length)
@@ -183,6 +188,10 @@ static int udp_push_one(int fd, u8 *state, u8 *destination, const u8 *datagram, 
 		run = &u->run[u->runs++];
 		run->count = run->total = run->pieces = 0;
 		run->size = length;
+		/* Of 64 datagrams, and what an IPv4 packet holds. */
+		run->most = UDP_RUN * length - u->headers;
+		if (run->most > UDP_RUN_BYTES)
+			run->most = UDP_RUN_BYTES;
 		run->closed = !length || length > d->segment_max;
 	}
 	add_piece(u, run, datagram, length);
@@ -206,9 +215,7 @@ static int extend_run(struct udp *u, const u8 *base, const int *offsets, const i
 	long end = (const u8 *)last->base + last->length - base;
 	if (run->closed)
 		return 0;
-	n = (UDP_RUN_BYTES - run->total) / each;
-	if (n > UDP_RUN - run->count)
-		n = UDP_RUN - run->count;
+	n = (run->most - run->total) / each;
 	if (n > count - i)
 		n = count - i;
 	for (n += i; i < n && lengths[i] == each && offsets[i] == end; i++)

@@ -12,7 +12,7 @@ interface Feature {
   probe(): boolean;
 }
 
-export type KernelFeature = "udpOffload" | "udpSegment" | "longFilter" | "filterLimit" | "liveRename";
+export type KernelFeature = "udpOffload" | "udpSegment" | "fullRun" | "longFilter" | "filterLimit" | "liveRename";
 
 const features: Record<KernelFeature, Feature> = {
   /** TUN_F_USO4 and TUN_F_USO6, and the packet socket's VIRTIO_NET_HDR_GSO_UDP_L4. */
@@ -31,6 +31,16 @@ const features: Record<KernelFeature, Feature> = {
       const call =
         "s = socket(AF_INET, SOCK_DGRAM); s.setsockopt(17, 103, 100); s.sendto(bytes(300), ('192.0.2.2', 9))";
       if (Bun.which("python3") === null) return false;
+      return Bun.spawnSync(["python3", "-c", `from socket import *; ${call}`]).exitCode === 0;
+    },
+  },
+  /** net/ipv4/udp.c, udp_send_skb(): before, the headers count among the bytes of the 64 datagrams. */
+  fullRun: {
+    needs: "UDP_SEGMENT for 64 datagrams (Linux 5.16)",
+    probe() {
+      if (Bun.which("python3") === null) return false;
+      const call =
+        "s = socket(AF_INET, SOCK_DGRAM); s.setsockopt(17, 103, 100); s.sendto(bytes(6400), ('127.0.0.1', 9))";
       return Bun.spawnSync(["python3", "-c", `from socket import *; ${call}`]).exitCode === 0;
     },
   },
