@@ -50,7 +50,7 @@ describeWithTools("the monitor", ["ip", "python3"], () => {
   test("of changes that nobody takes a bounded number waits: `lost` says how many went, and the newest follow", async () => {
     using tun = openTun();
     const [unread, read] = [tun.changes(), listenTo(tun)];
-    const total = 20_000;
+    const total = 17_000;
     for (let made = 0; made < total; ) {
       for (let i = 0; i < 1000; i++) tun.setMtu(1300 + (made++ % 100));
       await until(() => read.told.length === made, "all that was made is told");
@@ -64,7 +64,7 @@ describeWithTools("the monitor", ["ip", "python3"], () => {
     tun.setMtu(1400);
     expect((await unread.next()).value).toEqual({ type: "mtu", mtu: 1400 });
     expect(read.texts().filter((text) => text.startsWith("lost"))).toEqual([]);
-  }, 60_000);
+  }, 300_000);
 
   test("the end is told behind what was lost", async () => {
     const tun: Tun = openTun();
@@ -79,5 +79,5 @@ describeWithTools("the monitor", ["ip", "python3"], () => {
     for await (const { type } of unread) types.push(type);
     expect([types[0], types.at(-1)]).toEqual(["lost", "deleted"]);
     expect(types.length).toBeLessThan(16_400);
-  }, 60_000);
+  }, 300_000);
 });
