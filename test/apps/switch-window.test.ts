@@ -93,3 +93,21 @@ test("numbers of 32 bits go round", () => {
   window.confirm(0);
   expect(window.pending).toBe(0);
 });
+
+test("asks again for an answer that is lost, once a second, and opens when one comes", () => {
+  let now = 0;
+  const window = new Window(64 * KIB, () => now);
+  for (let key = 1; key <= 4; key++) window.sent(16 * KIB, key);
+  expect([window.admits(1), window.markLast()]).toEqual([false, undefined]);
+  now = 1000;
+  expect([window.markLast(), window.markLast()]).toEqual([4, undefined]);
+  now = 1999;
+  expect(window.markLast()).toBeUndefined();
+  // Those of earlier questions say less.
+  window.confirm(2);
+  expect(window.admits(1)).toBe(false);
+  now = 2000;
+  expect(window.markLast()).toBe(4);
+  window.confirm(4);
+  expect([window.pending, window.admits(16 * KIB)]).toEqual([0, true]);
+});

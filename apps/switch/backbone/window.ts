@@ -8,6 +8,8 @@
 const DELAY_MAX_MS = 300;
 /** Below this, the window grows. */
 const DELAY_GOOD_MS = 100;
+/** An answer that has not come by then counts as lost, and is asked for again. */
+const LOST_MS = 1000;
 const BYTES_MIN = 32 * 1024;
 const BYTES_FIRST = 64 * 1024;
 /** Markers in a full window. */
@@ -77,13 +79,16 @@ export class Window {
   }
 
   /**
-   * Has the last message confirmed where nothing else is to be: a window that has shrunk may be full of bytes with no
-   * marker behind them, and would stay so.
+   * Has the last message confirmed where nothing else is to be, or what was to be is overdue. A window that has shrunk may
+   * be full of bytes with no marker behind them; and the question or the answer may be lost, as the other hub lost its
+   * server. Either would stay full.
    *
    * @returns the number of the message; undefined if there is no need
    */
   markLast(): number | undefined {
-    if (this.#markers.length > 0 || this.pending === 0) return undefined;
+    const waitedMs = this.#clock() - (this.#markers[0]?.at ?? Number.NEGATIVE_INFINITY);
+    if (this.pending === 0 || waitedMs < LOST_MS) return undefined;
+    this.#markers = [];
     this.#mark();
     return this.#key;
   }
