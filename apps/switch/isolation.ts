@@ -1,7 +1,7 @@
 /** Tells a hub's clients when it is cut off from the other hubs, but not of every short gap. */
 
 /** A hub is at another NATS server by then, if there is one: its clients stay. */
-const GRACE_MS = 700;
+const GRACE_MS = 400;
 
 /** Watches the connection to the other hubs. */
 export class Isolation {

@@ -49,11 +49,11 @@ export interface BackboneConnection {
 }
 
 /**
- * Bounds of the client library. A lost connection is noticed after two pings without an answer, so within 2 s; those
+ * Bounds of the client library. A lost connection is noticed after two pings without an answer, so within 1.2 s; those
  * that it had do not come back at the same moment.
  */
 const LIMITS = {
-  pingInterval: 500,
+  pingInterval: 400,
   maxPingOut: 2,
   reconnect: true,
   maxReconnectAttempts: -1,
