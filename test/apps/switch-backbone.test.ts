@@ -102,13 +102,17 @@ describe("frames between hubs", () => {
 
   test("go in messages of 32,000 bytes, and in a longer one if the frame is", async () => {
     const { lan, clients } = await three("jumbo");
-    const lengths = [9000, 40_000, 60, 31_000, 990, 65_000, 65_000];
-    for (const [i, length] of lengths.entries()) {
-      clients[0].send(frameOf(0x22, 0x21, i, length));
-      if (i > 1 && i < 5) continue;
+    // Windows open with what they let pass.
+    for (let i = 0; i < 50; i++) {
+      clients[0].send(frameOf(0x22, 0x21, i, 10_000));
       lan.settle();
-      await Promise.resolve();
+      await new Promise(setImmediate);
     }
+    expect(marksOf(clients)[1]).toHaveLength(50);
+    lan.broker.published.clear();
+    const lengths = [9000, 40_000, 60, 31_000, 990, 65_000, 65_000];
+    clients[0].send(...lengths.map((length, i) => frameOf(0x22, 0x21, i, length)));
+    lan.settle();
     expect(marksOf(clients)[1]).toEqual(lengths.map((_, i) => i));
     // 60 and 31,000 bytes in one, all others by themselves.
     expect(lan.broker.published.get("bun-tuntap.test.hub.hub2")).toBe(6);
