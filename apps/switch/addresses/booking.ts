@@ -69,6 +69,7 @@ export class Booking {
       return target;
     }
     if (target !== undefined && !this.#mayTake(target, id)) return undefined;
+    await this.#checkList(request);
     if (!(await this.#makeRoom(request))) return undefined;
     const host = target ?? this.#choose(request);
     if (host === undefined) return undefined;
@@ -112,6 +113,7 @@ export class Booking {
   async #enlist(request: Request, host: number, before: SharedLease | undefined): Promise<boolean> {
     const { id, owner, until } = request;
     for (;;) {
+      await this.#checkList(request);
       const others = this.#mirror.listedOf(owner).filter((lease) => lease.id === id && lease.host !== host);
       // The client has joined at another hub meanwhile, and is to have the address that it got there.
       if (others.some((lease) => lease.host !== before?.host)) {
@@ -128,6 +130,13 @@ export class Booking {
         if (!(error instanceof ConflictError) || this.#options.clock() >= until) throw error;
       }
     }
+  }
+
+  /** Reads addresses that a list has, but that are not known as its machine's: they may be new, or another's by now. */
+  async #checkList({ owner, until }: Request): Promise<void> {
+    const known = new Set(this.#mirror.listedOf(owner).map(({ host }) => host));
+    for (const host of this.#mirror.hostsOf(owner))
+      if (!known.has(host) && host <= this.#pool.last) await this.#synced.refresh(this.#key(host), until);
   }
 
   /** Leases of a client's machine, without its own. Fresh ones that are in no list belong to a hub that is at work. */

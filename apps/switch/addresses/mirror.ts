@@ -34,11 +34,11 @@ const ADDRESS_PREFIX = addressKey("");
 /** The most machines and processes of hubs that are known: strangers in the store do not fill the memory. */
 const NAMES_MAX = 131_072;
 
-/** Follows the store. Entries must come in order of their revisions. */
+/** Follows the store. Of each key the newest entry counts, in whichever order they come. */
 export class LeaseMirror {
   /** Entries that no hub of this version can have written. */
   garbage = 0;
-  /** The newest revision that has been seen. */
+  /** The newest revision that has come by the watch: all before has come, too. */
   revision = 0;
   /** Called when an address has changed hands, or its client has come or left. */
   changed: ((host: number) => void) | undefined;
@@ -59,15 +59,20 @@ export class LeaseMirror {
     this.#options = options;
   }
 
-  /** Takes an entry of the store. */
+  /** Takes an entry of the watch. */
   apply(entry: StoreEntry): void {
     if (entry.revision <= this.revision) return;
-    if (!this.#take(entry)) this.garbage++;
+    if (entry.revision > this.revisionOf(entry.key)) this.set(entry);
     this.revision = entry.revision;
     const due = this.#waiting.filter(({ revision }) => revision <= this.revision);
     if (due.length === 0) return;
     this.#waiting = this.#waiting.filter(({ revision }) => revision > this.revision);
     for (const { done } of due) done();
+  }
+
+  /** Takes an entry that was read past the watch, or written here. */
+  set(entry: StoreEntry): void {
+    if (!this.#take(entry)) this.garbage++;
   }
 
   /** Resolves to whether all up to a revision has been seen within a time. */
@@ -113,8 +118,14 @@ export class LeaseMirror {
 
   /** Addresses of a machine that its list has, without those that are not its own any more. */
   listedOf(owner: string): SharedLease[] {
-    const hosts = this.#listed.get(ownerKey(owner))?.hosts ?? [];
-    return hosts.map((host) => this.#byHost.get(host)).filter((lease) => lease?.owner === owner) as SharedLease[];
+    return this.hostsOf(owner)
+      .map((host) => this.#byHost.get(host))
+      .filter((lease) => lease?.owner === owner) as SharedLease[];
+  }
+
+  /** Numbers of the addresses that the list of a machine has. */
+  hostsOf(owner: string): readonly number[] {
+    return this.#listed.get(ownerKey(owner))?.hosts ?? [];
   }
 
   /** All addresses of a machine, whether its list has them or not. */

@@ -133,14 +133,14 @@ class NatsStore implements LeaseStore {
       const code = codeOf(error);
       if (code === Code.WRONG_LAST_SEQUENCE || code === Code.WRONG_LAST_SEQUENCE_UNKNOWN)
         throw new ConflictError(`Another hub has written ${key}`, { cause: error });
-      // While a cluster has no leader, nobody listens where the store would.
-      const isSilent = isTimeout(error) || isDisabled(error);
-      throw new Error(isSilent ? "the store does not answer" : reasonOf(error), { cause: error });
+      throw troubleOf(error);
     }
   }
 
   async read(key: string, timeoutMs: number): Promise<StoreEntry | undefined> {
-    const entry = await withTimeout(this.#bucket.get(key), timeoutMs);
+    const entry = await withTimeout(this.#bucket.get(key), timeoutMs).catch((error) => {
+      throw troubleOf(error);
+    });
     return entry === null ? undefined : entryOf(entry);
   }
 
@@ -148,7 +148,10 @@ class NatsStore implements LeaseStore {
     this.#watching?.stop();
     const own = ++this.#watches;
     const from = after > 0 ? { resumeFromRevision: after + 1 } : {};
-    const entries = await withTimeout(this.#bucket.watch(from), 2 * ANSWER_MS, (late) => late.stop());
+    const late = (entries: { stop(): void }): void => entries.stop();
+    const entries = await withTimeout(this.#bucket.watch(from), 2 * ANSWER_MS, late).catch((error) => {
+      throw troubleOf(error);
+    });
     if (this.#closed || own !== this.#watches) {
       entries.stop();
       return;
@@ -213,6 +216,12 @@ function isTooMany(error: unknown): boolean {
 
 function isTemporary(error: unknown): boolean {
   return isTimeout(error) || codeOf(error) === Code.CLUSTER_NOT_AVAILABLE;
+}
+
+/** What an error while the store is in use is to be called: while a cluster has no leader, there are several. */
+function troubleOf(error: unknown): Error {
+  const isSilent = isTemporary(error) || isDisabled(error);
+  return new Error(isSilent ? "the store does not answer" : reasonOf(error), { cause: error });
 }
 
 function disabledText(server: string): string {

@@ -29,8 +29,8 @@ const BEAT_AGAIN_MS = 500;
 const ANSWER_MS = 1000;
 /** What was seen of the store is current for so long: later, a hub that is alive may look gone. */
 const CURRENT_MS = 15_000;
-/** Time between two readings of all records. */
-const START_OVER_MS = 1000;
+/** Time between two lines of the log about a store that comes and goes. */
+const SAY_AGAIN_MS = 10_000;
 const NO_ANSWER = "the store does not answer";
 
 export class SyncedStore {
@@ -48,7 +48,11 @@ export class SyncedStore {
   #hasMissed = false;
   #beating: Promise<void> | undefined;
   #watching: Promise<void> | undefined;
-  #startedOverAt = Number.NEGATIVE_INFINITY;
+  /** Whether a record has been seen that is not there any more. */
+  #hasLost = false;
+  /** When trouble was written to the log last, and whether its end is to be. */
+  #hasSaid = false;
+  #saidAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   readonly #fence: Fence;
   #closed = false;
@@ -102,15 +106,19 @@ export class SyncedStore {
   /** Notes that the store is of no use. */
   fail(error: unknown): void {
     const reason = error instanceof Error ? error.message : String(error);
-    if (this.trouble === undefined && !this.#closed) {
-      this.#options.log(`addresses: ${reason}: known clients keep theirs, no new ones are given`);
-      this.#schedule(BEAT_AGAIN_MS);
-    }
+    const isNew = this.trouble === undefined && !this.#closed;
     this.trouble = reason;
+    if (!isNew) return;
+    this.#schedule(BEAT_AGAIN_MS);
+    const now = this.#options.clock();
+    if (now - this.#saidAt < SAY_AGAIN_MS) return;
+    this.#saidAt = now;
+    this.#hasSaid = true;
+    this.#options.log(`addresses: ${reason}: known clients keep theirs, no new ones are given`);
   }
 
   /**
-   * Writes a record, or removes it, and waits until that is certain and seen here.
+   * Writes a record, or removes it, and waits until that is certain.
    *
    * A cluster of nats-server 2.9 compares a write with what it has stored, not with writes that are still under way: of
    * several that expect one revision it may take all, one after the other. So the last of them counts. A write that
@@ -121,34 +129,36 @@ export class SyncedStore {
    */
   async write(key: string, value: object | undefined, expected: number, until: number): Promise<number> {
     const left = (): number => Math.max(1, Math.min(ANSWER_MS, until - this.#options.clock()));
+    const text = value && JSON.stringify(value);
+    let revision: number | undefined;
     try {
-      const text = value && JSON.stringify(value);
-      const revision = await this.#store.write(key, text, expected, left());
-      await this.#see(await this.#fence.pass(), left);
-      if (this.#mirror.revisionOf(key) !== revision) throw new ConflictError();
-      return revision;
+      revision = await this.#store.write(key, text, expected, left());
+      await this.#fence.pass();
     } catch (error) {
       if (!(error instanceof ConflictError)) throw error;
-      this.conflicts++;
-      await this.#catchUp(key, left);
-      throw error;
     }
+    if ((await this.refresh(key, until)) === revision) return revision as number;
+    this.conflicts++;
+    throw new ConflictError();
   }
 
-  /** Waits until the newest record of a key is seen here. */
-  async #catchUp(key: string, left: () => number): Promise<void> {
+  /** Reads the newest record of a key, past the watch, which may lag. Resolves to its revision. */
+  async refresh(key: string, until: number): Promise<number> {
     const before = this.#mirror.revisionOf(key);
-    const newest = (await this.#store.read(key, left()))?.revision ?? 0;
-    await this.#see(newest, left);
-    // Servers that are killed and stopped one after the other may come back with other records.
-    if (newest < before || this.#mirror.revisionOf(key) < newest) await this.#startOver();
+    const left = Math.max(1, Math.min(ANSWER_MS, until - this.#options.clock()));
+    const newest = (await this.#store.read(key, left)) ?? { key, value: undefined, revision: 0 };
+    // Servers that are killed and stopped one after the other may come back without some records (nats-server 2.9).
+    const isLost = newest.revision < before;
+    if (isLost) this.#hasLost = true;
+    if (isLost || newest.revision > this.#mirror.revisionOf(key)) this.#mirror.set(newest);
+    return newest.revision;
   }
 
   /** Waits until a revision is seen here; begins to watch anew if it does not come. */
-  async #see(revision: number, left: () => number): Promise<void> {
-    if (await this.#mirror.reached(revision, left() / 2)) return;
+  async #see(revision: number): Promise<void> {
+    if (await this.#mirror.reached(revision, ANSWER_MS / 2)) return;
     await this.#watch();
-    if (!(await this.#mirror.reached(revision, left()))) throw new Error(NO_ANSWER);
+    if (!(await this.#mirror.reached(revision, ANSWER_MS))) throw new Error(NO_ANSWER);
   }
 
   /** Reads what has come since, and follows the store from then on. */
@@ -198,9 +208,9 @@ export class SyncedStore {
       if (this.#hasMissed) await this.#watch();
       this.#hasMissed = false;
       const revision = await this.#fence.pass();
-      if (revision <= this.#beatRevision) await this.#startOver();
+      if (revision <= this.#beatRevision || this.#hasLost) await this.#startOver();
       this.#beatRevision = revision;
-      await this.#see(revision, () => ANSWER_MS);
+      await this.#see(revision);
     } catch (error) {
       this.fail(error);
       return;
@@ -211,7 +221,8 @@ export class SyncedStore {
     if (this.#closed) return;
     this.#options.tidy();
     if (!hadTrouble) return;
-    this.#options.log("addresses: the store is there again");
+    if (this.#hasSaid) this.#options.log("addresses: the store is there again");
+    this.#hasSaid = false;
     this.#options.recovered();
   }
 
@@ -223,11 +234,8 @@ export class SyncedStore {
 
   /** The store is another one, or has lost records: what was seen of it does not count any more. */
   async #startOver(): Promise<void> {
-    const now = this.#options.clock();
-    if (now - this.#startedOverAt < START_OVER_MS) return;
-    this.#startedOverAt = now;
     this.#options.log("addresses: the store has lost records: all are read anew");
-    this.#currentAt = Number.NEGATIVE_INFINITY;
+    this.#hasLost = false;
     await this.#options.check();
     this.#mirror = this.#newMirror();
     // Not one that is under way, which is of the records before.
