@@ -79,6 +79,8 @@ const withHeaders = [through, throughThreads, offload, offloadKept, raw, rawKept
 
 const gso = c("C, UDP_SEGMENT and UDP_GRO", "--gso", "--gro");
 const bunSocket = ours("Bun.udpSocket", gso, "--bun");
+export const oursToMany: Contender = ours("ours, sendMany to all", bunSocket);
+const oursToEach = ours("ours, send to each", bunSocket, "--each");
 export const oursUdp: Contender = ours("ours", gso);
 const udpContenders = [gso, c("C, one datagram a call"), oursUdp, ours("ours, one by one", gso, "--single"), bunSocket];
 export const tunnelBound: Contender = c("C, super-packets passed on");
@@ -120,7 +122,7 @@ const udpCases: readonly Case[] = sizes.flatMap((size): Case[] => [
     title: `UDP, datagrams of ${size} bytes sent to 64 peers in turn`,
     kind: udpSendKind,
     network: { size, peers: 64 },
-    contenders: [gso, oursUdp, bunSocket],
+    contenders: [gso, bunSocket, oursToMany, oursToEach],
     slow: size !== 1452,
   },
   {

@@ -3,6 +3,7 @@ import {
   type CaseName,
   offload,
   offloadKept,
+  oursToMany,
   oursTunnel,
   oursUdp,
   oursWireguard,
@@ -99,6 +100,15 @@ export const headlines: readonly Headline[] = [
   ]),
   ...section("UDP", "udp-receive-1452", oursUdp, [
     { key: "datagramsPerSecond", label: "datagrams of 1,452 bytes received, /s", digits: 0, limit: { least: 0.85 } },
+    { key: "cpuNsPerDatagram", label: "CPU, ns/datagram", digits: 0 },
+  ]),
+  ...section("UDP", "udp-send-peers-1452", oursToMany, [
+    {
+      key: "datagramsPerSecond",
+      label: "to 64 peers in turn, beside Bun.udpSocket, /s",
+      digits: 0,
+      limit: { least: 2 },
+    },
     { key: "cpuNsPerDatagram", label: "CPU, ns/datagram", digits: 0 },
   ]),
   ...section("tunnel", "tunnel-tcp", oursTunnel, throughput("one TCP connection", [0.85, 1.3])),

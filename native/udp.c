@@ -41,7 +41,7 @@ struct destination {
 	u8 control[64];
 };
 
-struct udp_run { int count, size, total, most, pieces, closed; };
+struct udp_run { struct destination *to; int count, size, total, most, pieces, closed; };
 
 struct udp {
 	/* TypeScript reads these. */

@@ -96,16 +96,16 @@ static int send_run(int fd, struct udp *u, struct destination *d, struct udp_run
 }
 
 /* Sends `n` runs from number `i` on, with one call. Returns how many went, or -errno. */
-static int send_runs(int fd, struct udp *u, struct destination *d, int i, int n, struct iovec *pieces)
+static int send_runs(int fd, struct udp *u, int i, int n, struct iovec *pieces)
 {
 	static struct mmsghdr messages[UDP_MESSAGES];
 	static u64 control[UDP_MESSAGES][11];
 	int k;
 	for (k = 0; k < n; k++) {
 		const struct udp_run *run = &u->run[i + k];
-		address_message(&messages[k].header, d, pieces, run->pieces);
+		address_message(&messages[k].header, run->to, pieces, run->pieces);
 		if (run->count > 1)
-			segment_message(&messages[k].header, d, (u8 *)control[k], run->size);
+			segment_message(&messages[k].header, run->to, (u8 *)control[k], run->size);
 		pieces += run->pieces;
 	}
 	u->sends++;
@@ -116,24 +116,23 @@ static int send_runs(int fd, struct udp *u, struct destination *d, int i, int n,
  * Sends the pending datagrams, in order. If that fails, `pending` datagrams are not sent, and forgotten; the first of
  * these is the one that failed.
  */
-static int udp_flush(int fd, u8 *state, u8 *destination)
+static int udp_flush(int fd, u8 *state)
 {
 	struct udp *u = (struct udp *)state;
-	struct destination *d = (struct destination *)destination;
 	struct iovec *pieces = u->piece;
 	int i = 0, r = 0, many = 1;
 	while (i < u->runs && r >= 0) {
 		int left = u->runs - i, sent = 0, done = 1, k;
 		/* sendmmsg(2) does not tell why it stopped, so the run at which it stopped is sent alone. */
 		if (many && left > 1) {
-			r = send_runs(fd, u, d, i, left, pieces);
+			r = send_runs(fd, u, i, left, pieces);
 			done = r > 0 ? r : 0;
 			many = r == left;
 			for (k = 0; k < done; k++)
 				sent += u->run[i + k].count;
 			r = r == -EAGAIN_ || is_gone(r) ? r : 0;
 		} else {
-			r = send_run(fd, u, d, &u->run[i], pieces, &sent);
+			r = send_run(fd, u, u->run[i].to, &u->run[i], pieces, &sent);
 			many = 1;
 		}
 		for (k = 0; k < done; k++)
@@ -147,9 +146,9 @@ static int udp_flush(int fd, u8 *state, u8 *destination)
 	return r < 0 ? r : 0;
 }
 
-static int continues_run(const struct udp_run *run, int length)
+static int continues_run(const struct udp_run *run, const struct destination *d, int length)
 {
-	return !run->closed && length <= run->size && length && run->total + length <= run->most;
+	return run->to == d && !run->closed && length <= run->size && length && run->total + length <= run->most;
 }
 
 static void add_piece(struct udp *u, struct udp_run *run, const u8 *datagram, int length)
@@ -170,22 +169,22 @@ static void add_piece(struct udp *u, struct udp_run *run, const u8 *datagram, in
  * by udp_flush(). If this fails, `pending` datagrams before it are not sent,
  * and forgotten.
  */
-static int udp_push_one(int fd, u8 *state, u8 *destination, const u8 *datagram, int length)
+static int udp_push_one(int fd, u8 *state, struct destination *d, const u8 *datagram, int length)
 {
 	struct udp *u = (struct udp *)state;
-	const struct destination *d = (const struct destination *)destination;
 	struct udp_run *run = u->runs ? &u->run[u->runs - 1] : 0;
 	int r;
 	/* Without those of a failure that has been reported. */
 	if (!run)
 		u->pending = 0;
-	if (!run || !continues_run(run, length)) {
+	if (!run || !continues_run(run, d, length)) {
 		if (u->runs == UDP_MESSAGES || u->used >= UDP_PIECES - UDP_RUN) {
-			r = udp_flush(fd, state, destination);
+			r = udp_flush(fd, state);
 			if (r < 0)
 				return r;
 		}
 		run = &u->run[u->runs++];
+		run->to = d;
 		run->count = run->total = run->pieces = 0;
 		run->size = length;
 		/* Of 64 datagrams, and what an IPv4 packet holds. */
@@ -234,13 +233,30 @@ static int udp_push(int fd, u8 *state, u8 *destination, const u8 *base, const in
 	struct udp *u = (struct udp *)state;
 	int i = 0, r;
 	while (i < count) {
-		r = udp_push_one(fd, state, destination, base + offsets[i], lengths[i]);
+		r = udp_push_one(fd, state, (struct destination *)destination, base + offsets[i], lengths[i]);
 		if (r < 0) {
 			lengths[i] = r;
 			break;
 		}
 		i++;
 		i += extend_run(u, base, offsets, lengths, i, count);
+	}
+	return i;
+}
+
+/*
+ * Pushes `count` datagrams as udp_push() does, each to a destination of its own: `to` has the address of one for each,
+ * from number `from` on.
+ */
+static int udp_push_each(int fd, u8 *state, const double *to, int from, const u8 *base, const int *offsets, int *lengths, int count)
+{
+	int i, r;
+	for (i = 0; i < count; i++) {
+		r = udp_push_one(fd, state, (struct destination *)(size)to[from + i], base + offsets[i], lengths[i]);
+		if (r < 0) {
+			lengths[i] = r;
+			break;
+		}
 	}
 	return i;
 }

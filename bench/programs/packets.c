@@ -39,7 +39,7 @@ int packets_send(int tun, int socket) {
   for (int i = 0, at = 0; i < count; at += lengths[i++]) offsets[i] = at;
   if (count <= 0) return 0;
   udp_push(socket, (u8 *)&udp, (u8 *)&peer, slab, offsets, lengths, count);
-  udp_flush(socket, (u8 *)&udp, (u8 *)&peer);
+  udp_flush(socket, (u8 *)&udp);
   return count;
 }
 

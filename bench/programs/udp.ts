@@ -3,7 +3,7 @@
  * udp.ts receive [--bun] [--single] PORT PEERS SECONDS SECONDS_MAX
  *
  * What udp.c does, with this library, or with --bun with Bun.udpSocket. --single: without segmentation. --cold: counts
- * from the start.
+ * from the start. --each: of send, to several peers: a call for each datagram.
  */
 import { parseArgs } from "node:util";
 import { openUdp } from "../../src/udp/index.ts";
@@ -13,6 +13,7 @@ const { values, positionals } = parseArgs({
     bun: { type: "boolean" },
     single: { type: "boolean" },
     cold: { type: "boolean" },
+    each: { type: "boolean" },
     run: { type: "string", default: "1" },
   },
   allowPositionals: true,
@@ -94,6 +95,10 @@ async function send(address: string, port: number, size: number, peers: number):
   if (run > 1) {
     const each = batch.slice(0, run);
     return sendForEver(() => to.reduce((sum, endpoint) => sum + socket.sendMany(each, endpoint), 0));
+  }
+  if (!values.each) {
+    const same = to.map(() => datagram);
+    return sendForEver(() => socket.sendMany(same, to));
   }
   return sendForEver(() => {
     for (const endpoint of to) socket.send(datagram, endpoint);

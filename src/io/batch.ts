@@ -101,7 +101,7 @@ function gatherOthers(frames: readonly Uint8Array[], from: number, end: number, 
   lengths[0] = length;
   gathered.bytes = length;
   // A small array has no buffer of its own yet. Asking for it creates one, which is slow.
-  if (base === 0 || length === 0) return 1;
+  if (base === 0 || length === 0) return gatherSame(frames, from, end);
   const buffer = ask(bufferOf, first);
   const room = buffer.byteLength - base;
   known.begin(first, from, buffer);
@@ -119,6 +119,18 @@ function gatherOthers(frames: readonly Uint8Array[], from: number, end: number, 
     lengths[count] = size;
     gathered.bytes += size;
   }
+  return count;
+}
+
+/** Goes on with the first frame as often as it comes again: the same bytes for many peers. */
+function gatherSame(frames: readonly Uint8Array[], from: number, end: number): number {
+  const length = lengths[0] as number;
+  let count = 1;
+  for (; from + count < end && frames[from + count] === frames[from]; count++) {
+    offsets[count] = 0;
+    lengths[count] = length;
+  }
+  gathered.bytes = count * length;
   return count;
 }
 

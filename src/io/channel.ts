@@ -97,6 +97,10 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   protected get wantsWritable(): boolean {
     return false;
   }
+  /** Shows sent frames to the observers. */
+  protected tellSent(observers: FrameObservers, frames: readonly Uint8Array[], _refused: readonly number[]): void {
+    observers.tell(frames, "sent");
+  }
   /** Called before the channel ends: its fd is open, and all calls work. */
   protected onEnding(_reason: TunTapError | undefined): void {}
   /** Called when the fd is closed. */
@@ -142,7 +146,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       const { FrameObservers } = lazy((): typeof import("./observers.ts") => require("./observers.ts"));
       const observers = new FrameObservers((on) => {
         this.receiver.onFrames = on ? (frames) => observers.tell(frames, "received") : undefined;
-        this.sender.onFrames = on ? (frames) => observers.tell(frames, "sent") : undefined;
+        this.sender.onFrames = on ? (frames, refused) => this.tellSent(observers, frames, refused) : undefined;
       });
       this.#observers = observers;
     }

@@ -67,6 +67,11 @@ export class Batch {
   }
 }
 
+/** Sums up the lengths of frames. */
+export function bytesOf(frames: readonly Uint8Array[]): number {
+  return frames.reduce((sum, { byteLength }) => sum + byteLength, 0);
+}
+
 function isNotIn(places: readonly number[]): (frame: Uint8Array, place: number) => boolean {
   let next = 0;
   return (_, place) => {

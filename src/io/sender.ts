@@ -2,7 +2,7 @@ import type { TunTapError } from "../errors.ts";
 import { EAGAIN, EBADF } from "../sys/constants.ts";
 import { allAsBytes, asBytes, gathered, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
 import type { FrameBlock } from "./frame-block.ts";
-import { Batch, FrameList, type FrameSet } from "./frame-set.ts";
+import { Batch, bytesOf, FrameList, type FrameSet } from "./frame-set.ts";
 import type { FrameSource } from "./types.ts";
 import { WaitQueue } from "./wait-queue.ts";
 
@@ -14,9 +14,9 @@ export interface BatchWriter {
    * Takes frames and writes them at once or together with later ones; their memory must stay until {@link flush}.
    * `offsets` count from the first byte of `base`, which is the first frame. Returns how many it took. If one was not
    * taken, its place in `lengths` has `-errno`, and `pending` frames before it were not written either. If `pending`
-   * is 0, it is this frame that failed.
+   * is 0, it is this frame that failed. `from` is the place of the first one in its batch.
    */
-  push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number;
+  push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, from: number): number;
   /** Writes what is pending, and returns 0; or `-errno`, and `pending` frames were not written. */
   flush(fd: number): number;
   readonly pending: number;
@@ -78,8 +78,8 @@ export class Sender<Cause extends string> {
   readonly #owner: SenderOwner;
   readonly #waiters = new WaitQueue<void>();
   readonly #known = new KnownViews();
-  /** Called with the frames that the kernel has taken. */
-  onFrames: ((frames: readonly Uint8Array[]) => void) | undefined;
+  /** Called with the frames of a batch that the kernel has taken: the first ones, but for those whose places are in `refused`. */
+  onFrames: ((frames: readonly Uint8Array[], refused: readonly number[]) => void) | undefined;
   /** Called once for each batch with refused frames, with the error of the first one. */
   onRefused: ((error: TunTapError) => void) | undefined;
   #blocked = false;
@@ -125,7 +125,7 @@ export class Sender<Cause extends string> {
     }
     this.#frames++;
     this.#bytes += length;
-    this.onFrames?.([bytes]);
+    this.onFrames?.([bytes], refusedNone);
     return true;
   }
 
@@ -179,7 +179,7 @@ export class Sender<Cause extends string> {
     while (pushed < given.count && result >= 0) {
       const count = this.#gather(given, pushed);
       const { bytes } = gathered;
-      const taken = writer.push(fd, given.base(pushed), offsets, lengths, count);
+      const taken = writer.push(fd, given.base(pushed), offsets, lengths, count, pushed);
       if (taken < count) result = lengths[taken] as number;
       pushed += taken;
       batch.bytes += bytes;
@@ -245,20 +245,19 @@ export class Sender<Cause extends string> {
 
   /** Counts the taken frames of a batch and shows them to observers; blocks the sender if some were not taken. */
   #account(batch: Batch): void {
-    const { given, refused, firstErrno } = batch;
-    if (batch.isAllTaken) {
-      this.#frames += given.count;
-      this.#bytes += batch.bytes;
-      if (given.count > 0) this.onFrames?.(given.frames());
-      return;
-    }
-    const taken = batch.taken();
-    this.#frames += taken.length;
-    this.#bytes += taken.reduce((sum, { byteLength }) => sum + byteLength, 0);
-    if (taken.length > 0) this.onFrames?.(taken);
-    if (firstErrno === undefined || this.onRefused === undefined) return;
+    const error = this.onRefused === undefined ? undefined : this.#errorOf(batch);
+    const taken = batch.isAllTaken && this.onFrames === undefined ? undefined : batch.taken();
+    this.#frames += taken?.length ?? batch.given.count;
+    this.#bytes += batch.isAllTaken ? batch.bytes : bytesOf(taken ?? []);
+    if (taken !== undefined && taken.length > 0) this.onFrames?.(taken, batch.refused);
+    if (error !== undefined) this.onRefused?.(error);
+  }
+
+  /** Makes the error for the first frame of a batch that was refused. */
+  #errorOf({ given, refused, firstErrno }: Batch): TunTapError | undefined {
+    if (firstErrno === undefined) return undefined;
     const index = refused[0] as number;
-    this.onRefused(this.#policy.errorOf(firstErrno, given.frames()[index] as Uint8Array, index));
+    return this.#policy.errorOf(firstErrno, given.frames()[index] as Uint8Array, index);
   }
 
   /** Resolves when the kernel takes frames again; rejects when the channel ends. */
@@ -293,3 +292,5 @@ export class Sender<Cause extends string> {
     return false;
   }
 }
+
+const refusedNone: readonly number[] = [];

@@ -121,7 +121,17 @@ export interface Native {
     lengths: Int32Array,
     count: number,
   ): number;
-  udp_flush(fd: number, state: Bytes, destination: Bytes): number;
+  udp_push_each(
+    fd: number,
+    state: Bytes,
+    to: Float64Array,
+    from: number,
+    base: Bytes,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    count: number,
+  ): number;
+  udp_flush(fd: number, state: Bytes): number;
   udp_read(
     fd: number,
     state: Bytes,

@@ -1,6 +1,7 @@
 import { systemError, type TunTapError } from "../errors.ts";
 import { Channel } from "../io/channel.ts";
-import type { Direction } from "../io/types.ts";
+import type { FrameObservers } from "../io/observers.ts";
+import type { Direction, FrameSource } from "../io/types.ts";
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, EPERM } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { Peer, type Peers } from "./peers.ts";
@@ -32,6 +33,8 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   readonly peer: Peer | undefined;
   readonly #state: UdpState;
   readonly #segmentation: UdpChannelParts["segmentation"];
+  /** The peer of the datagrams that observers are being shown, if they went to one each. */
+  #shownTo: Peer | undefined;
 
   constructor({ fd, state, peers, firstPeer, connected, reuseBuffers, segmentation }: UdpChannelParts) {
     const writer = new DatagramWriter(state, firstPeer);
@@ -52,23 +55,71 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   /** Points the writer at `to`, and sets the ECN bits. */
   aim(to: Endpoint | undefined, ecn: Ecn): void {
     const { writer, peer } = this;
-    if (ecn !== writer.ecn) {
-      checkEcn(ecn);
-      writer.ecn = ecn;
-    }
+    // A handler may send while a batch to many is not over.
+    writer.isToEach = false;
+    this.#setEcn(ecn);
     if (writer.to === to) return;
     if (to === undefined) {
       if (peer === undefined) throw new TypeError('"to" must be given, as the socket is not connected to a peer');
       writer.to = peer;
       return;
     }
+    writer.to = this.#check(to);
+  }
+
+  /** Sends each datagram to its endpoint, of which there are as many. Returns how many have been dealt with. */
+  sendToEach(datagrams: readonly FrameSource[], to: readonly Endpoint[], ecn: Ecn): number {
+    const { writer } = this;
+    this.#setEcn(ecn);
+    writer.recipients.set(to, ecn, (endpoint) => this.#check(endpoint));
+    writer.isToEach = true;
+    try {
+      return this.sender.sendMany(datagrams);
+    } finally {
+      writer.isToEach = false;
+    }
+  }
+
+  #setEcn(ecn: Ecn): void {
+    if (ecn === this.writer.ecn) return;
+    checkEcn(ecn);
+    this.writer.ecn = ecn;
+  }
+
+  /** Returns the endpoint, if it can be sent to by this socket. */
+  #check(to: Endpoint): Peer {
     if (!Peer.isOf(this.peers, to)) {
       throw new TypeError(
         `"to" must be an endpoint of this socket, from endpoint() or a received run, got ${Bun.inspect(to)}`,
       );
     }
-    if (peer !== undefined && to !== peer) throw this.connectedElsewhere(`${to.address} port ${to.port}`);
-    writer.to = to;
+    if (this.peer !== undefined && to !== this.peer) throw this.connectedElsewhere(`${to.address} port ${to.port}`);
+    return to;
+  }
+
+  /** Shows the datagrams of each peer by themselves. */
+  protected override tellSent(
+    observers: FrameObservers,
+    datagrams: readonly Uint8Array[],
+    refused: readonly number[],
+  ): void {
+    const { writer } = this;
+    if (!writer.isToEach) {
+      observers.tell(datagrams, "sent");
+      return;
+    }
+    // Now, because an observer may send itself.
+    const to: Peer[] = [];
+    const isRefused = new Set(refused);
+    for (let place = 0; to.length < datagrams.length; place++) {
+      if (!isRefused.has(place)) to.push(writer.recipients.at(place));
+    }
+    for (let begin = 0, end = 1; begin < to.length; begin = end++) {
+      while (end < to.length && to[end] === to[begin]) end++;
+      this.#shownTo = to[begin];
+      observers.tell(datagrams.slice(begin, end), "sent");
+    }
+    this.#shownTo = undefined;
   }
 
   /** Makes the error for another endpoint than the one that the socket is connected to. */
@@ -86,7 +137,7 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
 
   /** The peer of the datagrams that observers are being shown. */
   peerOf(direction: Direction): Endpoint {
-    return direction === "received" ? this.reader.from : this.writer.to;
+    return direction === "received" ? this.reader.from : (this.#shownTo ?? this.writer.to);
   }
 
   counters(): UdpCounters {
@@ -128,7 +179,7 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   }
 
   errorOf(errno: number, datagram: Uint8Array, frameIndex?: number): TunTapError {
-    const { to } = this.writer;
+    const to = this.writer.peerAt(frameIndex ?? 0);
     return systemError(errno, "sendmsg", { ...refusal(errno, datagram, to), frameIndex });
   }
 }

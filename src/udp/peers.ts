@@ -1,4 +1,5 @@
 import { showByFields } from "../packet/show.ts";
+import { addressOf, fixedMemory } from "../sys/memory.ts";
 import { native } from "../sys/native.ts";
 import { decodePeer, formatAddress, isIPv4, isUnspecified } from "./address.ts";
 import type { UdpState } from "./state.ts";
@@ -31,6 +32,13 @@ export class Peer implements Endpoint {
     return peer.#marked[ecn];
   }
 
+  /** Returns the address of that destination in memory. The peer keeps it there. */
+  static addressOf(peer: Peer, ecn: Ecn): number {
+    const addresses = peer.#addresses;
+    addresses[ecn] ??= addressOf(Peer.destinationOf(peer, ecn));
+    return addresses[ecn];
+  }
+
   /** Returns whether it is an endpoint of the socket with these peers. */
   static isOf(peers: Peers, value: unknown): value is Peer {
     return typeof value === "object" && value !== null && #peers in value && value.#peers === peers;
@@ -44,6 +52,7 @@ export class Peer implements Endpoint {
   #destination: Uint8Array | undefined;
   /** Destinations with other ECN bits than 0. */
   readonly #marked: (Uint8Array | undefined)[] = [];
+  readonly #addresses: (number | undefined)[] = [];
 
   constructor(bytes: Uint8Array, peers: Peers) {
     const { remote, port, local } = decodePeer(bytes);
@@ -89,7 +98,7 @@ export class Peers {
   }
 
   destinationOf(peer: Uint8Array, ecn: Ecn): Uint8Array {
-    const destination = new Uint8Array(native().udp_destination_size());
+    const destination = fixedMemory(native().udp_destination_size());
     const { connected, segments } = this.context;
     native().udp_destination(this.#state.bytes, peer, connected ? 1 : 0, segments ? 0xffff : 0, ecn, destination);
     return destination;

@@ -125,9 +125,19 @@ export class BoundUdpSocket implements UdpSocket {
     return this.#channel.sender.send(datagram);
   }
 
-  sendMany(datagrams: readonly FrameSource[], to?: Endpoint, ecn: Ecn = 0): number {
+  sendMany(datagrams: readonly FrameSource[], to?: Endpoint | readonly Endpoint[], ecn: Ecn = 0): number {
+    if (isList(to)) return this.#sendToEach(datagrams, to, ecn);
     this.#channel.aim(to, ecn);
     return this.#channel.sender.sendMany(datagrams);
+  }
+
+  #sendToEach(datagrams: readonly FrameSource[], to: readonly Endpoint[], ecn: Ecn): number {
+    if (Array.isArray(datagrams) && datagrams.length !== to.length) {
+      throw new RangeError(
+        `"to" must have an endpoint for each datagram, of which there are ${datagrams.length}, got ${to.length}`,
+      );
+    }
+    return this.#channel.sendToEach(datagrams, to, ecn);
   }
 
   batches(): AsyncIterableIterator<DatagramRun> {
@@ -178,6 +188,10 @@ export class BoundUdpSocket implements UdpSocket {
       `"${name}" must be of ${ipv4 ? "IPv4" : "IPv6"}, as the socket is bound to ${this.address}, got "${text}"`,
     );
   }
+}
+
+function isList(to: Endpoint | readonly Endpoint[] | undefined): to is readonly Endpoint[] {
+  return Array.isArray(to);
 }
 
 /**

@@ -204,17 +204,21 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
    */
   send(datagram: FrameSource, to?: Endpoint, ecn?: Ecn): boolean;
   /**
-   * Sends datagrams in order. Those of equal size that follow one another, and
-   * a shorter one behind them, go as one super-datagram.
+   * Sends datagrams in order. Those of equal size to one peer that follow one
+   * another, and a shorter one behind them, go as one super-datagram; all of
+   * them take few system calls, whoever they go to.
    *
+   * @param to An endpoint of this socket for all of them, or an array with one
+   * for each; left out on a connected one.
    * @param ecn ECN bits of their IP headers, as of {@link send}.
    * @returns how many of the first ones have been dealt with: taken by the
    * kernel, or refused for good, which is counted, and told to the `error`
    * handler once. Fewer than given means that `drain` follows.
-   * @throws {TypeError} If one of them is no datagram: none was sent then.
+   * @throws {TypeError} If one of them is no datagram, or one of `to` no endpoint: none was sent then.
+   * @throws {RangeError} if there are more or fewer endpoints than datagrams
    * @throws {TunTapError} `ERR_TUNTAP_CLOSED`
    */
-  sendMany(datagrams: readonly FrameSource[], to?: Endpoint, ecn?: Ecn): number;
+  sendMany(datagrams: readonly FrameSource[], to?: Endpoint | readonly Endpoint[], ecn?: Ecn): number;
   /** Iterates over what comes, until the socket is closed: runs of datagrams of one sender, in order. */
   batches(): AsyncIterableIterator<DatagramRun>;
   /** Returns what passed through this socket, and what did not. */

@@ -1,16 +1,21 @@
 import type { BatchWriter } from "../io/sender.ts";
 import { native } from "../sys/native.ts";
 import { Peer } from "./peers.ts";
+import { Recipients } from "./recipients.ts";
 import type { UdpState } from "./state.ts";
 import type { Ecn } from "./types.ts";
 
-/** Sends runs of datagrams to one peer at a time (native/udp_send.c). */
+/** Sends runs of datagrams to one peer at a time, or each to a peer of its own (native/udp_send.c). */
 export class DatagramWriter implements BatchWriter {
   readonly #state: UdpState;
   /** The peer that datagrams go to, until it is set to another one. */
   to: Peer;
   /** The ECN bits of their IP headers, until they are set to others. */
   ecn: Ecn = 0;
+  /** The peers of a batch whose datagrams go to one each. */
+  readonly recipients: Recipients = new Recipients();
+  /** Whether the batch goes to {@link recipients}, not to {@link to}. */
+  isToEach = false;
 
   constructor(state: UdpState, to: Peer) {
     this.#state = state;
@@ -31,7 +36,8 @@ export class DatagramWriter implements BatchWriter {
     );
   }
 
-  push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number {
+  push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, from: number): number {
+    if (this.isToEach) return this.#pushEach(fd, base, offsets, lengths, count, from);
     return native().udp_push(
       fd,
       this.#state.bytes,
@@ -43,7 +49,25 @@ export class DatagramWriter implements BatchWriter {
     );
   }
 
+  #pushEach(
+    fd: number,
+    base: Uint8Array,
+    offsets: Int32Array,
+    lengths: Int32Array,
+    count: number,
+    from: number,
+  ): number {
+    const { addresses } = this.recipients;
+    if (from + count > addresses.length) throw new RangeError("the recipients of a batch have changed meanwhile");
+    return native().udp_push_each(fd, this.#state.bytes, addresses, from, base, offsets, lengths, count);
+  }
+
   flush(fd: number): number {
-    return native().udp_flush(fd, this.#state.bytes, Peer.destinationOf(this.to, this.ecn));
+    return native().udp_flush(fd, this.#state.bytes);
+  }
+
+  /** The peer that datagram number `i` of a batch goes to. */
+  peerAt(i: number): Peer {
+    return this.isToEach ? this.recipients.at(i) : this.to;
   }
 }

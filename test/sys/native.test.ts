@@ -25,7 +25,7 @@ async function members(): Promise<Map<string, string[]>> {
   const kind = (parameter: string): string => {
     const type = parameter.split(":")[1]?.trim() ?? "";
     if (type === "number") return "number";
-    return /^(Bytes|Int32Array|Uint32Array)( \| null)?$/.test(type) ? "ptr" : `unknown: ${parameter}`;
+    return /^(Bytes|Int32Array|Uint32Array|Float64Array)( \| null)?$/.test(type) ? "ptr" : `unknown: ${parameter}`;
   };
   const parameters = (list: string): string[] => list.split(",").filter((text) => text.trim() !== "");
   return new Map([...found].map(([, name = "", list = ""]) => [name, parameters(list).map(kind)]));

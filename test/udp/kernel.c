@@ -68,7 +68,7 @@ int kernel_send(u8 *state, int segment_max, const u8 *bytes, const int *offsets,
 	memset(peer, 0, sizeof peer);
 	udp_destination(state, peer, 1, segment_max, 0, d);
 	pushed = udp_push(3, state, d, bytes, offsets, lengths, count);
-	r = pushed < count ? lengths[pushed] : udp_flush(3, state, d);
+	r = pushed < count ? lengths[pushed] : udp_flush(3, state);
 	out[0] = pushed;
 	out[1] = ((struct udp *)state)->pending;
 	out[2] = ((struct destination *)d)->segment_max;
