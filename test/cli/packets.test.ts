@@ -196,43 +196,47 @@ describeWithTools("dump", ["ip", "ping", "tshark"], () => {
   const isReachable = (name: string): boolean =>
     interfaceNames().includes(name) && run("ip", "route", "show", "dev", name).includes("192.0.2.0/24");
 
-  test.each(["tun", "tap"] as const)("of a %s answers ping, and writes what tshark reads", async (kind) => {
-    const written = join(folder, `${kind}.pcapng`);
-    const name = `cli${kind}`;
-    setIPv6(true);
-    const options = ["--name", name, "--answer", "-w", written];
-    await using running = Running.start("dump", ...(kind === "tap" ? ["--tap"] : []), ...options);
-    await until(() => isReachable(name) || running.hasEnded, "the interface is up");
-    expect(answersIn(run("ping", "-n", "-c", "2", "-w", "20", "192.0.2.2"))).toBe(2);
-    expect(answersIn(run("ping", "-n", "-c", "2", "-w", "20", "2001:db8::2"))).toBe(2);
-    await running.prints(kind === "tap" ? "in  ARP, Reply 192.0.2.2 is-at 02:00:5e:00:53:02" : "in  IP 192.0.2.2");
-    await running.prints("in  IP6 2001:db8::2 > 2001:db8::1: ICMP6, echo reply");
-    running.signal("SIGINT");
-    const { code, stdout, stderr } = await running.ended();
-    expect(code).toBe(0);
-    expect(stderr).toMatch(/^\d+ packets written to /);
-    expect(interfaceNames()).not.toContain(name);
-    const fields = ["-T", "fields", "-e", "icmp.type", "-Y", "icmp"];
-    const types = run("tshark", "-n", "-r", written, ...fields)
-      .trim()
-      .split("\n");
-    expect(types.slice(0, 4)).toEqual(["8", "0", "8", "0"]);
-    const packets = Number(/^\d+/.exec(stderr));
-    expect(run("tshark", "-n", "-r", written).trim().split("\n")).toHaveLength(packets);
-    // Nothing malformed, and no checksum wrong.
-    const wrong =
-      "_ws.malformed || ip.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0";
-    const checks = ["-o", "ip.check_checksum:TRUE"];
-    expect(run("tshark", "-n", "-r", written, ...checks, "-Y", wrong)).toBe("");
-    // `read` prints of the file what `dump` printed, but for the times, and the order within a batch.
-    const words = (text: string): string[] =>
-      text
-        .trimEnd()
-        .split("\n")
-        .map((line) => line.replace(/^\S+ /, ""))
-        .sort();
-    expect(words(command(["read", written]).stdout)).toEqual(words(stdout));
-  });
+  test.each(["tun", "tap"] as const)(
+    "of a %s answers ping, and writes what tshark reads",
+    async (kind) => {
+      const written = join(folder, `${kind}.pcapng`);
+      const name = `cli${kind}`;
+      setIPv6(true);
+      const options = ["--name", name, "--answer", "-w", written];
+      await using running = Running.start("dump", ...(kind === "tap" ? ["--tap"] : []), ...options);
+      await until(() => isReachable(name) || running.hasEnded, "the interface is up");
+      expect(answersIn(run("ping", "-n", "-c", "2", "-w", "20", "192.0.2.2"))).toBe(2);
+      expect(answersIn(run("ping", "-n", "-c", "2", "-w", "20", "2001:db8::2"))).toBe(2);
+      await running.prints(kind === "tap" ? "in  ARP, Reply 192.0.2.2 is-at 02:00:5e:00:53:02" : "in  IP 192.0.2.2");
+      await running.prints("in  IP6 2001:db8::2 > 2001:db8::1: ICMP6, echo reply");
+      running.signal("SIGINT");
+      const { code, stdout, stderr } = await running.ended();
+      expect(code).toBe(0);
+      expect(stderr).toMatch(/^\d+ packets written to /);
+      expect(interfaceNames()).not.toContain(name);
+      const fields = ["-T", "fields", "-e", "icmp.type", "-Y", "icmp"];
+      const types = run("tshark", "-n", "-r", written, ...fields)
+        .trim()
+        .split("\n");
+      expect(types.slice(0, 4)).toEqual(["8", "0", "8", "0"]);
+      const packets = Number(/^\d+/.exec(stderr));
+      expect(run("tshark", "-n", "-r", written).trim().split("\n")).toHaveLength(packets);
+      // Nothing malformed, and no checksum wrong.
+      const wrong =
+        "_ws.malformed || ip.checksum.status == 0 || icmp.checksum.status == 0 || icmpv6.checksum.status == 0";
+      const checks = ["-o", "ip.check_checksum:TRUE"];
+      expect(run("tshark", "-n", "-r", written, ...checks, "-Y", wrong)).toBe("");
+      // `read` prints of the file what `dump` printed, but for the times, and the order within a batch.
+      const words = (text: string): string[] =>
+        text
+          .trimEnd()
+          .split("\n")
+          .map((line) => line.replace(/^\S+ /, ""))
+          .sort();
+      expect(words(command(["read", written]).stdout)).toEqual(words(stdout));
+    },
+    200_000,
+  );
 
   test("--write - is a capture on standard output, and nothing else is there", async () => {
     const written = join(folder, "stdout.pcapng");

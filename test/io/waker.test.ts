@@ -50,7 +50,7 @@ describePrivileged("the waker", () => {
 
   test("makes no difference otherwise: the tests of this folder pass with the thread too", async () => {
     const files = ["io/receive", "io/send", "device/end", "io/flood"].map((name) => `./test/${name}.test.ts`);
-    const child = Bun.spawn([process.execPath, "test", ...files], {
+    const child = Bun.spawn([process.execPath, "test", "--timeout", "60000", ...files], {
       stderr: "pipe",
       cwd: `${import.meta.dir}/../..`,
       env: {

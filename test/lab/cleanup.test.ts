@@ -69,7 +69,7 @@ describePrivileged("nothing is left of a lab", () => {
       await until(() => made.every((netns) => !namespaces().has(netns)), "no process is in a namespace of the lab");
       expect(await marked(mark)).toEqual([]);
     },
-    30_000,
+    120_000,
   );
 
   test("closed in this process: fds, and the guard", async () => {
