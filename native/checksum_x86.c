@@ -7,6 +7,8 @@
  */
 
 #if defined(__TINYC__) && defined(__x86_64__)
+#define HAS_LOOPS
+#define LOOP_CLOBBERS
 #define BIAS(n) ((u32)(n) >> 4 << 18)
 
 /* For fewer bytes AVX2 is not worth its set-up. */

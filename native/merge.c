@@ -1,99 +1,5 @@
 /* Merges runs of packets into super-packets, as pure functions over bytes. */
 
-enum {
-	/* Packets in one merged frame: the kernel takes at most UIO_MAXIOV (1024) pieces and UDP_MAX_SEGMENTS datagrams. */
-	RUN_TCP = 512, RUN_UDP = 64,
-	/* Linux 6.1.19x, 6.12 and later raise a smaller TCP gso_size to this, which moves the boundaries of the segments (tcp_gso_segment()). */
-	TCP_SIZE_MIN = 8,
-	/* Packets that wait to be written at once. */
-	WINDOW = 2048,
-	/* Ethernet with two tags, IPv6, TCP. */
-	HEADERS_MAX = 22 + 40 + 60, HEADERS_PADDED = 128,
-	/* Room for the payloads of one run. */
-	COPY_SIZE = 65536,
-	/* Smaller segments are not worth a copy. */
-	COPY_MIN = 128
-};
-
-/* Packets in the order in which they were given, where their sender has them. */
-struct window {
-	int count;
-	/* Payload of packet i: pieces[1 + i]. The place before it may hold the headers of a run that begins with it. */
-	struct iovec pieces[1 + WINDOW];
-	/* Number of the next packet of the same run; 0 if there is none. */
-	int next[WINDOW];
-};
-
-/* A run: packets of one flow that are sent as one frame. */
-struct run {
-	struct parts p;
-	/* Packets, and how many there may be. */
-	int count, most;
-	/* Payload of the first packet and of all; payload for which there is room, 0 once the run is closed. */
-	int size, total, room;
-	/* Numbers of its first and last packet in the window. */
-	int begin, end;
-	/* Identification of the first packet; TCP sequence number that continues the run. */
-	u32 id, next;
-	const u8 *first;
-	/* Where its payloads are copied to, one behind the other; null if the kernel gathers them. */
-	u8 *copy;
-	/* Sums that its packets have in common: of the IPv4 header without length, identification and checksum; of the pseudo-header without length. */
-	u32 ip_sum, pseudo_sum;
-	/* Length of the headers in whole blocks, or more than any packet has if the first one is shorter. */
-	int wide;
-	u8 mask[HEADERS_PADDED];
-};
-
-/* Whether an IP header is complete without options or extension headers. */
-static int is_plain_ip(const struct parts *p) { return p->transport == p->ip + (p->version == 4 ? 20 : 40); }
-
-/* Whether an IPv4 packet is a fragment, or has the reserved bit set. */
-static int is_fragment(const u8 *f, const struct parts *p) { return p->version == 4 && (get16(f + p->ip + 6) & ~0x4000u) != 0; }
-
-static int has_right_length(const u8 *f, int n, const struct parts *p)
-{
-	return p->version == 4 ? (int)get16(f + p->ip + 2) == n - p->ip : (int)get16(f + p->ip + 4) == n - p->ip - 40;
-}
-
-/* Whether a packet may be merged with others, if its checksums are right: nothing about it is unusual. */
-static int is_candidate(const u8 *f, int n, const struct parts *p)
-{
-	const u8 *t = f + p->transport;
-	if (p->payload >= n || !is_plain_ip(p) || is_fragment(f, p) || !has_right_length(f, n, p))
-		return 0;
-	if (p->protocol == IP_TCP) {
-		if ((t[12] & 15) || (t[13] & ~TH_PSH) != TH_ACK || get16(t + 18) || n - p->payload < TCP_SIZE_MIN)
-			return 0;
-	} else if ((int)get16(t + 4) != n - p->transport || !get16(t + 6))
-		return 0;
-	return 1;
-}
-
-/*
- * Marks the bits in which the packets of a run must be equal: all of their headers except lengths, checksums,
- * sequence number and PSH. Without DF the identification counts up, with it it has no meaning (RFC 6864 section 4.1).
- */
-static void run_mask(struct run *r)
-{
-	u8 *mask = r->mask, *t = mask + r->p.transport;
-	memset(mask, 0, HEADERS_PADDED);
-	memset(mask, 0xff, (size)r->p.payload);
-	if (r->p.version == 4) {
-		/* Total length and identification; checksum. */
-		STORE32(mask + r->p.ip + 2, 0);
-		STORE16(mask + r->p.ip + 10, 0);
-	} else
-		STORE16(mask + r->p.ip + 4, 0);
-	if (r->p.protocol == IP_TCP) {
-		STORE32(t + 4, 0);
-		t[13] = 0xff ^ TH_PSH;
-		STORE16(t + TCP_CHECK, 0);
-	} else
-		/* Length and checksum. */
-		STORE32(t + 4, 0);
-}
-
 /* Whether a packet has the headers of the run, in the bits of the mask. It is at least as long as these headers. */
 static int same_headers(const struct run *r, const u8 *f, int n)
 {
@@ -133,27 +39,6 @@ static int same_headers(const struct run *r, const u8 *f, int n)
 	return 1;
 }
 
-/* Begins a run with a candidate of `n` bytes. run_extend() takes it in, unless its checksums are wrong. */
-static void run_begin(struct run *r, const u8 *f, int n, const struct parts *p, u8 *copy)
-{
-	const u8 *ip = f + p->ip;
-	memcpy(&r->p, p, sizeof r->p);
-	r->first = f;
-	r->size = n - p->payload;
-	r->copy = r->size < COPY_MIN ? 0 : copy;
-	r->room = 65535 - (p->payload - p->ip);
-	r->count = r->total = 0;
-	r->most = p->protocol == IP_TCP ? RUN_TCP : RUN_UDP;
-	r->id = get16(ip + 4);
-	r->next = p->protocol == IP_TCP ? get32(f + p->transport + 4) : 0;
-	r->wide = (p->payload + 15) & ~15;
-	if (r->wide > n)
-		r->wide = 1 << 20;
-	run_mask(r);
-	r->ip_sum = p->version == 4 ? add(0, ip, 20) + MINUS(LOAD16(ip + 2)) + MINUS(LOAD16(ip + 4)) + MINUS(LOAD16(ip + 10)) : 0;
-	r->pseudo_sum = pseudo(f, p, 0);
-}
-
 /*
  * Whether the fields that differ from packet to packet fit the next packet of a run. Its segment has `segment` bytes.
  */
@@ -190,6 +75,84 @@ static int continues(const struct run *r, const u8 *f, int segment)
 	return FOLD(sum) == 0xffff;
 }
 
+#if defined(HAS_LOOPS)
+/* Prepares the loop for packets that are as long as the first one and have its flags. */
+static void prepare_loop(struct run *r)
+{
+	struct merge_loop *l = &r->loop;
+	const struct parts *p = &r->p;
+	const u8 *ip = r->first + p->ip, *t = r->first + p->transport;
+	int segment = p->payload - p->transport + r->size, is_tcp = p->protocol == IP_TCP;
+	loop_mask(l->mask);
+	memcpy(l->headers, r->first, (size)r->wide);
+	memcpy(l->care, r->mask, HEADERS_PADDED);
+	STORE16(l->care + p->ip + (p->version == 4 ? 2 : 4), 0xffff);
+	if (is_tcp)
+		l->care[p->transport + 13] = 0xff;
+	else
+		STORE16(l->care + p->transport + 4, 0xffff);
+	l->length = (u64)(p->payload + r->size);
+	l->header = (u64)p->payload;
+	l->blocks = (u64)r->wide;
+	l->body = (u64)r->size;
+	l->bias = loop_bias(r->size);
+	l->check_at = (u64)check_offset(p);
+	l->sequence_at = is_tcp ? (u64)p->transport + 4 : 0;
+	l->sum = r->pseudo_sum + SWAP16(segment) + add(0, t, p->payload - p->transport) + MINUS(LOAD16(r->first + l->check_at));
+	if (is_tcp)
+		l->sum += MINUS(LOAD16(t + 4)) + MINUS(LOAD16(t + 6));
+	l->ip = p->version == 4 ? p->ip : -1;
+	l->ip_sum = r->ip_sum + LOAD16(ip + 2);
+	l->id_mask = ip[6] & 0x40 ? 0 : 0xffff;
+	r->has_loop = 1;
+}
+
+/* Whether a packet is likely to continue the run: it is worth the loop. */
+static int is_next(const struct run *r, const u8 *f, int n)
+{
+	const u8 *t = f + r->p.transport;
+	if (n != r->p.payload + r->size || r->room < r->size)
+		return 0;
+	return r->p.protocol == IP_TCP ? LOAD32(t + 4) == SWAP32(r->next) : LOAD32(t) == LOAD32(r->first + r->p.transport);
+}
+
+/* Adds packets to a run that has one already; the first of them has number `at` in the window. Returns how many. */
+static int run_by_loop(struct run *r, struct window *w, int at, const u8 *base, const int *offsets, const int *lengths, int count)
+{
+	struct merge_loop *l = &r->loop;
+	int most = r->room / r->size;
+	if (most > r->most - r->count)
+		most = r->most - r->count;
+	if (most > WINDOW - at)
+		most = WINDOW - at;
+	if (!r->has_loop)
+		prepare_loop(r);
+	l->base = base;
+	l->offsets = offsets;
+	l->lengths = lengths;
+	l->pieces = &w->pieces[1 + at];
+	l->next = &w->next[at];
+	l->copy = r->copy + r->total;
+	l->count = (u64)(count < most ? count : most);
+	l->sequence = r->next;
+	l->id = r->id + (u32)r->count;
+	l->number = (u64)at;
+	count = merge_by_loop(l);
+	if (!count)
+		return 0;
+	w->next[r->end] = at;
+	r->end = at + count - 1;
+	w->next[r->end] = 0;
+	r->count += count;
+	r->total += count * r->size;
+	r->room -= count * r->size;
+	r->next += (u32)(count * r->size);
+	if (r->count >= r->most)
+		r->room = 0;
+	return count;
+}
+#endif
+
 /*
  * Adds packets as long as each is a candidate that continues the run, and the window has room. Returns how many.
  * Their headers are compared with those of the first one, so they need not be parsed again.
@@ -218,6 +181,13 @@ static int run_extend(struct run *r, struct window *w, const u8 *base, const int
 		r->next += (u32)body;
 		if (body < r->size || r->count >= r->most || (r->p.protocol == IP_TCP && (f[r->p.transport + 13] & TH_PSH)))
 			r->room = 0;
+#if defined(HAS_LOOPS)
+		if (r->suits_loop && i + 1 < count && is_next(r, base + offsets[i + 1], lengths[i + 1])) {
+			int more = run_by_loop(r, w, at + 1, base, offsets + i + 1, lengths + i + 1, count - i - 1);
+			i += more;
+			at += more;
+		}
+#endif
 	}
 	w->count = at;
 	return i;

@@ -107,3 +107,14 @@ static int find_parts(const u8 *f, int n, int link, struct parts *p)
 {
 	return find_ip(f, n, link, p) && find_transport(f, n, p);
 }
+
+/* Whether an IP header is complete without options or extension headers. */
+static int is_plain_ip(const struct parts *p) { return p->transport == p->ip + (p->version == 4 ? 20 : 40); }
+
+/* Whether an IPv4 packet is a fragment, or has the reserved bit set. */
+static int is_fragment(const u8 *f, const struct parts *p) { return p->version == 4 && (get16(f + p->ip + 6) & ~0x4000u) != 0; }
+
+static int has_right_length(const u8 *f, int n, const struct parts *p)
+{
+	return p->version == 4 ? (int)get16(f + p->ip + 2) == n - p->ip : (int)get16(f + p->ip + 4) == n - p->ip - 40;
+}

@@ -12,6 +12,11 @@ struct split {
 	/* Identification, sequence number and flags of the first packet. */
 	u32 id, sequence;
 	u8 flags;
+#if defined(HAS_LOOPS)
+	/* Whether its packets suit split_by_loop(), and whether `loop` is prepared. */
+	u8 suits_loop, has_loop;
+	struct split_loop loop;
+#endif
 };
 
 /* Flags that only the last packet keeps, and a flag that only the first one keeps (RFC 3168 section 6.1.2). */
@@ -74,6 +79,10 @@ static int split_begin(struct split *s, const u8 *f, int n, const struct virtio_
 	s->at = s->p.payload;
 	s->gso_size = h->gso_size;
 	s->index = 0;
+#if defined(HAS_LOOPS)
+	s->suits_loop = has_avx2 && s->p.payload <= LOOP_HEADERS && s->gso_size >= LOOP_BODY_MIN && !(s->gso_size & 1);
+	s->has_loop = 0;
+#endif
 	return (n - s->at + s->gso_size - 1) / s->gso_size;
 }
 
@@ -136,6 +145,68 @@ static void split_next(struct split *s, u8 *out)
 	s->index++;
 }
 
+#if defined(HAS_LOOPS)
+/* Prepares the loop for packets that are neither the first nor the last one. */
+static void prepare_split_loop(struct split *s)
+{
+	struct split_loop *l = &s->loop;
+	const struct parts *p = &s->p;
+	int n = p->payload + s->gso_size;
+	u32 length = (u32)(n - p->transport);
+	u8 *ip = l->headers + p->ip, *t = l->headers + p->transport;
+	loop_mask(l->mask);
+	memcpy(l->headers, s->frame, (size)p->payload);
+	l->header = (u64)p->payload;
+	l->blocks = (u64)(p->payload + 15) & ~15ull;
+	l->body = (u64)s->gso_size;
+	l->bias = loop_bias(s->gso_size);
+	l->check_at = (u64)s->check;
+	l->sum = s->head_sum + SWAP16(length);
+	if (p->protocol == IP_TCP) {
+		l->sequence_at = (u64)p->transport + 4;
+		t[13] = s->flags & ~(LAST_FLAGS | FIRST_FLAGS);
+		l->sum += (u32)t[13] << 8;
+	} else {
+		l->sequence_at = 0;
+		put16(t + 4, length);
+		l->sum += SWAP16(length);
+	}
+	l->ip = p->version == 4 ? p->ip : -1;
+	put16(ip + (p->version == 4 ? 2 : 4), (u32)(n - p->ip - (p->version == 4 ? 0 : 40)));
+	l->ip_sum = s->ip_sum + LOAD16(ip + 2);
+	s->has_loop = 1;
+}
+
+/* Writes packets that are neither the first nor the last one, at most `count`. Returns how many. */
+static int split_middle(struct split *s, u8 *out, int room, int count)
+{
+	struct split_loop *l = &s->loop;
+	int most = (s->length - s->at - 1) / s->gso_size;
+	if (!s->index || !s->suits_loop)
+		return 0;
+	if (count > most)
+		count = most;
+	most = room / (s->p.payload + s->gso_size);
+	if (count > most)
+		count = most;
+	if (count <= 0)
+		return 0;
+	if (!s->has_loop)
+		prepare_split_loop(s);
+	l->from = s->frame + s->at;
+	l->to = out;
+	l->count = (u64)count;
+	l->sequence = s->sequence + (u32)(s->at - s->p.payload);
+	l->id = s->id + (u32)s->index;
+	split_by_loop(l);
+	s->at += count * s->gso_size;
+	s->index += count;
+	return count;
+}
+#else
+static int split_middle(struct split *s, u8 *out, int room, int count) { return (void)s, (void)out, (void)room, count & 0; }
+#endif
+
 /*
  * Writes packets at `offset` of the slab, each right behind the one before,
  * until the next one does not fit or `count` are written. Without gaps, packets
@@ -144,8 +215,14 @@ static void split_next(struct split *s, u8 *out)
  */
 static int split_many(struct split *s, u8 *slab, int offset, int end, int *lengths, int count)
 {
-	int full = s->p.payload + s->gso_size, i, n;
+	int full = s->p.payload + s->gso_size, i, n, middle;
 	for (i = 0; i < count && s->at < s->length; i++) {
+		for (middle = split_middle(s, slab + offset, end - offset, count - i); middle > 0; middle--) {
+			lengths[i++] = full;
+			offset += full;
+		}
+		if (i == count)
+			break;
 		n = s->length - s->at >= s->gso_size ? full : split_length(s);
 		if (end - offset < n)
 			break;

@@ -10,10 +10,13 @@ import table from "../../native/exports.c" with { type: "text" };
 import flows from "../../native/flows.c" with { type: "text" };
 import kernel from "../../native/kernel.c" with { type: "text" };
 import merge from "../../native/merge.c" with { type: "text" };
+import mergeX86 from "../../native/merge_x86.c" with { type: "text" };
 import netns from "../../native/namespace.c" with { type: "text" };
 import socket from "../../native/netlink_socket.c" with { type: "text" };
 import parts from "../../native/parts.c" with { type: "text" };
+import run from "../../native/run.c" with { type: "text" };
 import split from "../../native/split.c" with { type: "text" };
+import splitX86 from "../../native/split_x86.c" with { type: "text" };
 import timer from "../../native/timer.c" with { type: "text" };
 import tun from "../../native/tun.c" with { type: "text" };
 import udp from "../../native/udp.c" with { type: "text" };
@@ -34,8 +37,11 @@ export const source: string = [
   checksumX86,
   checksum,
   parts,
+  splitX86,
   split,
   vnet,
+  mergeX86,
+  run,
   merge,
   flows,
   writeRun,

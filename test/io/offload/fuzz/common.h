@@ -2,18 +2,42 @@
  * What the fuzz targets share: the C under test, with reads and writes that
  * they hand in and take out, and a checksum that is written in another way.
  */
+#if defined(__x86_64__)
+/* The loops, which only TinyCC uses otherwise. Each target tries them with inputs of an odd length. */
+#define HAS_LOOPS
+#define LOOP_CLOBBERS , "xmm0", "xmm1", "xmm2", "xmm3", "xmm4", "xmm5"
+static int has_avx2;
+#define USE_LOOPS(on) (has_avx2 = (on) && __builtin_cpu_supports("avx2"))
+#else
+#define USE_LOOPS(on) ((on) & 0)
+#endif
 #include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
 #include "../../../../native/tun.c"
 #include "../../../../native/checksum_x86.c"
 #include "../../../../native/checksum.c"
 #include "../../../../native/parts.c"
+#include "../../../../native/split_x86.c"
 #include "../../../../native/split.c"
 #include "../../../../native/vnet.c"
+#include "../../../../native/merge_x86.c"
+#include "../../../../native/run.c"
 #include "../../../../native/merge.c"
 #include "../../../../native/flows.c"
 #include "../../../../native/write_run.c"
 #include "../../../../native/coalesce.c"
+
+#if defined(HAS_LOOPS)
+/* The places that the loops know. */
+#define PLACE(type, member, at) _Static_assert(__builtin_offsetof(struct type, member) == (at), #type "." #member)
+PLACE(split_loop, headers, 32);
+PLACE(split_loop, from, 160);
+PLACE(split_loop, id, 264);
+PLACE(merge_loop, headers, 32);
+PLACE(merge_loop, care, 160);
+PLACE(merge_loop, base, 288);
+PLACE(merge_loop, number, 448);
+#endif
 
 extern void *malloc(size);
 extern void free(void *);

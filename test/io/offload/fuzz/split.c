@@ -19,6 +19,9 @@ extern void __asan_unpoison_memory_region(void const volatile *, size);
 #define UNPOISON(p, n) (void)(p)
 #endif
 
+/* AddressSanitizer does not see what the loops write. */
+enum { GUARD = 128 };
+
 static const u8 *message;
 static int message_length;
 static struct receiving rx;
@@ -82,10 +85,11 @@ int LLVMFuzzerTestOneInput(const u8 *data, size given)
 {
 	struct virtio_net_hdr h;
 	struct split s;
-	int n = (int)given - 12, link, told, i, at, length, room, count, lengths[64], total = 0, malformed, finished = 0, turn;
+	int n = (int)given - 12, link, told, i, at, length, room, count, lengths[64], total = 0, malformed, finished = 0, turn, guard;
 	u8 *frame, *packet, *all, *end, *slab;
 	if (n < 0 || n > FRAME_MAX - 10)
 		return 0;
+	guard = USE_LOOPS(n & 1) ? GUARD : 0;
 	link = data[0] & 1;
 	room = data[0] >> 1 << 6;
 	count = 1 + data[1] % 64;
@@ -121,7 +125,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size given)
 	packet = all;
 	for (turn = 0;; turn++) {
 		int r, k, offset = 0;
-		slab = malloc(room ? (size)room : 1);
+		slab = malloc((size)(room + guard + 1));
+		memset(slab + room, 0xa5, (size)guard);
 		r = vnet_read(3, slab, 0, room, (u8 *)&rx, link, lengths, count);
 		if (r < 0) {
 			free(slab);
@@ -135,6 +140,8 @@ int LLVMFuzzerTestOneInput(const u8 *data, size given)
 			packet += lengths[k];
 			offset += lengths[k];
 		}
+		for (k = 0; k < guard; k++)
+			CHECK(slab[room + k] == 0xa5);
 		free(slab);
 		/* Nothing fitted: it has been kept, and comes once there is room. */
 		if (r == 0)

@@ -8,8 +8,11 @@
 #include "../../../../native/checksum_x86.c"
 #include "../../../../native/checksum.c"
 #include "../../../../native/parts.c"
+#include "../../../../native/split_x86.c"
 #include "../../../../native/split.c"
 #include "../../../../native/vnet.c"
+#include "../../../../native/merge_x86.c"
+#include "../../../../native/run.c"
 #include "../../../../native/merge.c"
 #include "../../../../native/flows.c"
 #include "../../../../native/write_run.c"
@@ -20,17 +23,12 @@ int shim_split(const u8 *frame, int n, const u8 *header, int link, u8 *out, int 
 {
 	struct virtio_net_hdr h;
 	struct split s;
-	int i, told, length;
+	int i, told;
 	memcpy(&h, header, sizeof h);
 	told = split_begin(&s, frame, n, &h, link);
-	for (i = 0; told && (length = split_length(&s)) > 0; i++) {
-		if (i >= count || length > room)
-			return -1;
-		split_next(&s, out);
-		lengths[i] = length;
-		out += length;
-		room -= length;
-	}
+	i = told ? split_many(&s, out, 0, room, lengths, count) : 0;
+	if (told && split_length(&s) > 0)
+		return -1;
 	/* What split_begin() promised has to be what came. */
 	return i == told ? i : -2;
 }
