@@ -18,8 +18,8 @@ export type Lookup = (name: string) => Promise<readonly string[]>;
 
 /** The most addresses that are tried, of all names together. */
 const ADDRESSES_MAX = 64;
-/** Milliseconds to wait for the addresses of a name. */
-const LOOKUP_MS = 5000;
+/** Milliseconds to wait for the addresses of a name: then the name itself is tried, and others are not held up. */
+const LOOKUP_MS = 1000;
 /** The same for a name whose addresses were found earlier: those are tried instead. */
 const LOOKUP_AGAIN_MS = 250;
 
@@ -55,21 +55,23 @@ export class Hubs {
   async #addressesOf(url: string): Promise<readonly HubAddress[]> {
     const { hostname } = new URL(url);
     if (isIP(hostname.replace(/^\[|\]$/g, "")) !== 0) return [{ url }];
-    const known = this.#known.get(url);
+    const waitMs = this.#known.has(url) ? LOOKUP_AGAIN_MS : LOOKUP_MS;
     const done = new AbortController();
-    const waited = sleep(known === undefined ? LOOKUP_MS : LOOKUP_AGAIN_MS, [], { signal: done.signal });
-    try {
-      const found = await Promise.race([this.#lookup(hostname), waited]);
-      if (found.length === 0) return known ?? [{ url }];
-      const hubs = found.map((address) => addressed(url, address));
-      this.#known.set(url, hubs);
-      return hubs;
-    } catch {
-      return known ?? [{ url }];
-    } finally {
-      done.abort();
-      waited.catch(() => {});
-    }
+    // An answer that comes too late is for the next time.
+    const found = this.#lookup(hostname).then((all) => this.#note(url, all));
+    const waited = sleep(waitMs, undefined, { signal: done.signal });
+    await Promise.race([found, waited]).catch(() => {});
+    done.abort();
+    for (const promise of [found, waited]) promise.catch(() => {});
+    return this.#known.get(url) ?? [{ url }];
+  }
+
+  #note(url: string, addresses: readonly string[]): void {
+    if (addresses.length > 0)
+      this.#known.set(
+        url,
+        addresses.map((address) => addressed(url, address)),
+      );
   }
 }
 

@@ -49,6 +49,16 @@ describe("the hubs of a client", () => {
       expect(await new Hubs([`ws://${name}:7000`], lookup).addresses()).toEqual([{ url: `ws://${name}:7000` }]);
   });
 
+  test("take an answer that comes late the next time", async () => {
+    const { promise, resolve } = Promise.withResolvers<string[]>();
+    let calls = 0;
+    const hubs = new Hubs(["ws://hub.example"], () => (calls++ === 0 ? promise : new Promise(() => {})));
+    expect(await urlsOf(hubs)).toEqual(["ws://hub.example"]);
+    resolve(["192.0.2.1"]);
+    await Bun.sleep(0);
+    expect(await urlsOf(hubs)).toEqual(["ws://192.0.2.1"]);
+  });
+
   test("do not wait for a name server that does not answer, once there are addresses", async () => {
     let answers = true;
     const hubs = new Hubs(["ws://hub.example"], (name) => (answers ? lookup(name) : new Promise(() => {})));
