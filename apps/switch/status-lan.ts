@@ -20,6 +20,7 @@ export interface LanStatus {
   /** All hubs that are known, in the order of their names; {@link HUBS_MAX} at most. */
   readonly hubs: readonly LanHub[];
   readonly hubCount: number;
+  /** Clients of the hubs that have answered; so are the numbers below. */
   readonly clientCount: number;
   /** Clients that match the query; those that are named are in `hubs`. */
   readonly matched: number;
@@ -31,8 +32,8 @@ export interface OtherHubs {
   readonly lan: string;
   /** Names of the hubs that are there. */
   names(): readonly string[];
-  /** Asks all others, and resolves to the texts that have come when all have answered, or the time is up. */
-  ask(query: string): Promise<ReadonlyMap<string, string>>;
+  /** Asks some of them, and resolves to the texts that have come when all have answered, or the time is up. */
+  ask(query: string, hubs: readonly string[]): Promise<ReadonlyMap<string, string>>;
 }
 
 /** The most hubs in a status. */
@@ -72,30 +73,35 @@ export class LanWatch {
 
   async #gather(query: StatusQuery, text: string): Promise<LanStatus> {
     const others = this.#others;
-    if (others === undefined) return lanStatus(undefined, this.#own(query), [], query);
-    const answers = await others.ask(text);
+    if (others === undefined) return lanStatus(undefined, this.#own(query), [], query, 1);
+    const names = others.names().toSorted();
+    const asked = names.slice(0, HUBS_MAX - 1);
+    const answers = await others.ask(text, asked);
     const own = this.#own(query);
-    const names = new Set([...others.names(), ...answers.keys()]);
-    names.delete(own.hub);
-    const hubs = [...names].sort().map((hub): LanHub => {
-      const answer = answers.get(hub);
-      const status = answer === undefined ? null : readHubStatus(answer, hub);
+    const hubs = asked.map((hub): LanHub => {
+      const status = readHubStatus(answers.get(hub) ?? "", hub);
       return status === null ? { hub: clip(hub), answered: false } : { ...status, answered: true };
     });
-    return lanStatus(others.lan, own, hubs, query);
+    return lanStatus(others.lan, own, hubs, query, names.length + 1);
   }
 }
 
-function lanStatus(lan: string | undefined, own: HubStatus, others: readonly LanHub[], query: StatusQuery): LanStatus {
+function lanStatus(
+  lan: string | undefined,
+  own: HubStatus,
+  others: readonly LanHub[],
+  query: StatusQuery,
+  hubCount: number,
+): LanStatus {
   const all: LanHub[] = [{ ...own, answered: true }, ...others];
   const answered = all.filter((hub) => hub.answered);
-  const shown = share(all.slice(0, HUBS_MAX), query.clients);
+  const shown = share(all, query.clients);
   const sum = (of: (hub: HubStatus) => number): number => answered.reduce((sum, hub) => sum + of(hub), 0);
   return {
     ...(lan !== undefined && { lan }),
     hub: own.hub,
     hubs: shown.sort((a, b) => (a.hub < b.hub ? -1 : 1)),
-    hubCount: all.length,
+    hubCount,
     clientCount: sum((hub) => hub.clientCount),
     matched: sum((hub) => hub.matched),
     macAddresses: sum((hub) => hub.macAddresses),

@@ -32,7 +32,7 @@ export function othersOf(backbone: Backbone): OtherHubs {
   return {
     lan: backbone.link.lan,
     names: () => [...backbone.roster.peers.keys()],
-    ask: (query) => backbone.status.askAll(query),
+    ask: (query, hubs) => backbone.status.ask(query, hubs),
   };
 }
 

@@ -9,6 +9,7 @@ const ALL_HOSTS = "224.0.0.1";
 
 /** Clients that say something at a time. */
 const GROUP = 8;
+const ATTEMPTS = 3;
 
 /** Ways to reach another client. */
 export type Kind = "IPv4" | "IPv6" | "multicast";
@@ -21,12 +22,37 @@ export interface Exchange {
   readonly missing: readonly string[];
   /** Datagrams that came more than once, or to somebody else. */
   readonly extra: readonly string[];
+  /** Datagrams that were sent again. */
+  readonly again: number;
+}
+
+type Udp = Bun.udp.Socket<"buffer">;
+type Sockets = { readonly ipv4: Udp; readonly ipv6: Udp };
+
+/** One attempt to reach some clients. */
+interface Attempt {
+  /** Begins all of its datagrams. */
+  readonly name: string;
+  /** Datagrams that are sent, with the pair that each is of. */
+  readonly sent: Map<string, string>;
+  readonly wanted: Set<string>;
+  /** Pairs that have not been reached. */
+  readonly left: ReadonlySet<string>;
+}
+
+/** What an earlier datagram met (no answer to ARP) is thrown at the next one. */
+function trySend(socket: Udp, text: string, port: number, address: string): void {
+  try {
+    socket.send(text, port, address);
+  } catch {
+    // It is said again.
+  }
 }
 
 /** Sockets on all clients of a LAN, by which they say something to each other. */
 export class Exchanger implements AsyncDisposable {
   readonly #lan: LanLab;
-  readonly #sockets = new Map<LabClient, { ipv4: Bun.udp.Socket<"buffer">; ipv6: Bun.udp.Socket<"buffer"> }>();
+  readonly #sockets = new Map<LabClient, Sockets>();
   #got = new Map<string, number>();
   #round = 0;
 
@@ -42,7 +68,7 @@ export class Exchanger implements AsyncDisposable {
         exchanger.#got.set(key, (exchanger.#got.get(key) ?? 0) + 1);
       };
       const open = (hostname: string, port: number) =>
-        client.host.enter(() => Bun.udpSocket({ hostname, port, socket: { data } }));
+        client.host.enter(() => Bun.udpSocket({ hostname, port, socket: { data, error: () => {} } }));
       const [ipv4, ipv6] = await Promise.all([open("0.0.0.0", PORT), open("::", PORT6)]);
       ipv4.setMulticastInterface(client.address);
       ipv4.setMulticastLoopback(false);
@@ -53,18 +79,27 @@ export class Exchanger implements AsyncDisposable {
 
   /**
    * Has every client say something to every other, in each of the ways, and waits until all has come, and then for what
-   * comes too much. A loop would bring more and more.
+   * comes too much. A loop would bring more and more. What is lost, as UDP may be, is said again, under another number.
    */
   async exchange(kinds: readonly Kind[], timeoutMs = 10_000): Promise<Exchange> {
     const round = ++this.#round;
     this.#got = new Map();
-    const wanted = new Map<string, string>();
-    const missing = (): string[] => [...wanted].filter(([key]) => !this.#got.has(key)).map(([, words]) => words);
+    const wanted = new Set<string>();
+    const sent = new Map<string, string>();
+    const missing = (): string[] => {
+      const there = new Set([...this.#got.keys()].map((key) => sent.get(key)));
+      return [...wanted].filter((pair) => !there.has(pair));
+    };
     const { clients } = this.#lan;
     for (let i = 0; i < clients.length; i += GROUP) {
-      for (const from of clients.slice(i, i + GROUP)) for (const kind of kinds) this.#send(from, kind, round, wanted);
-      const deadline = performance.now() + timeoutMs;
-      while (missing().length > 0 && performance.now() < deadline) await Bun.sleep(10);
+      for (let attempt = 1; attempt <= ATTEMPTS; attempt++) {
+        const left = new Set(missing());
+        for (const from of clients.slice(i, i + GROUP))
+          for (const kind of kinds) this.#send(from, kind, { name: `${round}.${attempt}`, sent, wanted, left });
+        const deadline = performance.now() + timeoutMs / ATTEMPTS;
+        while (missing().length > 0 && performance.now() < deadline) await Bun.sleep(10);
+        if (missing().length === 0) break;
+      }
       if (clients.length > GROUP) await this.#forgetNeighbours();
     }
     const deadline = performance.now() + timeoutMs;
@@ -74,9 +109,9 @@ export class Exchanger implements AsyncDisposable {
       await Bun.sleep(300);
     }
     const extra = [...this.#got]
-      .filter(([key, times]) => times > 1 || !wanted.has(key))
+      .filter(([key, times]) => times > 1 || !sent.has(key))
       .map(([key, times]) => `${times} times ${key}`);
-    return { wanted: wanted.size, missing: missing(), extra };
+    return { wanted: wanted.size, missing: missing(), extra, again: Math.max(0, sent.size - wanted.size) };
   }
 
   /** The kernel's table of neighbours is one for all network namespaces, with 1024 entries (net/core/neighbour.c). */
@@ -88,20 +123,22 @@ export class Exchanger implements AsyncDisposable {
     return [...this.#got.values()].reduce((sum, times) => sum + times, 0);
   }
 
-  #send(from: LabClient, kind: Kind, round: number, wanted: Map<string, string>): void {
-    const { ipv4, ipv6 } = this.#sockets.get(from) as {
-      ipv4: Bun.udp.Socket<"buffer">;
-      ipv6: Bun.udp.Socket<"buffer">;
-    };
-    const others = this.#lan.clients.filter((client) => client !== from);
-    const say = (to: string): string => `${round} ${kind} ${from.id} > ${to}`;
-    for (const to of others) {
+  /** Says something to all others, or again to those that it has not reached. */
+  #send(from: LabClient, kind: Kind, { name, sent, wanted, left }: Attempt): void {
+    const { ipv4, ipv6 } = this.#sockets.get(from) as Sockets;
+    const pairOf = (to: LabClient): string => `${from.id} → ${to.id} by ${kind}`;
+    const others = this.#lan.clients.filter((to) => to !== from);
+    const due = others.filter((to) => !wanted.has(pairOf(to)) || left.has(pairOf(to)));
+    if (due.length === 0) return;
+    const say = (to: string): string => `${name} ${kind} ${from.id} > ${to}`;
+    for (const to of kind === "multicast" ? others : due) {
       const text = say(kind === "multicast" ? "all" : to.id);
-      wanted.set(`${text} to ${to.id}`, `${from.id} → ${to.id} by ${kind}`);
-      if (kind === "IPv4") ipv4.send(text, PORT, to.address);
-      if (kind === "IPv6") ipv6.send(text, PORT6, to.address6);
+      wanted.add(pairOf(to));
+      sent.set(`${text} to ${to.id}`, pairOf(to));
+      if (kind === "IPv4") trySend(ipv4, text, PORT, to.address);
+      if (kind === "IPv6") trySend(ipv6, text, PORT6, to.address6);
     }
-    if (kind === "multicast") ipv4.send(say("all"), PORT, ALL_HOSTS);
+    if (kind === "multicast") trySend(ipv4, say("all"), PORT, ALL_HOSTS);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

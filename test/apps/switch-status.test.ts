@@ -20,7 +20,7 @@ import { type SimulatedHub, SimulatedLan } from "./switch-bus.ts";
 const ALL = { clients: 100, find: "" };
 
 /** A hub with `clients` clients, each with one MAC address. */
-function hub(
+function hubOf(
   name: string,
   clients: number,
   more: Partial<HubSource> = {},
@@ -74,7 +74,7 @@ describe("rates", () => {
 describe("the status of a hub", () => {
   test("sums up its clients and those that have left, and has rates after a while", () => {
     let now = 0;
-    const source = hub("a", 3, { departed: () => ({ ...NO_TOTALS, framesIn: 1000 }) });
+    const source = hubOf("a", 3, { departed: () => ({ ...NO_TOTALS, framesIn: 1000 }) });
     const watch = new HubWatch(source, () => now);
     watch.sample();
     Object.assign(source.list[1]?.port as Port, { framesIn: 20, bytesIn: 2000 });
@@ -89,7 +89,10 @@ describe("the status of a hub", () => {
 
   test("has the part of the messages that were lost lately, per pair of hubs", () => {
     let [now, messages, lost] = [0, 1000, 500];
-    const watch = new HubWatch(hub("a", 0, { links: () => [{ from: "b", messages, lost, reordered: 2 }] }), () => now);
+    const watch = new HubWatch(
+      hubOf("a", 0, { links: () => [{ from: "b", messages, lost, reordered: 2 }] }),
+      () => now,
+    );
     watch.sample();
     expect(watch.status(ALL).links).toEqual([{ from: "b", messages, lost, reordered: 2 }]);
     [now, messages, lost] = [10_000, 1950, 550];
@@ -98,7 +101,7 @@ describe("the status of a hub", () => {
   });
 
   test("finds clients by id, address and MAC address, whatever the case, and counts those that it does not name", () => {
-    const watch = new HubWatch(hub("Office", 30), () => 0);
+    const watch = new HubWatch(hubOf("Office", 30), () => 0);
     expect(watch.status({ clients: 2, find: "office/1" })).toMatchObject({ clientCount: 30, matched: 11 });
     expect(watch.status({ clients: 2, find: "office/1" }).clients.map(({ id }) => id)).toEqual([
       "Office/1",
@@ -109,7 +112,7 @@ describe("the status of a hub", () => {
   });
 
   test("fits a message, however long what clients say is", () => {
-    const source = hub("a", 20_000);
+    const source = hubOf("a", 20_000);
     for (const client of source.list)
       Object.assign(client, { id: "\u{1f600}".repeat(3000), address: '"'.repeat(9000) });
     const text = encodeStatus(new HubWatch(source, () => 0).status({ clients: 20_000, find: "" }));
@@ -119,7 +122,7 @@ describe("the status of a hub", () => {
 });
 
 describe("what another hub says", () => {
-  const good = statusOf(hub("b", 4, { links: () => [{ from: "a", messages: 5, lost: 0, reordered: 0 }] }));
+  const good = statusOf(hubOf("b", 4, { links: () => [{ from: "a", messages: 5, lost: 0, reordered: 0 }] }));
 
   test("is read as it was written, under the name by which the backbone knows it", () => {
     expect(readHubStatus(encodeStatus(good), "b")).toEqual(good);
@@ -174,13 +177,13 @@ describe("what another hub says", () => {
 
 describe("the status of the LAN", () => {
   const texts = new Map([
-    ["b", encodeStatus(statusOf(hub("b", 90)))],
+    ["b", encodeStatus(statusOf(hubOf("b", 90)))],
     ["d", "broken"],
   ]);
-  const others = { lan: "office", names: () => ["b", "c"], ask: async () => texts };
+  const others = { lan: "office", names: () => ["d", "c", "b"], ask: async () => texts };
   const watch = (clients: number) =>
     new LanWatch(
-      (query) => new HubWatch(hub("a", clients), () => 0).status(query),
+      (query) => new HubWatch(hubOf("a", clients), () => 0).status(query),
       others,
       () => 0,
     );
@@ -205,6 +208,23 @@ describe("the status of the LAN", () => {
     expect(await named(200)).toEqual([25, 25, 0, 0]);
   });
 
+  test("asks no more hubs than it has room for, and says how many there are", async () => {
+    let asked: readonly string[] = [];
+    const many = Array.from({ length: 500 }, (_, i) => `hub${i + 100}`);
+    const ask = async (_: string, hubs: readonly string[]) => {
+      asked = hubs;
+      return new Map(hubs.map((hub) => [hub, encodeStatus(statusOf(hubOf(hub, 1)))]));
+    };
+    const lan = new LanWatch(
+      () => statusOf(hubOf("a", 1)),
+      { lan: "office", names: () => many, ask },
+      () => 0,
+    );
+    const { hubs, hubCount, clientCount } = await lan.status(ALL);
+    expect([asked.length, hubs.length, hubCount, clientCount]).toEqual([63, 64, 501, 64]);
+    expect(hubs.every(({ answered }) => answered)).toBe(true);
+  });
+
   test("asks the LAN once a second for the same thing, and refuses more different things than it can serve", async () => {
     let [asked, now] = [0, 0];
     const ask = async () => {
@@ -213,7 +233,7 @@ describe("the status of the LAN", () => {
     };
     const counted = { ...others, ask };
     const lan = new LanWatch(
-      () => statusOf(hub("a", 1)),
+      () => statusOf(hubOf("a", 1)),
       counted,
       () => now,
     );
@@ -252,15 +272,15 @@ describe("over the backbone", () => {
   test("each hub is asked, and a hub that does not answer holds up no other", async () => {
     const lan = await three();
     const [first, second] = lan.hubs as [SimulatedHub, SimulatedHub];
-    expect([...(await first.backbone.status.askAll("x"))]).toEqual([
+    expect([...(await first.backbone.status.ask("x", ["hub2", "hub3"]))]).toEqual([
       ["hub2", "hub2 x"],
       ["hub3", "hub3 x"],
     ]);
     second.backbone.status.answerTo = () => undefined;
-    expect([...(await first.backbone.status.askAll("x"))]).toEqual([["hub3", "hub3 x"]]);
+    expect([...(await first.backbone.status.ask("x", ["hub2", "hub3"]))]).toEqual([["hub3", "hub3 x"]]);
     expect(second.backbone.link.dropped.body).toBe(1);
     first.bus.isConnected = false;
-    expect((await first.backbone.status.askAll("x")).size).toBe(0);
+    expect((await first.backbone.status.ask("x", ["hub2", "hub3"])).size).toBe(0);
   });
 
   test("a hub that is asked without end answers 32 times a second, and no question that is too long", async () => {
@@ -268,7 +288,8 @@ describe("over the backbone", () => {
     const [first, second] = lan.hubs as [SimulatedHub, SimulatedHub];
     const answers = async (times: number, query = "x"): Promise<number> => {
       let found = 0;
-      for (let i = 0; i < times; i++) if ((await first.backbone.status.askAll(query)).has("hub2")) found++;
+      for (let i = 0; i < times; i++)
+        if ((await first.backbone.status.ask(query, ["hub2", "hub3"])).has("hub2")) found++;
       return found;
     };
     expect(await answers(100)).toBe(32);
@@ -284,16 +305,16 @@ describe("over the backbone", () => {
     const first = lan.hubs[0] as SimulatedHub;
     const forge = async (lanName: string, hub: string, kind: Kind): Promise<number> => {
       first.bus.ask = async () => new Envelopes(lanName, hub, 7).seal(kind, 0, [Buffer.from("forged")]);
-      return (await first.backbone.status.askAll("x")).size;
+      return (await first.backbone.status.ask("x", ["hub2", "hub3"])).size;
     };
     expect(await forge("test", "hub2", Kind.STATUS)).toBe(1);
     expect(await forge("other", "hub2", Kind.STATUS)).toBe(0);
     expect(await forge("test", "hub9", Kind.STATUS)).toBe(0);
     expect(await forge("test", "hub2", Kind.HELLO)).toBe(0);
     first.bus.ask = async () => new Uint8Array(0);
-    expect((await first.backbone.status.askAll("x")).size).toBe(0);
+    expect((await first.backbone.status.ask("x", ["hub2", "hub3"])).size).toBe(0);
     first.bus.ask = () => Promise.reject(new Error("closed"));
-    expect((await first.backbone.status.askAll("x")).size).toBe(0);
+    expect((await first.backbone.status.ask("x", ["hub2", "hub3"])).size).toBe(0);
   });
 });
 
@@ -302,7 +323,7 @@ describe("metrics", () => {
     { from: 'b"\\\n', messages: 7, lost: 1, reordered: 0 },
     { from: "c", messages: 0, lost: 0, reordered: 0 },
   ];
-  const text = metricsText(statusOf(hub("a", 5, { links: () => links })), "office", {
+  const text = metricsText(statusOf(hubOf("a", 5, { links: () => links })), "office", {
     startTime: 1.5e9,
     cpuSeconds: 0.25,
   });
@@ -339,7 +360,7 @@ describe("metrics", () => {
 
   test("have a series for each other hub, and none for a client or a MAC address", () => {
     expect(text).toContain(String.raw`tuntap_switch_backbone_received_messages_total{peer="b\"\\\n"} 7`);
-    const many = metricsText(statusOf(hub("a", 1000, { links: () => links })), "office", {
+    const many = metricsText(statusOf(hubOf("a", 1000, { links: () => links })), "office", {
       startTime: 0,
       cpuSeconds: 0,
     });

@@ -83,15 +83,19 @@ describe("the type checker", () => {
   }, 120_000);
 });
 
-describeWithTools("the code in the pages", ["ip", "ping", "tcpdump", "unshare"], () => {
-  const runnable = blocks.filter(
-    ({ language, reason, file }) => ["ts", "sh"].includes(language) && reason === undefined && file === undefined,
-  );
-  beforeAll(() => expect(runnable.length).toBeGreaterThan(20));
+describeWithTools(
+  "the code in the pages",
+  ["ip", "ping", "tcpdump", "unshare", "curl", "openssl", "nats-server"],
+  () => {
+    const runnable = blocks.filter(
+      ({ language, reason, file }) => ["ts", "sh"].includes(language) && reason === undefined && file === undefined,
+    );
+    beforeAll(() => expect(runnable.length).toBeGreaterThan(20));
 
-  test.each(runnable.map((block) => ({ place: block.place, block })))(
-    "runs as it is written: $place",
-    ({ block }) => runBlock(block),
-    90_000,
-  );
-});
+    test.each(runnable.map((block) => ({ place: block.place, block })))(
+      "runs as it is written: $place",
+      ({ block }) => runBlock(block),
+      90_000,
+    );
+  },
+);

@@ -46,6 +46,8 @@ export function blocksOf(page: string): Block[] {
 export function makeProject(folder: string): void {
   mkdirSync(`${folder}/node_modules/.bin`, { recursive: true });
   symlinkSync(top, `${folder}/node_modules/bun-tuntap`);
+  // The programs of apps are in a clone of the repository, and so are these pages.
+  symlinkSync(`${top}/apps`, `${folder}/apps`);
   symlinkSync(`${top}/bin/bun-tuntap.ts`, `${folder}/node_modules/.bin/bun-tuntap`);
   for (const name of readdirSync(`${top}/node_modules`)) {
     const path = `${folder}/node_modules/${name}`;

@@ -65,7 +65,7 @@ export class Backbone {
       failed,
     });
     this.#flaps = new LogLimit(link.log, link.clock);
-    this.status = new StatusExchange(link, this.roster);
+    this.status = new StatusExchange(link);
     this.roaming = new Roaming(link);
     this.#learning = new Learning(lan, macsMax, link.clock, ({ hub }) =>
       link.log(`hub   ${hub} announces more than ${macsMax} addresses: the rest is not learned, but flooded`),

@@ -1,12 +1,9 @@
 /** Questions for the status of other hubs, and answers. Both are text to the backbone. */
 import { Kind } from "./envelope.ts";
 import type { Link } from "./link.ts";
-import type { Roster } from "./roster.ts";
 
 /** Time for all to answer. */
 const ANSWER_MS = 500;
-/** The most hubs that are asked at a time. */
-const ASKED_MAX = 64;
 /** The most answers of this hub in a second: whoever asks more often gets none. */
 const ANSWERS_MAX = 32;
 const SECOND_MS = 1000;
@@ -17,25 +14,22 @@ export class StatusExchange {
   /** Returns this hub's answer to a query; undefined for a query that is none. */
   answerTo: (query: string) => string | undefined = () => undefined;
   readonly #link: Link;
-  readonly #roster: Roster;
   #second = 0;
   #answers = 0;
 
-  constructor(link: Link, roster: Roster) {
+  constructor(link: Link) {
     this.#link = link;
-    this.#roster = roster;
   }
 
-  /** Asks all other hubs. Resolves to what has come, by hub, when all have answered or the time is up. */
-  async askAll(query: string): Promise<Map<string, string>> {
+  /** Asks other hubs. Resolves to what has come, by hub, when all have answered or the time is up. */
+  async ask(query: string, hubs: readonly string[]): Promise<Map<string, string>> {
     const found = new Map<string, string>();
     if (!this.#link.bus.isConnected) return found;
-    const asked = [...this.#roster.peers.keys()].slice(0, ASKED_MAX);
     const ask = async (hub: string): Promise<void> => {
       const answer = await this.#ask(hub, query);
       if (answer !== undefined) found.set(hub, answer);
     };
-    await Promise.all(asked.map(ask));
+    await Promise.all(hubs.map(ask));
     return found;
   }
 
