@@ -1,6 +1,6 @@
 /** The parts of the backbone that need neither a bus nor a switch: heads, announcements, numbers, names, options. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import fc from "fast-check";
 import {
@@ -274,6 +274,13 @@ describe("broadcasts that go in a circle", () => {
     for (let i = 0; i < 10_000; i++) found.push(watch.see(Buffer.from(`${i}`), i % 2 === 0 ? "home" : "away", i));
     expect(found.filter((each) => each !== undefined)).toEqual([]);
   });
+});
+
+test("no clock of the machine is looked at, so that none is compared with another's", () => {
+  const folder = `${import.meta.dir}/../../apps/switch/backbone`;
+  const sources = readdirSync(folder).map((name) => [name, readFileSync(`${folder}/${name}`, "utf8")] as const);
+  expect(sources.length).toBeGreaterThan(10);
+  expect(sources.filter(([, text]) => /\bDate\b/.test(text)).map(([name]) => name)).toEqual([]);
 });
 
 test("a log with a limit says how many lines it left out", () => {

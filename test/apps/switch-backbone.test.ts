@@ -324,6 +324,29 @@ describe("signs of life", () => {
     expect(hubs[1].backbone.link.dropped.duplicate).toBe(0);
   });
 
+  test("that one hub alone has missed do not make it send what the other takes for old", async () => {
+    const { lan, hubs, clients } = await three();
+    for (let i = 0; i < 100; i++) {
+      clients[1].send(frameOf(0x21, 0x22, i));
+      lan.settle();
+      await Promise.resolve();
+    }
+    expect(marksOf(clients)[0]).toHaveLength(100);
+    const isOfFirst = (message: Uint8Array): boolean => Buffer.from(message).toString("latin1", 20, 24) === "hub1";
+    lan.broker.loses = (_subject, message) => isOfFirst(message);
+    lan.pass(2000);
+    expect(hubs.map((hub) => hub.backbone.roster.peers.size)).toEqual([2, 1, 1]);
+    lan.broker.loses = () => false;
+    lan.pass(600);
+    expect(ownerAt(hubs[1], 0x21)).toBe("hub1");
+    expect(hubs.map((hub) => hub.backbone.roster.peers.size)).toEqual([2, 2, 2]);
+    clients[1].send(frameOf(0x21, 0x22, 7));
+    clients[2].send(frameOf(BROADCAST, 0x23, 8));
+    lan.settle();
+    expect(marksOf(clients)[0]?.sort()).toEqual([7, 8]);
+    expect(hubs[0].backbone.summary().dropped.duplicate).toBe(0);
+  });
+
   test("a listener that throws keeps no other from its word", async () => {
     const { lan, hubs } = await three();
     const [before, errors, heard]: [typeof reportError, unknown[], string[]] = [globalThis.reportError, [], []];
