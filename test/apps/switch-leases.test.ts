@@ -424,6 +424,84 @@ test("a thousand clients at three hubs at once: no address twice", async () => {
   expect([given.size, new Set(given.values()).size]).toEqual([1000, 1000]);
 }, 60_000);
 
+test("whatever clients and hubs do, each client that is there has an address of its own in the end", async () => {
+  const step = fc.record({
+    what: fc.constantFrom("join", "join", "join", "leave", "cut", "mend", "lose answers", "wait"),
+    at: fc.nat(2),
+    who: fc.nat(11),
+    claims: fc.boolean(),
+  });
+  await fc.assert(
+    fc.asyncProperty(fc.array(step, { minLength: 10, maxLength: 60 }), async (steps) => {
+      for (const { line } of hubs) line.close();
+      [store, hubs] = [new MemoryStore(), []];
+      const options = { pool: "198.51.100.0/28", perOwnerMax: 3 };
+      for (const name of ["a", "b", "c"]) await hub(name, options, Math.random);
+      /** Who is at which hub, with which address: a client is at the hub that it came to last. */
+      const sessions = new Map<string, { hub: TestHub; address: string }>();
+      const pending: Promise<unknown>[] = [];
+      const at = (index: number): TestHub => hubs[index] as TestHub;
+      const end = (id: string): void => {
+        sessions.get(id)?.hub.book.release(id);
+        sessions.delete(id);
+      };
+      let sequence = 0;
+      const last = new Map<string, { readonly sequence: number; readonly there: TestHub }>();
+      async function join(there: TestHub, who: number, claims: boolean): Promise<void> {
+        const applicant = { ...client(`c${who}`, `machine ${who % 3}`), run: "process", sequence: ++sequence };
+        last.set(applicant.id, { sequence, there });
+        // As the members of a hub do: an earlier connection to the same hub ends first.
+        if (sessions.get(applicant.id)?.hub === there) end(applicant.id);
+        const claim = `198.51.100.${1 + who}`;
+        const address = claims
+          ? (await there.book.claim(applicant, claim)) && claim
+          : (await there.book.lease(applicant))?.split("/")[0];
+        const now = last.get(applicant.id);
+        if (now?.sequence !== applicant.sequence) {
+          if (now?.there !== there) there.book.release(applicant.id);
+          return;
+        }
+        if (sessions.get(applicant.id)?.hub !== there) end(applicant.id);
+        if (address) sessions.set(applicant.id, { hub: there, address });
+      }
+      for (const { what, at: index, who, claims } of steps) {
+        const there = at(index);
+        if (what === "join") pending.push(join(there, who, claims));
+        else if (what === "leave") end(`c${who}`);
+        else if (what === "wait") await Promise.all(pending.splice(0));
+        else if (what === "lose answers") there.line.loses = "answers";
+        else {
+          there.line.isConnected = what === "mend";
+          there.line.loses = "nothing";
+          there.book.connectionChanged();
+        }
+      }
+      await Promise.all(pending);
+      for (const { line, book } of hubs) {
+        line.loses = "nothing";
+        line.isConnected = true;
+        book.connectionChanged();
+      }
+      const problems = (): string[] => {
+        const found: string[] = hubs.flatMap(({ book }) => book.trouble ?? []);
+        for (const [id, { hub, address }] of sessions) {
+          // The hub would have ended these.
+          if (hub.moved.includes(id) || hub.lost.some((lost) => lost.startsWith(`${id} `))) continue;
+          const record = leases()[`address.${address}`];
+          if (record?.id !== id || !record.here) found.push(`${id} has ${address}, which is ${JSON.stringify(record)}`);
+        }
+        return found;
+      };
+      await until(
+        () => problems().length === 0,
+        () => problems().join("; "),
+        15_000,
+      );
+    }),
+    { numRuns: 50, endOnFailure: true },
+  );
+}, 60_000);
+
 test("turns of one name follow each other, whatever becomes of them, and those of others do not wait", async () => {
   const turns = new Turns();
   const order: string[] = [];
