@@ -67,6 +67,22 @@ class FakeHub implements HubSource {
   }
 }
 
+/** The members of a hub that is made up, some of which are replaced. */
+function sourceOf(hub: FakeHub): HubSource {
+  return {
+    hub: hub.hub,
+    mtu: hub.mtu,
+    clientsMax: hub.clientsMax,
+    table: hub.table,
+    departed: () => hub.departed(),
+    clients: () => hub.clients(),
+    addresses: () => hub.addresses(),
+    backbone: () => hub.backbone(),
+    links: () => hub.links(),
+    details: () => hub.details(),
+  };
+}
+
 describeWithTools("the page of the switch", ["chromium", "ip"], () => {
   const own = new FakeHub("hub-a", ["hub-b", "hub-c"]);
   const other = new FakeHub("hub-b", ["hub-a", "hub-c"]);
@@ -250,6 +266,31 @@ describeWithTools("the page of the switch", ["chromium", "ip"], () => {
     for (const role of ["table", "row", "cell", "columnheader", "rowheader"]) expect(roles).toContain(role);
     await view.resize(1280, 1000);
     await eventually("innerWidth === 1280");
+  });
+
+  test("of one hub without a backbone is the same page with one hub, and no loss between hubs", async () => {
+    await open();
+    const single = new FakeHub("alone", []);
+    single.add("client", 1);
+    using own = new StatusAnswers({ ...sourceOf(single), backbone: () => undefined }, undefined);
+    await using other = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      development: false,
+      fetch: (request) =>
+        answerWithoutToken(request) ?? own.answer(new URL(request.url)) ?? new Response("None", { status: 404 }),
+    });
+    try {
+      await view.navigate(`http://127.0.0.1:${other.port}/`);
+      await eventually(`document.activeElement.id === "token"`);
+      await enter(TOKEN);
+      await eventually(`${text("#name")} === "Switch alone" && ${text("#facts")} === "one hub, without a backbone"`);
+      await eventually(`document.querySelectorAll("#hubs tbody tr, #clients tbody tr").length === 2`);
+      expect(await view.evaluate("document.getElementById('loss-card').hidden")).toBe(true);
+      expect(await view.evaluate(text("#hubs tbody td"))).toBe("none");
+    } finally {
+      await view.navigate(`http://127.0.0.1:${server.port}/`);
+    }
   });
 
   test("says that the hub does not answer, and goes on by itself", async () => {
