@@ -5,10 +5,7 @@ import { throwUncaught } from "./ending.ts";
 import { held, type Listening, unheld } from "./wake-stream.ts";
 import { chosenWaker, openWaker, type Wakening, type Waker } from "./waker.ts";
 
-/**
- * Receives the events of one file descriptor. What one of these methods throws
- * ends this watcher alone, by {@link onFailure}.
- */
+/** Receives the events of one file descriptor. What a method throws ends this watcher alone, by {@link onFailure}. */
 export interface Watcher {
   /** The fd is ready for `events` (EPOLL*). */
   onEvents(events: number): void;
@@ -35,10 +32,9 @@ interface Watched {
 }
 
 /**
- * Milliseconds without events before {@link Watcher.onQuiet}. The driver wakes
- * its readers before it takes the interface away (drivers/net/tun.c
- * tun_detach_all()), so a check at once may find nothing new, and no second
- * wake-up comes.
+ * Milliseconds without events before {@link Watcher.onQuiet}. The driver wakes its readers before it takes the
+ * interface away (drivers/net/tun.c tun_detach_all()), so a check at once may find nothing new, and no second wake-up
+ * comes.
  */
 const SETTLE_MS = 100;
 
@@ -48,11 +44,9 @@ const ARM_TRIES = 3;
 /**
  * Wakes Bun's event loop when an fd of this JavaScript thread is ready.
  *
- * All fds are in one epoll set. Bun cannot watch an epoll fd, but it can read
- * an eventfd as a stream; a kernel AIO poll (IOCB_CMD_POLL), or where that is
- * refused a thread, turns readiness of the set into a number on the eventfd.
- * Both are armed once, fire once, and look at the current state when armed, so
- * that nothing is missed between two turns.
+ * All fds are in one epoll set. Bun cannot watch an epoll fd, but it can read an eventfd as a stream; a kernel AIO poll
+ * (IOCB_CMD_POLL), or where that is refused a thread, turns readiness of the set into a number on the eventfd. Both are
+ * armed once, fire once, and look at the current state when armed, so that nothing is missed between two turns.
  */
 export class Reactor {
   readonly #epoll: number;
@@ -66,6 +60,7 @@ export class Reactor {
   #lastToken = 0;
   #references = 0;
   #listening: Listening | undefined;
+  #adapting = false;
 
   constructor(waker: Waker | undefined = chosenWaker()) {
     const n = native();
@@ -91,8 +86,8 @@ export class Reactor {
   }
 
   /**
-   * Watches `fd`, and keeps the process alive for it. Level-triggered: an
-   * event comes again until it is dealt with, or no longer asked for.
+   * Watches `fd`, and keeps the process alive for it. Level-triggered: an event comes again until it is dealt with, or
+   * no longer asked for.
    *
    * @param events EPOLL*, beside EPOLLERR and EPOLLHUP
    */
@@ -104,7 +99,7 @@ export class Reactor {
       if (referenced === on || !this.#watched.has(token)) return;
       referenced = on;
       this.#references += on ? 1 : -1;
-      this.#adapt();
+      this.#adaptSoon();
     };
     const remove = (): boolean => {
       if (!this.#watched.delete(token)) return false;
@@ -123,7 +118,7 @@ export class Reactor {
       setEvents,
       failed: (cause) => this.#failOne(token, cause),
       end: () => {
-        if (remove()) this.#adapt();
+        if (remove()) this.#adaptSoon();
       },
     };
     this.#watched.set(token, { watcher, watch });
@@ -133,7 +128,7 @@ export class Reactor {
     } catch (error) {
       remove();
       // If it is for good, the others learn of it: listening again fails then.
-      this.#adapt();
+      this.#adaptSoon();
       // The stream duplicates the eventfd, which may be one fd too many.
       const { errno, syscall = "dup" } = error as { errno?: number; syscall?: string };
       throw errno === undefined ? error : systemError(errno, syscall);
@@ -141,13 +136,21 @@ export class Reactor {
     return watch;
   }
 
-  /** Listens as {@link #listen} does, where nobody is there to be told that it failed. */
-  #adapt(): void {
-    try {
-      this.#listen();
-    } catch (cause) {
-      this.#failAll(cause);
-    }
+  /**
+   * Listens in a microtask, where nobody is there to be told that it failed. Each change takes a new stream, and one
+   * more fd until the old one has ended: what changes back at once takes none.
+   */
+  #adaptSoon(): void {
+    if (this.#adapting) return;
+    this.#adapting = true;
+    queueMicrotask(() => {
+      this.#adapting = false;
+      try {
+        this.#listen();
+      } catch (cause) {
+        this.#failAll(cause);
+      }
+    });
   }
 
   /** Listens in the way that fits: not at all, holding the event loop, or not holding it. */
@@ -212,10 +215,7 @@ export class Reactor {
     if (this.#listening !== undefined) this.#turn();
   };
 
-  /**
-   * Asks for the next wake-up. The kernel may be out of memory for a moment;
-   * if it goes on saying so, the thread takes over, and nobody notices.
-   */
+  /** Asks for the next wake-up. The kernel may be out of memory for a moment; if it stays so, the thread takes over. */
   #rearm(): void {
     for (let tries = 1; ; tries++) {
       const result = this.#wakening.arm();

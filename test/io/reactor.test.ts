@@ -8,7 +8,7 @@ import { closeFd } from "../../src/sys/tun.ts";
 import { flood } from "../support/frames.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { runToEnd } from "../support/programs.ts";
-import { quietIPv6, until } from "../support/system.ts";
+import { openFds, quietIPv6, until } from "../support/system.ts";
 
 describePrivileged("Reactor", () => {
   test("wakes an unref'd device too, and one that is ref'd again", async () => {
@@ -33,6 +33,20 @@ describePrivileged("Reactor", () => {
     const { exitCode, stderr } = runToEnd([process.execPath, "test", "./test/io/first-turn.ts", "--timeout", "30000"]);
     expect(stderr).toMatch(/^ 1 pass$/m);
     expect(exitCode).toBe(0);
+  });
+
+  test("opening, changing and closing many devices in one turn takes no fd that waits to be closed", async () => {
+    openTap().close();
+    await Bun.sleep(0);
+    const before = openFds(/eventfd/).length;
+    for (let i = 0; i < 10; i++) {
+      const tap = openTap();
+      tap.unref();
+      tap.ref();
+      tap.close();
+    }
+    // The stream that it listens with.
+    expect(openFds(/eventfd/).length).toBeLessThanOrEqual(before + 1);
   });
 
   test("what one watcher throws ends that one alone, with a typed reason; the others go on", async () => {
