@@ -89,7 +89,8 @@ describeWithTools("a client that waits for its address", ["ip"], () => {
       client.closed = { code, reason };
     };
     clients.push(client);
-    await until(() => book.asked.length > before || client.closed !== undefined, "it has asked");
+    const hasAsked = (): boolean => book.asked.length > before && socket.readyState === WebSocket.OPEN;
+    await until(() => hasAsked() || client.closed !== undefined, "it has asked");
     return client;
   }
   const hasSpoken = ({ messages, closed }: Client): boolean => messages.length > 0 || closed !== undefined;
