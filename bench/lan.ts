@@ -62,6 +62,8 @@ interface Transfer {
   /** Gbit/s, or frames a second. */
   readonly rate: number;
   readonly frames: number;
+  /** Frames that found no room in a window of hub one. */
+  readonly dropped: number;
   /** CPU seconds by process. */
   readonly cpu: readonly number[];
 }
@@ -70,16 +72,24 @@ async function iperf({ lan, pids }: Rig, to: number, isSmall: boolean): Promise<
   using sink = lan.site(to).start("iperf3", "-s", "-1", "--forceflush");
   await sink.line();
   const kind = isSmall ? ["-u", "-b", "0", "-l", `${SMALL_PAYLOAD}`] : [];
+  const droppedBefore = droppedBy(lan);
   const before: CpuReading[] = pids.map(readCpu);
   const output = lan.site(1).run("iperf3", "-c", `198.51.100.${to}`, "-t", `${seconds}`, "-J", ...kind);
   const cpu = pids.map((pid, i) => cpuSecondsSince(pid, before[i] as CpuReading).total);
+  const dropped = droppedBy(lan) - droppedBefore;
   const { sum, sum_received, sum_sent } = JSON.parse(output).end;
   if (!isSmall) {
     const { bits_per_second, bytes } = sum_received;
-    return { rate: bits_per_second / 1e9, frames: bytes / FRAME_PAYLOAD, cpu };
+    return { rate: bits_per_second / 1e9, frames: bytes / FRAME_PAYLOAD, dropped, cpu };
   }
   const { packets, lost_packets, seconds: taken } = sum_received?.packets > 0 ? sum_received : (sum ?? sum_sent);
-  return { rate: (packets - lost_packets) / taken, frames: packets - lost_packets, cpu };
+  return { rate: (packets - lost_packets) / taken, frames: packets - lost_packets, dropped, cpu };
+}
+
+/** Frames that hub one has dropped for want of room on the backbone. */
+function droppedBy(lan: Lan): number {
+  const { backbone } = lan.status() as unknown as { backbone: { dropped: { backPressure: number } } };
+  return backbone.dropped.backPressure;
 }
 
 /** Round trips of pings one after the other, in microseconds, sorted. */
@@ -146,7 +156,9 @@ try {
       const tcp = await iperf(rig, to, false);
       const small = await iperf(rig, to, true);
       samples[name].push({ tcp, small, trips: roundTrips(rig, to) });
-      console.error(`round ${round + 1}, ${name}: ${tcp.rate.toFixed(2)} Gbit/s, ${small.rate.toFixed(0)} frames/s`);
+      console.error(
+        `round ${round + 1}, ${name}: ${tcp.rate.toFixed(2)} Gbit/s, ${small.rate.toFixed(0)} frames/s, ${tcp.dropped} + ${small.dropped} dropped`,
+      );
     }
   }
   memory = await stalled(rig);
@@ -172,6 +184,7 @@ const speeds = tableOf(
   [
     row("TCP, Gbit/s", ({ tcp }) => tcp.rate, 2),
     row("64-byte frames a second", ({ small }) => small.rate, 0),
+    row("TCP: frames dropped by windows, of a million", ({ tcp }) => (1e6 * tcp.dropped) / tcp.frames, 0),
     row("round trip p50, µs", ({ trips }) => at(trips, 0.5), 0),
     row("round trip p99, µs", ({ trips }) => at(trips, 0.99), 0),
     row("TCP: CPU ns a frame, hubs and NATS", ({ tcp }) => between(tcp), 0),
