@@ -1,5 +1,6 @@
 /** `addAddress(…, { untilUsable: true })`: the end of duplicate address detection, by a neighbour's answer or without one. */
 import { beforeAll, expect, setDefaultTimeout, test } from "bun:test";
+import { writeFileSync } from "node:fs";
 import { type Address, type Device, openTap, openTun, type Tap, TunTapError } from "../../src/index.ts";
 import { addressesByIp } from "../interface/support.ts";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
@@ -56,12 +57,18 @@ function defend(tap: Tap, frames: Uint8Array[]): void {
   }
 }
 
+/** Lets duplicate address detection on an interface take so many seconds, where a busy machine comes too late for one. */
+function detectFor(seconds: number, { name }: Tap): void {
+  writeFileSync(`/proc/sys/net/ipv6/conf/${name}/dad_transmits`, `${seconds}`);
+}
+
 describePrivileged("addAddress() until it is usable", () => {
   withQuietIPv6();
   beforeAll(warmUp);
 
   test("on a TAP it is resolved when duplicate address detection ends, with the address", async () => {
     using tap = openTap({ up: true });
+    detectFor(5, tap);
     const promise = tap.addAddress(address, now);
     expect(shownTentative(tap)).toEqual([true]);
     let resolved = false;
@@ -131,6 +138,7 @@ describePrivileged("addAddress() until it is usable", () => {
 
   test("the signal's reason when it is aborted; the address stays, and becomes usable", async () => {
     using tap = openTap({ up: true });
+    detectFor(5, tap);
     const aborting = new AbortController();
     const reason = new Error("no more time");
     const promise = rejection(tap.addAddress(address, { ...now, signal: aborting.signal }));
@@ -159,6 +167,7 @@ describePrivileged("addAddress() until it is usable", () => {
 
   test("ERR_TUNTAP_CLOSED, and why, when its interface is deleted meanwhile", async () => {
     using tap = openTap({ up: true });
+    detectFor(60, tap);
     const promise = rejection(tap.addAddress(address, now));
     run("ip", "link", "delete", tap.name);
     expect(await promise).toMatchObject({ code: "ERR_TUNTAP_CLOSED", cause: { code: "EBADFD" } });
@@ -166,6 +175,7 @@ describePrivileged("addAddress() until it is usable", () => {
 
   test("EADDRNOTAVAIL when the address is removed meanwhile", async () => {
     using tap = openTap({ up: true });
+    detectFor(60, tap);
     const promise = rejection(tap.addAddress(address, now));
     run("ip", "address", "delete", address, "dev", tap.name);
     const error = (await promise) as TunTapError;
