@@ -285,6 +285,9 @@ async function main(): Promise<number> {
   await isolate();
   const [clients, rounds] = [Number(values.clients), Number(values.rounds)];
   await using lan = await LanLab.open({ hubs: 3, clients, servers: 3 });
+  // No program outlives this one.
+  for (const signal of ["SIGINT", "SIGTERM"] as const)
+    process.once(signal, () => void lan[Symbol.asyncDispose]().then(() => process.exit(1)));
   await using exchanger = await Exchanger.open(lan);
   const reached = await reachAll(lan, exchanger);
   const defects = [...reached.missing, ...reached.extra];
