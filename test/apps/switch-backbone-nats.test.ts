@@ -8,6 +8,7 @@ import { type Entered, enterBackbone } from "../../apps/switch/backbone/enter.ts
 import type { Peer } from "../../apps/switch/backbone/peer.ts";
 import { pack, unpack } from "../../apps/switch/framing.ts";
 import { LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
+import { ProgramError } from "../../src/cli/program.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
 import { NATS, type NatsOptions, NatsServer } from "./nats.ts";
@@ -193,7 +194,14 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await using other = await new TestHub().enter([server.url], { hub: "hub2", credentials: as("test") });
     await exchange(one, other);
     const stranger = new TestHub().enter([server.url], { hub: "hub3", credentials: as("other") });
-    await expect(stranger).rejects.toThrow(/permissions violation.*bun-tuntap\.test\./i);
+    const failure = await stranger.then(
+      () => undefined,
+      (error: unknown) => error,
+    );
+    expect(failure).toBeInstanceOf(ProgramError);
+    expect(`${failure}`).toMatch(
+      /server at 127\.0\.0\.1:\d+ says: permissions violation.*\(a hub needs to .* bun-tuntap\.test\.>\)$/i,
+    );
     expect(one.summary.hubs.map(({ id }) => id)).toEqual(["hub2"]);
   }, 30_000);
 

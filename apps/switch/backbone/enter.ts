@@ -3,6 +3,7 @@ import { ProgramError } from "../../../src/cli/program.ts";
 import { frameMaxOf, type LearningSwitch } from "../learning-switch.ts";
 import { Backbone, REMOTE_MACS_MAX } from "./backbone.ts";
 import { type BackboneConnection, type ConnectOptions, connectBackbone } from "./connection.ts";
+import { LogLimit } from "./log-limit.ts";
 
 /** Options of {@link enterBackbone}. */
 export interface EnterOptions extends ConnectOptions {
@@ -47,22 +48,26 @@ export async function enterBackbone(options: EnterOptions, hub: Surroundings): P
   });
   try {
     await backbone.start(frameMaxOf(mtu));
-    // Refusals of subjects have come by then.
+    // Refusals of subjects have come by then, and been told one turn later.
     await connection.bus.flush();
-    if (refusals.length > 0)
-      throw new ProgramError(`The NATS server at ${connection.server} says: ${refusals.join("; ")}`);
+    await new Promise(setImmediate);
+    if (refusals.length > 0) throw new Error(refusals.join("; "));
   } catch (error) {
+    const { server } = connection;
     backbone.close();
     await connection.close();
-    throw error;
+    if (error instanceof RangeError || error instanceof ProgramError) throw error;
+    const advice = `a hub needs to publish and subscribe to bun-tuntap.${options.lan}.>`;
+    throw new ProgramError(`The NATS server at ${server} says: ${(error as Error).message} (${advice})`);
   }
   end();
+  const errors = new LogLimit(log, clock);
   connection.onEvent((event) => {
     if (event.type === "reconnected") {
       log(`nats  connected again, to ${event.server}`);
       backbone.reconnected();
     } else if (event.type === "disconnected") log(`nats  connection to ${event.server} is lost; trying again`);
-    else if (event.type === "error") log(`nats  ${event.message}`);
+    else if (event.type === "error") errors.log(`nats  ${event.message}`);
   });
   backbone.run();
   log(`nats  connected to ${connection.server}: hub ${options.hub} of the LAN ${options.lan}`);
