@@ -233,7 +233,7 @@ describeWithTools("a device whose interface moves", ["ip", "unshare", "nsenter",
     expect(mover.exitCode).toBe(0);
     run("ip", "link", "set", "mv0", "mtu", "1300");
     await until(() => texts().at(-1) === "mtu 1300", "the last change");
-  });
+  }, 300_000);
 
   test("a move by `ip`: `moved`, and then the state there, also if it comes back at once", async () => {
     using there = await another("process id");
