@@ -173,7 +173,7 @@ const of = (name: "one" | "two", look: (sample: Sample) => number): number => me
 const row = (text: string, look: (sample: Sample) => number, digits: number): string[] => {
   const [one, two] = [of("one", look), of("two", look)];
   const ratios = samples.two.map((sample, i) => look(sample) / look(samples.one[i] as Sample));
-  return [text, one.toFixed(digits), two.toFixed(digits), median(ratios).toFixed(2)];
+  return [text, one.toFixed(digits), two.toFixed(digits), one === 0 ? "" : median(ratios).toFixed(2)];
 };
 /** CPU time a frame of what stands between the clients. */
 const between = ({ cpu, frames }: Transfer): number =>
