@@ -56,10 +56,10 @@ export class MacTable<Port> {
   /**
    * Learns that `mac` is behind `port`: an address moves to where it was seen last, unless it flaps.
    *
-   * @param max The most addresses of the port
+   * @param max The most addresses of the port; default: `perPortMax`
    * @returns "full" if the port has as many as it may: the address is known where it was, if it was
    */
-  learn(mac: number, port: Port, now: number, max: number = this.#options.perPortMax): Learned {
+  learn(mac: number, port: Port, now: number, max?: number): Learned {
     const entry = this.#entries.get(mac);
     if (entry?.port !== port) return this.#place(mac, entry, port, now, max);
     if (entry.seenAt < now) entry.seenAt = now;
@@ -82,8 +82,8 @@ export class MacTable<Port> {
     if (entry?.port === port) this.#remove(mac, entry);
   }
 
-  #place(mac: number, entry: Entry<Port> | undefined, port: Port, now: number, max: number): Learned {
-    if (this.countOf(port) >= max) return "full";
+  #place(mac: number, entry: Entry<Port> | undefined, port: Port, now: number, max?: number): Learned {
+    if (this.countOf(port) >= (max ?? this.#options.perPortMax)) return "full";
     const from = entry === undefined || this.#isOld(entry, now) ? undefined : entry.port;
     const to = from === undefined ? port : this.#holdDown.place(mac, from, port, now);
     if (entry !== undefined) this.#takeOut(mac, entry);
