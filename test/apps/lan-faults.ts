@@ -237,7 +237,9 @@ export async function reachAll(
   const found = await exchanger.exchange(["IPv4", "IPv6", "multicast"]);
   const counts = await captures.counts();
   const twice = [...counts].filter(([, times]) => times !== 1).map(([key, times]) => `${times} frames ${key}`);
-  const pairs = new Set([...counts.keys()].map((key) => key.replace(/^[\d.]+ /, "")));
+  // A frame for an address that nobody knows yet is for everybody, as on every Ethernet.
+  const isWanted = (key: string): boolean => / > (?:all to |(\S+) to \1$)/.test(key);
+  const pairs = new Set([...counts.keys()].filter(isWanted).map((key) => key.replace(/^[\d.]+ /, "")));
   const { nodes, doubled } = await pingAllNodes(lan.clients[0] as LabClient, lan.clients.length);
   return { ...found, extra: [...found.extra, ...twice, ...doubled], captured: pairs.size, nodes: nodes.size };
 }
