@@ -1,4 +1,4 @@
-/* The ground of the shim: libc by name, system calls by number, file descriptors, threads. */
+/* What each part of the shim begins with: libc by name, system calls by number, and how a part is bound. Keeps no state of the program. */
 
 extern void *dlsym(void *handle, const char *name);
 extern void *memcpy(void *to, const void *from, size n);
@@ -90,79 +90,45 @@ static int transfer_now(long number, int fd, const void *bytes, size n)
 
 static int (*transfer)(long number, int fd, const void *bytes, size n) = transfer_now;
 
-/* Descriptors */
-
-/*
- * The fds that this JavaScript thread has to close, one bit each. The table is allocated and grows with the fds: the
- * compiled code, and every variable in it, stays in the process when a Worker has ended.
- */
-static u8 *owned;
-static int owned_bytes;
-
-/* Without memory the fd is left out; then only the end of a terminated Worker does not close it. */
-static int fd_own(int fd)
+/* Returns null, or the name of a function that this libc lacks. */
+static const char *libc_link(void)
 {
-	int bytes = owned_bytes ? owned_bytes : 32;
-	u8 *more;
-	if (fd < 0)
-		return fd;
-	while (fd / 8 >= bytes)
-		bytes *= 2;
-	if (bytes > owned_bytes) {
-		more = libc_realloc(owned, (size)bytes);
-		if (!more)
-			return fd;
-		memset(more + owned_bytes, 0, (size)(bytes - owned_bytes));
-		owned = more;
-		owned_bytes = bytes;
+	size i;
+	for (i = 0; i < sizeof libc / sizeof *libc; i++) {
+		void *address = dlsym(0, libc[i].name);
+		if (!address)
+			return libc[i].name;
+		memcpy(libc[i].slot, &address, sizeof address);
 	}
-	owned[fd / 8] |= 1 << fd % 8;
-	return fd;
+	return 0;
 }
-
-static int fd_disown(int fd)
-{
-	if (fd >= 0 && fd / 8 < owned_bytes)
-		owned[fd / 8] &= ~(1 << fd % 8);
-	return fd;
-}
-
-/* `flags` are O_*, to which O_CLOEXEC is added. */
-static int fd_open(const char *path, int flags)
-{
-	int r;
-	do
-		r = result(sys_open(path, flags | O_CLOEXEC_));
-	while (r == -EINTR_);
-	return fd_own(r);
-}
-
-/* Never retried: Linux has freed the number even if close(2) returns EINTR. */
-static int fd_close(int fd) { return result(sys_close(fd_disown(fd))); }
-
-/* fcntl(2) with a number: F_GETFD, F_SETFD, F_GETFL, F_SETFL. */
-static int fd_control(int fd, int command, int argument) { return result(sys_fcntl(fd, command, argument)); }
 
 /*
- * Returns 1 if both are the same file: on both architectures struct stat begins with st_dev and st_ino, 64 bits each.
+ * Everything that TypeScript binds, by name (src/sys/load.ts), is in one list of each part: a function, and the types
+ * of its parameters in bun:ffi's words. Every function returns an int. `cc` does not bind these by itself: its own
+ * bindings misread integers of 32 bits and less that do not arrive as tagged int32 values (oven-sh/bun#37978:
+ * 0x800454ca arrived as another number), cost four times as much a call, and take three times as long to load.
+ *
+ * The list is expanded twice: into one text, because reading two strings for each function would cost as much as
+ * compiling the shim, and into the addresses in the order of its lines.
  */
-static int fd_is_same(int one, int other)
-{
-	u64 a[32], b[32];
-	int r = result(sys_syscall(NR_fstat, (long)one, a));
-	if (r >= 0)
-		r = result(sys_syscall(NR_fstat, (long)other, b));
-	return r < 0 ? r : a[0] == b[0] && a[1] == b[1];
-}
+#define EXPORT_LINE(function, parameters) #function " " parameters "\n"
+#define EXPORT_ADDRESS(function, parameters) (void *)function,
 
-/* Every signal is blocked in the thread: Bun's handlers expect Bun's threads. */
-static int thread_start(size *id, void *(*main)(void *), void *argument)
+/* What the entry of a part returns to TypeScript: four pointers wide. */
+struct part {
+	/* Null, or the name of a function that this libc lacks. */
+	const char *missing;
+	const char *lines;
+	void *const *addresses;
+	/* To be called at the end of the JavaScript thread: the core's alone. */
+	void (*thread_end)(void *, void *);
+};
+
+static const void *part_link(struct part *part, const char *lines, void *const *addresses)
 {
-	u8 all[128], before[128];
-	int r;
-	memset(all, 0xff, sizeof all);
-	sys_pthread_sigmask(SIG_SETMASK_, all, before);
-	r = -sys_pthread_create(id, 0, main, argument);
-	sys_pthread_sigmask(SIG_SETMASK_, before, 0);
-	return r;
+	part->missing = libc_link();
+	part->lines = lines;
+	part->addresses = addresses;
+	return part;
 }

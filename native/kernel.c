@@ -2,11 +2,12 @@
  * The shim of bun-tuntap, and first the kernel's numbers and layouts.
  *
  * One function does one job and returns what the kernel returned, or -errno;
- * policy lives in TypeScript. The files of this folder are one C source, in
- * the order of src/sys/source.ts. TinyCC compiles it inside Bun, on machines
- * without C headers or libc's development files: nothing is included, and
- * Bun's dlsym leads to libc. gcc and clang must accept it too, so that
- * sanitizers can run on it.
+ * policy lives in TypeScript. The files of this folder are three C sources,
+ * each compiled when it is first used, in the orders of src/sys/source.ts,
+ * offload-source.ts and udp-source.ts; all begin with this file and base.c.
+ * TinyCC compiles them inside Bun, on machines without C headers or libc's
+ * development files: nothing is included, and Bun's dlsym leads to libc. gcc
+ * and clang must accept them too, so that sanitizers can run on them.
  *
  * Every number of the kernel's interface has its name here: the kernel's own
  * with an underscore behind it, because the real one may be a macro where a

@@ -68,3 +68,36 @@ static int userns_try(void)
 	while (waited == -EINTR_);
 	return 0;
 }
+
+struct udp_opening { int netns, family, entered, result; };
+
+static int udp_socket(int family) { return fd_own(result(sys_socket(family, SOCK_DGRAM_ | SOCK_NONBLOCK_ | SOCK_CLOEXEC_, 0))); }
+
+static void *udp_opening_main(void *argument)
+{
+	struct udp_opening *o = argument;
+	o->result = result(sys_setns(o->netns, CLONE_NEWNET_));
+	o->entered = o->result >= 0;
+	if (o->entered)
+		o->result = udp_socket(o->family);
+	return 0;
+}
+
+/* Opens a socket in the network namespace `netns`, or in the caller's if that is -1, as netns_open() does. */
+static int udp_open(int netns, int family, int *entered)
+{
+	struct udp_opening o;
+	size id;
+	int r;
+	*entered = 1;
+	if (netns < 0)
+		return udp_socket(family);
+	memset(&o, 0, sizeof o);
+	o.netns = netns;
+	o.family = family;
+	r = thread_start(&id, udp_opening_main, &o);
+	if (r == 0)
+		sys_pthread_join(id, 0);
+	*entered = r < 0 ? -1 : o.entered;
+	return r < 0 ? r : o.result;
+}

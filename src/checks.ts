@@ -83,7 +83,10 @@ function distance(a: string, b: string): number {
  */
 export function checkOptions<C>(options: unknown, checks: Readonly<Record<string, Check<C>>>, context: C): void {
   if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
-  checkKnown(options, Object.keys(checks).sort(), (option) => `Unknown option "${option}"`);
+  for (const option in options) {
+    if (Object.hasOwn(checks, option)) continue;
+    checkKnown(options, Object.keys(checks).sort(), (unknown) => `Unknown option "${unknown}"`);
+  }
   for (const option in options) {
     const value = (options as Record<string, unknown>)[option];
     if (value !== undefined) checks[option]?.(value, option, context);

@@ -7,15 +7,19 @@
  * - by the first system call: sys/load.ts
  * - by the first open: device/device.ts, device/attachment.ts; udp/bind.ts
  * - by an open that fails: device/open-hints.ts
- * - by the first device with offload: io/split-reader.ts, io/merge-writer.ts
- * - by listening to changes: interface/monitor.ts, interface/change-queue.ts
+ * - by the first device with offload: io/segmentation.ts, io/split-reader.ts, io/merge-writer.ts, sys/offload-source.ts
+ * - by the first UDP socket: sys/udp-source.ts
+ * - by addresses and routes: interface/addresses.ts, interface/routes.ts, netlink/address.ts, netlink/route.ts
+ * - by listening to changes: netlink/notifications.ts, interface/monitor.ts, interface/change-queue.ts
  * - by observers: io/observers.ts
  * - by a close in a thread: io/closer.ts
- * - by single calls: interface/filters.ts, interface/rule-requests.ts, device/queue.ts, device/streams.ts,
- *   device/summary.ts, device/usable-address.ts, handover/passing.ts, relay/joined.ts, probe/gather.ts
+ * - by a MAC address, and by what tells all about an interface: interface/mac.ts, interface/info.ts
+ * - by single calls: interface/look.ts, interface/route-socket.ts, interface/filters.ts, interface/rule-requests.ts,
+ *   io/iterate.ts, device/queue.ts, device/streams.ts, device/summary.ts, device/usable-address.ts, handover/passing.ts, relay/joined.ts, probe/gather.ts
  */
 
 import { systemError, TunTapError } from "./errors.ts";
+import { withHint } from "./hints.ts";
 
 const EMFILE = 24;
 
@@ -31,8 +35,21 @@ export function lazy<T>(require: () => T): T {
   try {
     return require();
   } catch (cause) {
-    if (/\bEMFILE\b/.test(String(cause))) throw systemError(-EMFILE, "open", { cause });
+    if (isForWantOfFd(cause)) throw withHint(systemError(-EMFILE, "open", { cause }));
     throw cause;
+  }
+}
+
+/** Whether a module could not be loaded because no fd was left. Bun takes a folder that it cannot read for an empty one. */
+function isForWantOfFd(cause: unknown): boolean {
+  if (/\bEMFILE\b/.test(String(cause))) return true;
+  if ((cause as { code?: unknown } | undefined)?.code !== "MODULE_NOT_FOUND") return false;
+  const { closeSync, openSync } = process.getBuiltinModule("node:fs");
+  try {
+    closeSync(openSync("/", "r"));
+    return false;
+  } catch (error) {
+    return (error as { code?: unknown }).code === "EMFILE";
   }
 }
 

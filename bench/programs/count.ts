@@ -1,5 +1,5 @@
 /** Counts what moving frames takes, beside the system calls. Slows it down: not for a run that is timed. */
-import { native } from "../../src/sys/native.ts";
+import { native, offloadNative, udpNative } from "../../src/sys/native.ts";
 
 export interface Crossings {
   /** Calls from JavaScript into the C shim. */
@@ -13,7 +13,8 @@ export interface Crossings {
 /** Starts to count, for ever; the numbers of the result grow. */
 export function countCrossings(): Crossings {
   const counts: Crossings = { calls: 0, promises: 0, turns: 0 };
-  for (const name of Object.keys(native())) count(native(), name, () => counts.calls++);
+  for (const part of [native(), offloadNative(), udpNative()])
+    for (const name of Object.keys(part)) count(part, name, () => counts.calls++);
   count(ReadableStreamDefaultReader.prototype, "read", () => counts.promises++);
   count(globalThis, "setImmediate", () => counts.turns++);
   return counts;

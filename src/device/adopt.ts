@@ -2,11 +2,10 @@ import { checkFd } from "../checks.ts";
 import { TunTapError } from "../errors.ts";
 import { withHint } from "../hints.ts";
 import { InterfaceClient } from "../interface/client.ts";
-import { wantedOffload } from "../io/segmentation.ts";
 import { type Undo, withRollback } from "../rollback.ts";
 import { IFF_DETACH_QUEUE, IFF_TAP, IFF_VNET_HDR } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
-import { deviceOf, openSocket } from "./assemble.ts";
+import { type Attached, deviceOf, openSocket, wantedOffload } from "./assemble.ts";
 import type { TunTapDevice } from "./device.ts";
 import type { AdoptOptions, DeviceOptions } from "./option-types.ts";
 import { checkAdoptOptions } from "./options.ts";
@@ -50,7 +49,8 @@ function adoptFd(fd: number, options: AdoptOptions<Tun | Tap>, undo: Undo): TunT
   }
   const client = new InterfaceClient(fd, openSocket(undo));
   const { closeFd = true } = options;
-  return deviceOf({ kind, fd, closeFd, name, client, wanted, hadUsers: false }, options as DeviceOptions<never>, undo);
+  const attached: Attached = { kind, fd, closeFd, name, client, wanted, isNew: false, hadUsers: false };
+  return deviceOf(attached, options as DeviceOptions<never>, undo);
 }
 
 function headersDiffer(wanted: boolean): TunTapError {

@@ -4,13 +4,13 @@ import { TunTapError } from "../errors.ts";
 import type { Kind } from "../interface/checks.ts";
 import { type InterfaceClient, isUnreachable } from "../interface/client.ts";
 import { Link } from "../interface/link.ts";
-import { enableOffload } from "../io/segmentation.ts";
 import type { OffloadOptions } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
 import type { LinkInfo } from "../netlink/link.ts";
 import { RouteSocket } from "../netlink/socket.ts";
 import type { Undo } from "../rollback.ts";
 import { ETH_DATA_LEN, ETH_HLEN, ETH_MAX_MTU, TUN_PI_LEN, VLAN_HLEN, VNET_HDR_LEN } from "../sys/constants.ts";
+import { offloadNative } from "../sys/native.ts";
 import * as tun from "../sys/tun.ts";
 import type { Attachment } from "./attachment.ts";
 import { apply, ownership, persistence, settings, withDefaults } from "./configure.ts";
@@ -26,8 +26,19 @@ export interface Attached {
   readonly client: InterfaceClient;
   /** The requested offload; undefined if the fd carries no virtio headers. */
   readonly wanted: Required<OffloadOptions> | undefined;
+  /** Whether it was just made: then its state is known, and to ask for it would be a tenth of the first open. */
+  readonly isNew: boolean;
   /** Whether the interface may have settings left from earlier users, which are to be reset. */
   readonly hadUsers: boolean;
+}
+
+/** Parses the `offload` option; returns undefined for none. */
+export function wantedOffload(offload: boolean | OffloadOptions | undefined): Required<OffloadOptions> | undefined {
+  if (!offload) return undefined;
+  const wanted = segmentation().offloadOf(offload);
+  // Compiles it with the core in one go, if this is the first device.
+  if (!wanted.raw) offloadNative();
+  return wanted;
 }
 
 /** Opens a socket to rtnetlink, here or in `netns`, that is closed if the opening fails. */
@@ -46,10 +57,10 @@ export function deviceOf(attached: Attached, given: OpenOptions<never>, undo: Un
   const options = withDefaults(given);
   undo.push(() => client.close());
   const link = new Link(client);
-  const found = findIfReachable(link);
+  const found = attached.isNew ? undefined : findIfReachable(link);
   const attachment = attach(attached, link, found, options);
   undo.push(() => attachment.discard());
-  const target = { link, fd, found, ownerless: options.ownerless };
+  const target = { link, fd, found, isNew: attached.isNew, ownerless: options.ownerless };
   apply(settings, target, options, undo);
   apply(ownership, target, options, undo);
   prepareFrames(attached, attachment, undo);
@@ -60,10 +71,10 @@ export function deviceOf(attached: Attached, given: OpenOptions<never>, undo: Un
 
 /** Watches the fd, with room for the longest frame that it will carry. */
 function attach(attached: Attached, link: Link, found: LinkInfo | undefined, options: OpenOptions<never>): Attachment {
-  const { kind, fd, closeFd, name, wanted } = attached;
+  const { kind, fd, closeFd, name, wanted, isNew } = attached;
   // Read over rtnetlink: in the answer of TUNGETIFF, IFF_NOFILTER has the bit of IFF_NO_PI (drivers/net/tun.c
   // tun_get_iff()).
-  const packetInfo = found?.tun?.packetInfo ?? false;
+  const packetInfo = (isNew ? options.packetInfo : found?.tun?.packetInfo) ?? false;
   if (packetInfo && wanted !== undefined) throw twoHeaders();
   const headers = (kind === "tap" ? ETH_HLEN + 2 * VLAN_HLEN : 0) + (packetInfo ? TUN_PI_LEN : 0);
   const longest = wanted?.raw ? VNET_HDR_LEN + ETH_MAX_MTU : (options.mtu ?? found?.mtu ?? ETH_DATA_LEN);
@@ -91,7 +102,7 @@ function prepareFrames({ kind, fd, wanted, hadUsers }: Attached, attachment: Att
     undo.push(() => tun.setVnetHeaderSize(fd, size));
     tun.setVnetHeaderSize(fd, VNET_HDR_LEN);
   }
-  if (wanted !== undefined) attachment.setOffload(enableOffload(fd, wanted));
+  if (wanted !== undefined) attachment.setOffload(segmentation().enableOffload(fd, wanted));
   else if (hadUsers) tun.setOffload(fd, 0);
   if (!hadUsers || kind === "tun") return;
   tun.setTxFilter(fd, null);
@@ -102,6 +113,9 @@ function prepareFrames({ kind, fd, wanted, hadUsers }: Attached, attachment: Att
 function engine(): typeof import("./device.ts") & typeof import("./attachment.ts") {
   return lazy(() => ({ ...require("./device.ts"), ...require("./attachment.ts") }));
 }
+
+// Loaded on first use: most devices have no offload.
+const segmentation = (): typeof import("../io/segmentation.ts") => lazy(() => require("../io/segmentation.ts"));
 
 /** Undefined for an adopted fd whose interface is out of reach of rtnetlink. */
 function findIfReachable(link: Link): LinkInfo | undefined {

@@ -2,7 +2,6 @@
 
 import { type Check as AnyCheck, boolean, wrong } from "../checks.ts";
 import { TunTapError, withDetails } from "../errors.ts";
-import { addressKey } from "../interface/addresses.ts";
 import {
   checkAlias,
   checkId,
@@ -11,12 +10,11 @@ import {
   checkSendBuffer,
   checkTxQueueLength,
   type Kind,
-  parseMac,
 } from "../interface/checks.ts";
 import type { Link } from "../interface/link.ts";
-import { parseAddress } from "../netlink/address.ts";
+import { lazy } from "../lazy.ts";
 import type { LinkInfo } from "../netlink/link.ts";
-import { parseRoute } from "../netlink/route.ts";
+import type { AddressLike, RouteLike } from "../netlink/types.ts";
 import { tryOrUndefined, type Undo } from "../rollback.ts";
 import { IFF_ALLMULTI, IFF_PERSIST, IFF_PROMISC, IFF_UP } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
@@ -31,8 +29,10 @@ type Options = DeviceOptions<never>;
 export interface Target {
   readonly link: Link;
   readonly fd: number;
-  /** Its state before the first change; undefined if it is out of reach of rtnetlink. */
+  /** Its state before the first change; undefined if it is new, or out of reach of rtnetlink. */
   readonly found: LinkInfo | undefined;
+  /** Whether closing the fd takes the interface away, so that nothing that it had before is to be restored. */
+  readonly isNew: boolean;
   readonly ownerless: boolean | undefined;
 }
 
@@ -103,7 +103,7 @@ const checkMac: Check = (value, option, kind) => {
   if (kind === "tun") {
     throw new TypeError(`Option "${option}" is for a TAP: a TUN has no MAC address, got ${Bun.inspect(value)}`);
   }
-  parseMac(value as string);
+  macModule().parseMac(value as string);
 };
 
 /** Settings that can be undone. */
@@ -130,7 +130,7 @@ export const settings: Table<
   mac: single<string, Uint8Array>(
     checkMac,
     ({ fd }) => tun.getHwaddr(fd),
-    ({ fd }, mac) => tun.setHwaddr(fd, typeof mac === "string" ? parseMac(mac) : mac),
+    ({ fd }, mac) => tun.setHwaddr(fd, typeof mac === "string" ? macModule().parseMac(mac) : mac),
   ),
   mtu: single(
     (value, _option, kind) => checkMtu(value as number, kind),
@@ -167,14 +167,14 @@ export const settings: Table<
   // After `up`: the kernel makes no route to an IPv6 peer when an interface comes up that has one (net/ipv6/addrconf.c).
   addresses: list(
     'a list of addresses, such as ["192.0.2.1/24"]',
-    parseAddress,
+    (like: AddressLike) => addressModule().parseAddress(like),
     ({ link }, address) => link.addresses.add(address),
     ({ link }, address) => link.addresses.remove(address),
   ),
   // Last: a route needs an interface that is up, and a gateway an address beside it.
   routes: list(
     'a list of routes, such as ["198.51.100.0/24"]',
-    parseRoute,
+    (like: RouteLike) => routeModule().parseRoute(like),
     ({ link }, route) => link.routes.add(route),
     ({ link }, route) => link.routes.remove(route),
   ),
@@ -214,14 +214,13 @@ export const persistence: Table<"persist"> = {
  * option.
  */
 export function apply(table: Table<never>, target: Target, options: Options, undo: Undo): void {
-  const rows = Object.entries<Setting<unknown>>(table).flatMap(([option, setting]) => {
-    const value = options[option as keyof Options];
-    return value === undefined ? [] : [{ option, setting, value }];
-  });
-  if (rows.length === 0) return;
+  const rows: Readonly<Record<string, Setting<unknown>>> = table;
+  const values = options as Readonly<Record<string, unknown>>;
+  const given = Object.keys(rows).filter((option) => values[option] !== undefined);
+  if (given.length === 0) return;
   const reached = { ...target, found: target.found ?? target.link.info() };
-  if (table === settings) keepNetwork(reached, options, undo);
-  for (const { option, setting, value } of rows) setting.apply(reached, value, undo, option);
+  if (table === settings && !target.isNew) keepNetwork(reached, options, undo);
+  for (const option of given) rows[option]?.apply(reached, values[option], undo, option);
 }
 
 /** Returns `options` with the default of `up`: an interface that is given addresses or routes comes up. */
@@ -270,6 +269,7 @@ function keepNetwork({ link, found }: Reached, { mtu, up }: Options, undo: Undo)
 }
 
 function keepAddresses({ addresses, routes }: Link, undo: Undo): void {
+  const { addressKey } = lazy((): typeof import("../interface/addresses.ts") => require("../interface/addresses.ts"));
   const before = { addresses: addresses.dump(), routes: routes.dump() };
   undo.push(() => {
     const keys = new Set(before.addresses.map(({ address }) => addressKey(address)));
@@ -281,4 +281,16 @@ function keepAddresses({ addresses, routes }: Link, undo: Undo): void {
     }
     routes.restoreMissing(before.routes);
   });
+}
+
+function macModule(): typeof import("../interface/mac.ts") {
+  return lazy(() => require("../interface/mac.ts"));
+}
+
+function addressModule(): typeof import("../netlink/address.ts") {
+  return lazy(() => require("../netlink/address.ts"));
+}
+
+function routeModule(): typeof import("../netlink/route.ts") {
+  return lazy(() => require("../netlink/route.ts"));
 }

@@ -3,7 +3,6 @@ import { showChannel } from "../io/channel.ts";
 import { abortedError } from "../io/failures.ts";
 import { type FrameReader, frameBatch, frameCopy, oneFrame } from "../io/frame-reader.ts";
 import { HandlerCalls } from "../io/handlers.ts";
-import { iterate } from "../io/iterate.ts";
 import type { Consumer, Take } from "../io/receiver.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
@@ -14,6 +13,7 @@ import type { Handlers } from "./option-types.ts";
 import type { Device } from "./types.ts";
 
 // Loaded on first use.
+const iteration = (): typeof import("../io/iterate.ts") => lazy(() => require("../io/iterate.ts"));
 const streams = (): typeof import("./streams.ts") => lazy(() => require("./streams.ts"));
 // Loaded by showing a device.
 const summary = (): typeof import("./summary.ts") => lazy(() => require("./summary.ts"));
@@ -184,7 +184,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
 
   #iterate<T>(consumer: Consumer, take: Take<FrameReader, T>): AsyncIterableIterator<T> {
     const { receiver, reusesBuffers } = this.#attachment;
-    return iterate(receiver, consumer, take, this, reusesBuffers);
+    return iteration().iterate(receiver, consumer, take, this, reusesBuffers);
   }
 }
 

@@ -1,22 +1,12 @@
 import { checkBoolean, checkFd } from "../checks.ts";
 import type { TunTapError } from "../errors.ts";
 import { withHint } from "../hints.ts";
-import {
-  checkAlias,
-  checkId,
-  checkMaster,
-  checkMtu,
-  checkName,
-  checkTxQueueLength,
-  parseMac,
-} from "../interface/checks.ts";
+import { checkAlias, checkId, checkMaster, checkMtu, checkName, checkTxQueueLength } from "../interface/checks.ts";
 import type { Link } from "../interface/link.ts";
 import { checkNetns } from "../interface/namespace.ts";
 import type { LinkChange, NetnsLike, TxFilterOptions } from "../interface/types.ts";
 import { lazy } from "../lazy.ts";
-import { interfaceInfo } from "../netlink/link.ts";
 import type { Address, AddressLike, InterfaceInfo, LinkStats, Route, RouteLike } from "../netlink/types.ts";
-import { formatMac } from "../packet/address-text.ts";
 import { ETH_ALEN, IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC } from "../sys/constants.ts";
 import * as tun from "../sys/tun.ts";
 import type { Attachment } from "./attachment.ts";
@@ -29,6 +19,8 @@ import type { Device } from "./types.ts";
 const changes = (): typeof import("../interface/change-queue.ts") =>
   lazy(() => require("../interface/change-queue.ts"));
 const filters = (): typeof import("../interface/filters.ts") => lazy(() => require("../interface/filters.ts"));
+const interfaces = (): typeof import("../interface/info.ts") => lazy(() => require("../interface/info.ts"));
+const macs = (): typeof import("../interface/mac.ts") => lazy(() => require("../interface/mac.ts"));
 const queues = (): typeof import("./queue.ts") => lazy(() => require("./queue.ts"));
 const usableAddress = (): typeof import("./usable-address.ts") => lazy(() => require("./usable-address.ts"));
 
@@ -52,7 +44,7 @@ export abstract class InterfaceCalls implements DeviceInterface {
   }
 
   get mac(): string {
-    return formatMac(this.macBytes, 0);
+    return macs().formatMac(this.macBytes, 0);
   }
 
   get macBytes(): Uint8Array {
@@ -79,7 +71,7 @@ export abstract class InterfaceCalls implements DeviceInterface {
   }
 
   info(): InterfaceInfo {
-    return this.#ask((link) => interfaceInfo(link.info()) as InterfaceInfo);
+    return this.#ask((link) => interfaces().interfaceInfo(link.info()) as InterfaceInfo);
   }
 
   setMtu(bytes: number): void {
@@ -88,7 +80,7 @@ export abstract class InterfaceCalls implements DeviceInterface {
   }
 
   setMac(mac: string): void {
-    const octets = parseMac(mac);
+    const octets = macs().parseMac(mac);
     this.#ask(() => tun.setHwaddr(this.#attachment.fd, octets));
   }
 

@@ -4,7 +4,6 @@ import type { Kind } from "../interface/checks.ts";
 import { findLink, InterfaceClient } from "../interface/client.ts";
 import { withNetns } from "../interface/namespace.ts";
 import type { NetnsLike } from "../interface/types.ts";
-import { wantedOffload } from "../io/segmentation.ts";
 import { lazy } from "../lazy.ts";
 import type { LinkInfo } from "../netlink/link.ts";
 import type { RouteSocket } from "../netlink/socket.ts";
@@ -12,7 +11,7 @@ import { withRollback } from "../rollback.ts";
 import { IFF_PERSIST, IFF_TUN_EXCL } from "../sys/constants.ts";
 import { openClone } from "../sys/netns.ts";
 import * as tun from "../sys/tun.ts";
-import { deviceOf, openSocket } from "./assemble.ts";
+import { deviceOf, openSocket, wantedOffload } from "./assemble.ts";
 import type { TunTapDevice } from "./device.ts";
 import type { OpenOptions } from "./option-types.ts";
 import { checkOpenOptions, DEFAULT_PATH } from "./options.ts";
@@ -49,10 +48,10 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
   options.signal?.throwIfAborted();
   const { path = DEFAULT_PATH, exclusive = false, packetInfo = false, multiQueue = false } = options;
   const wanted = options.name ?? `${kind}%d`;
-  const offload = wantedOffload(options.offload);
   return withRollback((undo) => {
     let socket: RouteSocket | undefined;
     try {
+      const offload = wantedOffload(options.offload);
       return withNetns(options.netns, (netns) => {
         const fd = openClone(path, netns);
         undo.push(() => tun.closeFd(fd));
@@ -68,8 +67,10 @@ function open(kind: Kind, options: OpenOptions<never>): TunTapDevice {
         if (isShared && before?.tun?.kind === kind) assertSameFrames(before, flags);
         const name = tun.setIff(fd, wanted, flags | (exclusive ? IFF_TUN_EXCL : 0));
         const client = new InterfaceClient(fd, socket);
-        const hadUsers = (tun.getIff(fd).flags & IFF_PERSIST) !== 0 && !isShared;
-        return deviceOf({ kind, fd, closeFd: true, name, client, wanted: offload, hadUsers }, options, undo);
+        const persists = (tun.getIff(fd).flags & IFF_PERSIST) !== 0;
+        const isNew = before === undefined && !persists;
+        const hadUsers = persists && !isShared;
+        return deviceOf({ kind, fd, closeFd: true, name, client, wanted: offload, isNew, hadUsers }, options, undo);
       });
     } catch (error) {
       const explained = withHint(error);

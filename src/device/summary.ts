@@ -1,6 +1,6 @@
 /** The few facts about a device that `console.log` and `JSON.stringify` show. */
 
-import { interfaceInfo } from "../netlink/link.ts";
+import { interfaceInfo } from "../interface/info.ts";
 import type { Attachment } from "./attachment.ts";
 
 /**

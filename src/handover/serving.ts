@@ -2,6 +2,7 @@
 
 import { wrong } from "../checks.ts";
 import type { Device } from "../device/types.ts";
+import { WaitQueue } from "../io/wait-queue.ts";
 import { EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
 import { getPeer, sendFd } from "../sys/unix.ts";
 import { waitFor } from "./fd-wait.ts";
@@ -82,11 +83,11 @@ function isAllowed(options: HandOverOptions, peer: Peer): boolean {
 /** The peers that may have the device and wait for it, in the order in which they came. */
 class Candidates implements Disposable {
   readonly #waiting: Candidate[] = [];
-  #changed = Promise.withResolvers<void>();
+  readonly #changes = new WaitQueue<void>();
 
   add(candidate: Candidate): void {
     this.#waiting.push(candidate);
-    this.#wake();
+    this.#changes.resolveAll();
   }
 
   /** Resolves to the first one, which the caller closes. @throws `signal.reason` */
@@ -95,31 +96,21 @@ class Candidates implements Disposable {
       signal.throwIfAborted();
       const candidate = this.#waiting.shift();
       if (candidate === undefined) {
-        await this.#change(signal);
+        await this.#changes.wait(undefined, undefined, signal);
         continue;
       }
-      this.#wake();
+      this.#changes.resolveAll();
       return candidate;
     }
   }
 
   /** Resolves when one more can be held. @throws `signal.reason` */
   async room(signal: AbortSignal): Promise<void> {
-    while (this.#waiting.length >= CANDIDATES_MAX) await this.#change(signal);
-    signal.throwIfAborted();
-  }
-
-  #wake(): void {
-    this.#changed.resolve();
-    this.#changed = Promise.withResolvers();
-  }
-
-  async #change(signal: AbortSignal): Promise<void> {
-    const abort = (): void => this.#wake();
-    signal.addEventListener("abort", abort, { once: true });
-    await this.#changed.promise;
-    signal.removeEventListener("abort", abort);
-    signal.throwIfAborted();
+    for (;;) {
+      signal.throwIfAborted();
+      if (this.#waiting.length < CANDIDATES_MAX) return;
+      await this.#changes.wait(undefined, undefined, signal);
+    }
   }
 
   [Symbol.dispose](): void {

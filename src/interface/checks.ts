@@ -1,8 +1,7 @@
 /** Checks of an interface's settings. Each throws a TypeError or RangeError that names the option, the value given and the value wanted. */
 
 import { integer, wrong } from "../checks.ts";
-import { parseMacAddress } from "../packet/address-text.ts";
-import { ETH_ALEN, ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "../sys/constants.ts";
+import { ETH_HLEN, ETH_MAX_MTU, ETH_MIN_MTU, IFNAMSIZ } from "../sys/constants.ts";
 
 /** Kinds of interface of the TUN driver. */
 export type Kind = "tun" | "tap";
@@ -69,12 +68,4 @@ export function checkTxQueueLength(frames: number): void {
 /** At least 1 byte: TUNSETSNDBUF refuses less (drivers/net/tun.c). */
 export function checkSendBuffer(bytes: number): void {
   integer(bytes, "sendBuffer", 1, 0x7fff_ffff);
-}
-
-/** Reads six octets from "02:00:5e:00:53:01". @throws {TypeError | RangeError} */
-export function parseMac(text: string): Uint8Array {
-  if (typeof text !== "string") throw wrong("mac", 'text such as "02:00:5e:00:53:01"', text);
-  const value = parseMacAddress(text);
-  if (value < 0) throw new RangeError(`Option "mac" must be six octets such as "02:00:5e:00:53:01", got "${text}"`);
-  return Uint8Array.from({ length: ETH_ALEN }, (_, i) => Math.floor(value / 2 ** (8 * (ETH_ALEN - 1 - i))));
 }

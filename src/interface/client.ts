@@ -1,8 +1,9 @@
 import { systemError, TunTapError } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import { RTM_GETLINK } from "../netlink/constants.ts";
 import { decodeLink, type LinkInfo, linkBody, linkName } from "../netlink/link.ts";
 import type { Attribute, Message } from "../netlink/message.ts";
-import { Notifications } from "../netlink/notifications.ts";
+import type { Notifications } from "../netlink/notifications.ts";
 import { RouteSocket } from "../netlink/socket.ts";
 import { tryOrUndefined } from "../rollback.ts";
 import { ENODEV, IFF_TAP } from "../sys/constants.ts";
@@ -35,7 +36,7 @@ export class InterfaceClient {
   }
 
   info(): LinkInfo {
-    return this.#asking((socket) => getLink(socket, linkBody(this.#index)));
+    return this.#asking((socket, found) => found ?? getLink(socket, linkBody(this.#index)));
   }
 
   /** Sends a request about the interface: see {@link RouteSocket.request}. */
@@ -62,11 +63,15 @@ export class InterfaceClient {
 
   /** Returns the index of another interface of the same namespace. @throws {TunTapError} `ENODEV` */
   indexOf(name: string): number {
-    return linkByName(this.#here(), name).index;
+    this.#find();
+    return linkByName(this.#socket, name).index;
   }
 
   /** Subscribes to the notifications of the namespace that the interface is in. */
   notifications(): Notifications {
+    const { Notifications } = lazy((): typeof import("../netlink/notifications.ts") =>
+      require("../netlink/notifications.ts"),
+    );
     return this.openThere((netns) => new Notifications(netns));
   }
 
@@ -97,15 +102,18 @@ export class InterfaceClient {
    * @param socket in its namespace
    * @throws {TunTapError} `ENODEV`, or `EPERM`, if that is out of reach (see {@link isUnreachable})
    */
-  follow(socket: RouteSocket = this.openThere((netns) => new RouteSocket(netns))): void {
+  follow(socket: RouteSocket = this.openThere((netns) => new RouteSocket(netns))): LinkInfo {
+    let found: LinkInfo;
     try {
-      this.#index = locate(socket, this.fd).index;
+      found = locate(socket, this.fd);
     } catch (error) {
       socket.close();
       throw error;
     }
     this.#socket.close();
     this.#socket = socket;
+    this.#index = found.index;
+    return found;
   }
 
   close(): void {
@@ -115,11 +123,14 @@ export class InterfaceClient {
   /**
    * Asks again if there is no such interface: it may have been moved meanwhile, or moved and back, where it has
    * another index.
+   *
+   * @param ask Receives the state of the interface, too, if that has just been asked for.
    */
-  #asking<T>(ask: (socket: RouteSocket) => T): T {
+  #asking<T>(ask: (socket: RouteSocket, found: LinkInfo | undefined) => T): T {
     for (let tries = 1; ; tries++) {
       try {
-        return ask(this.#here());
+        const found = this.#find();
+        return ask(this.#socket, found);
       } catch (error) {
         if (tries === MOVE_TRIES || (error as TunTapError).code !== "ENODEV") throw error;
         if (isInNamespaceOf(this.fd, this.#socket.fd) === true) tryOrUndefined(() => this.#locate());
@@ -127,17 +138,18 @@ export class InterfaceClient {
     }
   }
 
-  #locate(): void {
-    this.#index = locate(this.#socket, this.fd).index;
+  #locate(): LinkInfo {
+    const found = locate(this.#socket, this.fd);
+    this.#index = found.index;
+    return found;
   }
 
-  /** The socket, in the interface's namespace. */
-  #here(): RouteSocket {
+  /** Sees to it that socket and index are those of the interface. Returns its state, if that took a request. */
+  #find(): LinkInfo | undefined {
     const isHere = isInNamespaceOf(this.fd, this.#socket.fd);
-    if (isHere === false) this.follow();
+    if (isHere === false) return this.follow();
     // Without an answer the interface of that index may be another one by now.
-    else if (isHere === undefined || this.#index === 0) this.#locate();
-    return this.#socket;
+    return isHere === undefined || this.#index === 0 ? this.#locate() : undefined;
   }
 }
 

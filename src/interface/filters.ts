@@ -2,7 +2,7 @@
 
 import { boolean, checkOptions } from "../checks.ts";
 import { ETH_ALEN, TUN_FLT_ALLMULTI } from "../sys/constants.ts";
-import { parseMac } from "./checks.ts";
+import { parseMac } from "./mac.ts";
 import type { TxFilterOptions } from "./types.ts";
 
 /** drivers/net/tun.c */

@@ -1,4 +1,5 @@
 import { systemError, TunTapError, withDetails } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import { IN6_ADDR_GEN_MODE_EUI64, IN6_ADDR_GEN_MODE_NONE, RTM_NEWLINK } from "../netlink/constants.ts";
 import {
   type LinkInfo,
@@ -16,15 +17,18 @@ import { RouteSocket } from "../netlink/socket.ts";
 import type { LinkStats } from "../netlink/types.ts";
 import { tryOrUndefined } from "../rollback.ts";
 import { EEXIST, EINVAL, IFF_UP, IPV6_MIN_MTU } from "../sys/constants.ts";
-import { Addresses } from "./addresses.ts";
+import type { Addresses } from "./addresses.ts";
 import { findLink, type InterfaceClient } from "./client.ts";
-import { Routes } from "./routes.ts";
+import type { Routes } from "./routes.ts";
+
+const addressModule = (): typeof import("./addresses.ts") => lazy(() => require("./addresses.ts"));
+const routeModule = (): typeof import("./routes.ts") => lazy(() => require("./routes.ts"));
 
 /** Asks and changes one interface over rtnetlink. */
 export class Link {
   readonly client: InterfaceClient;
-  readonly addresses: Addresses;
-  readonly routes: Routes;
+  #addresses: Addresses | undefined;
+  #routes: Routes | undefined;
   /**
    * Whether IPv6 shall be silent. Kept here because an MTU below 1280 removes IPv6 and its settings from the
    * interface.
@@ -33,8 +37,18 @@ export class Link {
 
   constructor(client: InterfaceClient) {
     this.client = client;
-    this.addresses = new Addresses(client);
-    this.routes = new Routes(client);
+  }
+
+  /** The addresses of the interface. */
+  get addresses(): Addresses {
+    this.#addresses ??= new (addressModule().Addresses)(this.client);
+    return this.#addresses;
+  }
+
+  /** The routes through the interface. */
+  get routes(): Routes {
+    this.#routes ??= new (routeModule().Routes)(this.client);
+    return this.#routes;
   }
 
   info(): LinkInfo {

@@ -1,10 +1,9 @@
 import { TunTapError } from "../errors.ts";
+import { lazy } from "../lazy.ts";
 import { RTM_DELLINK, RTM_GETLINK } from "../netlink/constants.ts";
-import { decodeLink, interfaceInfo, linkBody } from "../netlink/link.ts";
+import { decodeLink, linkBody } from "../netlink/link.ts";
 import type { InterfaceInfo } from "../netlink/types.ts";
 import { checkName } from "./checks.ts";
-import { requireLink } from "./look.ts";
-import { netnsOf, withRouteSocket } from "./route-socket.ts";
 import type { NetnsLike } from "./types.ts";
 
 /**
@@ -14,6 +13,8 @@ import type { NetnsLike } from "./types.ts";
  * @throws {TunTapError} `ENOENT`, `EPERM` if the namespace cannot be entered
  */
 export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[] {
+  const { netnsOf, withRouteSocket } = sockets();
+  const { interfaceInfo } = lazy((): typeof import("./info.ts") => require("./info.ts"));
   return withRouteSocket(netnsOf(options), (socket) =>
     socket
       .dump("RTM_GETLINK", RTM_GETLINK, linkBody(0))
@@ -31,8 +32,9 @@ export function listDevices(options: { netns?: NetnsLike } = {}): InterfaceInfo[
  */
 export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}): void {
   checkName(name, false);
+  const { netnsOf, withRouteSocket } = sockets();
   withRouteSocket(netnsOf(options), (socket) => {
-    const link = requireLink(socket, name);
+    const link = look().requireLink(socket, name);
     if (link.tun === undefined) {
       throw new TunTapError("EINVAL", `"${name}" is no TUN/TAP interface`, {
         hint: "this call deletes no others; listDevices() has those it does",
@@ -41,3 +43,6 @@ export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}):
     socket.request("RTM_DELLINK", RTM_DELLINK, 0, linkBody(link.index), [], name);
   });
 }
+
+const look = (): typeof import("./look.ts") => lazy(() => require("./look.ts"));
+const sockets = (): typeof import("./route-socket.ts") => lazy(() => require("./route-socket.ts"));

@@ -1,5 +1,5 @@
 import { EAGAIN } from "../sys/constants.ts";
-import { native } from "../sys/native.ts";
+import { offloadNative } from "../sys/native.ts";
 import type { BatchWriter, Refusal } from "./sender.ts";
 import type { SuperPacketKind } from "./types.ts";
 
@@ -24,7 +24,7 @@ const REFUSALS_MAX = 2048 + 512;
  * not written although later ones of other flows are. Those are copied, and written before anything else.
  */
 export class MergingWriter implements BatchWriter {
-  readonly #state = new Uint8Array(native().tx_size());
+  readonly #state = new Uint8Array(offloadNative().tx_size());
   readonly #shared = new Int32Array(this.#state.buffer, 0, REFUSALS + 2 * REFUSALS_MAX);
   readonly #link: number;
   #unwanted: number;
@@ -59,11 +59,11 @@ export class MergingWriter implements BatchWriter {
   }
 
   write(fd: number, frame: Uint8Array, length: number): number {
-    return native().vnet_write(fd, frame, length);
+    return offloadNative().vnet_write(fd, frame, length);
   }
 
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number): number {
-    const done = native().vnet_push_many(fd, this.#state, base, offsets, lengths, count, this.#link);
+    const done = offloadNative().vnet_push_many(fd, this.#state, base, offsets, lengths, count, this.#link);
     if (done < count) {
       lengths[done] = -EAGAIN;
       this.#keep();
@@ -73,7 +73,7 @@ export class MergingWriter implements BatchWriter {
   }
 
   flush(fd: number): number {
-    const result = native().vnet_flush(fd, this.#state);
+    const result = offloadNative().vnet_flush(fd, this.#state);
     if (result < 0) this.#keep();
     this.#noteRefusals();
     return result;
@@ -121,7 +121,7 @@ export class MergingWriter implements BatchWriter {
     if (count === 0) return;
     const bytes = new Uint8Array(this.#shared[KEPT_BYTES] as number);
     const lengths = new Int32Array(count);
-    native().tx_keep(this.#state, bytes, lengths);
+    offloadNative().tx_keep(this.#state, bytes, lengths);
     let end = 0;
     for (const length of lengths) {
       this.#kept.push(bytes.subarray(end, end + length));

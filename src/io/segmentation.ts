@@ -3,9 +3,8 @@ import { EINVAL, TUN_F_CSUM, TUN_F_TSO_ECN, TUN_F_TSO4, TUN_F_TSO6, TUN_F_USO4, 
 import * as tun from "../sys/tun.ts";
 import type { OffloadOptions } from "./types.ts";
 
-/** Parses the `offload` option; returns undefined for none. */
-export function wantedOffload(offload: boolean | OffloadOptions | undefined): Required<OffloadOptions> | undefined {
-  if (offload === undefined || offload === false) return undefined;
+/** Returns the offload that an `offload` option asks for. */
+export function offloadOf(offload: true | OffloadOptions): Required<OffloadOptions> {
   const { raw = false, udp = !hasBrokenUdp() } = offload === true ? {} : offload;
   return { raw, udp };
 }

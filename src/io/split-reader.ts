@@ -1,4 +1,4 @@
-import { native } from "../sys/native.ts";
+import { offloadNative } from "../sys/native.ts";
 import type { Filler } from "./slab.ts";
 
 /**
@@ -13,7 +13,7 @@ export class SplitFiller implements Filler {
   readonly batchMax = 2048;
   /** Packets lie without gaps, so that those of one size are one piece of memory to a UDP socket (native/udp_send.c). */
   readonly alignment = 1;
-  readonly #state = new Uint8Array(native().rx_size());
+  readonly #state = new Uint8Array(offloadNative().rx_size());
   readonly #shared = new Int32Array(this.#state.buffer, 0, 2);
   readonly #link: number;
   #fd: number;
@@ -33,7 +33,7 @@ export class SplitFiller implements Filler {
   }
 
   fill(slab: Uint8Array, offset: number, end: number, _frameMax: number, lengths: Int32Array, limit: number): number {
-    return native().vnet_read(this.#fd, slab, offset, end, this.#state, this.#link, lengths, limit);
+    return offloadNative().vnet_read(this.#fd, slab, offset, end, this.#state, this.#link, lengths, limit);
   }
 
   end(): void {

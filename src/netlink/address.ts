@@ -2,9 +2,9 @@
 
 import { formatIP } from "../packet/address-text.ts";
 import { checkAddress, checkBoolean, checkMembers, checkPrefix, checkScope, checkWhole, scopeName } from "./checks.ts";
+import { AF_INET, AF_INET6 } from "./constants.ts";
+import { type Attribute, decodeAttributes, decodeU32, encodeU32, NetlinkFormatError } from "./message.ts";
 import {
-  AF_INET,
-  AF_INET6,
   IFA_ADDRESS,
   IFA_BROADCAST,
   IFA_CACHEINFO,
@@ -15,8 +15,7 @@ import {
   IFA_F_TENTATIVE,
   IFA_FLAGS,
   IFA_LOCAL,
-} from "./constants.ts";
-import { type Attribute, decodeAttributes, decodeU32, encodeU32, NetlinkFormatError } from "./message.ts";
+} from "./network-constants.ts";
 import type { Address, AddressLike } from "./types.ts";
 
 const IFADDRMSG_LEN = 8;

@@ -1,7 +1,6 @@
 /** RTM_*LINK: `struct ifinfomsg` and its attributes (include/uapi/linux/if_link.h). Pure. */
 
-import { formatMac } from "../packet/address-text.ts";
-import { IFF_ALLMULTI, IFF_MULTICAST, IFF_PROMISC, IFF_TAP, IFF_UP } from "../sys/constants.ts";
+import { IFF_TAP } from "../sys/constants.ts";
 import {
   AF_INET6,
   AF_UNSPEC,
@@ -156,28 +155,6 @@ export function decodeLink(body: Uint8Array): LinkInfo | null {
     stats: stats && decodeStats(stats),
     tun: info && decodeTun(info),
   };
-}
-
-/** Returns the information for users about a TUN or TAP interface; undefined for another kind. */
-export function interfaceInfo(link: LinkInfo): InterfaceInfo | undefined {
-  const { flags, mac, index, name, mtu, txQueueLength, carrier, alias, master, tun } = link;
-  return (
-    tun && {
-      ...tun,
-      name,
-      index,
-      mac: mac && formatMac(mac, 0),
-      mtu,
-      txQueueLength,
-      alias,
-      master,
-      up: (flags & IFF_UP) !== 0,
-      carrier,
-      promiscuous: (flags & IFF_PROMISC) !== 0,
-      allMulticast: (flags & IFF_ALLMULTI) !== 0,
-      multicast: (flags & IFF_MULTICAST) !== 0,
-    }
-  );
 }
 
 function decodeAddressMode(families: Uint8Array | undefined): number | undefined {

@@ -12,9 +12,16 @@ import {
   protocolName,
   scopeName,
 } from "./checks.ts";
+import { AF_INET, AF_INET6 } from "./constants.ts";
 import {
-  AF_INET,
-  AF_INET6,
+  type Attribute,
+  decodeAttributes,
+  decodeU32,
+  encodeAttributes,
+  encodeU32,
+  NetlinkFormatError,
+} from "./message.ts";
+import {
   RT_SCOPE_LINK,
   RT_SCOPE_NOWHERE,
   RT_SCOPE_UNIVERSE,
@@ -36,15 +43,7 @@ import {
   RTNH_F_LINKDOWN,
   RTNH_F_ONLINK,
   RTPROT_STATIC,
-} from "./constants.ts";
-import {
-  type Attribute,
-  decodeAttributes,
-  decodeU32,
-  encodeAttributes,
-  encodeU32,
-  NetlinkFormatError,
-} from "./message.ts";
+} from "./network-constants.ts";
 import type { Route, RouteLike } from "./types.ts";
 
 const RTMSG_LEN = 12;

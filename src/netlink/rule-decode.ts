@@ -2,9 +2,9 @@
 
 import { formatIP } from "../packet/address-text.ts";
 import { protocolName } from "./checks.ts";
+import { AF_INET, AF_INET6 } from "./constants.ts";
+import { decodeAttributes, decodeString, decodeU32, NetlinkFormatError } from "./message.ts";
 import {
-  AF_INET,
-  AF_INET6,
   FIB_RULE_INVERT,
   FR_ACT_TO_TBL,
   FRA_DST,
@@ -20,8 +20,7 @@ import {
   FRA_SUPPRESS_IFGROUP,
   FRA_SUPPRESS_PREFIXLEN,
   FRA_TABLE,
-} from "./constants.ts";
-import { decodeAttributes, decodeString, decodeU32, NetlinkFormatError } from "./message.ts";
+} from "./network-constants.ts";
 import { ALL_BITS, actionName, FIB_RULE_HDR_LEN } from "./rule.ts";
 import type { Rule } from "./types.ts";
 

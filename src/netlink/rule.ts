@@ -1,10 +1,9 @@
 /** RTM_*RULE: `struct fib_rule_hdr` and its attributes (include/uapi/linux/fib_rules.h). Pure. */
 
 import { checkBoolean, checkMembers, checkNetwork, checkProtocol, checkWhole, type Prefix } from "./checks.ts";
+import { AF_INET, AF_INET6, AF_UNSPEC } from "./constants.ts";
+import { type Attribute, encodeString, encodeU32 } from "./message.ts";
 import {
-  AF_INET,
-  AF_INET6,
-  AF_UNSPEC,
   FIB_RULE_INVERT,
   FR_ACT_BLACKHOLE,
   FR_ACT_PROHIBIT,
@@ -22,8 +21,7 @@ import {
   FRA_TABLE,
   RT_TABLE_MAIN,
   RTPROT_STATIC,
-} from "./constants.ts";
-import { type Attribute, encodeString, encodeU32 } from "./message.ts";
+} from "./network-constants.ts";
 import type { Rule, RuleAction, RuleSettings } from "./types.ts";
 
 /** Bytes of `struct fib_rule_hdr`, include/uapi/linux/fib_rules.h. */

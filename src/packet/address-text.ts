@@ -12,7 +12,9 @@ export const MAC_LENGTH = 6;
 
 const GROUPS = 8;
 const MAC_TEXT_LENGTH = 17;
-const HEX: readonly string[] = Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
+
+/** The text of each octet, made when the first MAC address is formatted: that takes as long as loading this module. */
+let octets: readonly string[] | undefined;
 
 /** Parses an address of either kind as `inet_pton(3)` does. Returns 4 or 16 bytes, null for anything else. */
 export function parseIP(text: string): Uint8Array | null {
@@ -138,8 +140,9 @@ function writeUint16(target: Uint8Array, offset: number, value: number): void {
 
 /** Formats the address at `offset` as "02:00:5e:00:53:01". */
 export function formatMac(bytes: Uint8Array, offset: number): string {
-  let text = HEX[bytes[offset] as number] as string;
-  for (let i = 1; i < MAC_LENGTH; i++) text += `:${HEX[bytes[offset + i] as number]}`;
+  octets ??= Array.from({ length: 256 }, (_, octet) => octet.toString(16).padStart(2, "0"));
+  let text = octets[bytes[offset] as number] as string;
+  for (let i = 1; i < MAC_LENGTH; i++) text += `:${octets[bytes[offset + i] as number]}`;
   return text;
 }
 

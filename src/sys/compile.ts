@@ -1,22 +1,23 @@
-/** Compiles C on the fly by Bun's `cc`, and reads the tables by which it exports its functions. */
-import { CString, cc, dlopen, type FFIFunction, type Pointer, toArrayBuffer } from "bun:ffi";
+/** Compiles C on the fly by Bun's `cc`, and reads the list by which it exports its functions. */
+import { CString, cc, dlopen, type FFIFunction, type Pointer, read } from "bun:ffi";
 import { systemError, TunTapError } from "../errors.ts";
 import { EMFILE, MFD_CLOEXEC, SYS_memfd_create } from "./constants.ts";
 
 /**
- * Compiles C that includes nothing, calls its function `entry`, which takes no argument, and returns the pointer that
- * it returns.
+ * Compiles C that includes nothing, calls its functions `entries`, which take no arguments, and returns the pointers
+ * that they return.
  *
  * @throws {TunTapError} `ERR_TUNTAP_NATIVE` where the compiler is forbidden, `EMFILE`
  */
-export function compile(source: string, entry: string): number {
+export function compile(source: string, ...entries: readonly string[]): number[] {
   let file: SourceFile | undefined;
   try {
     file = sourceFile(source);
     // -nostdlib, because a machine without libc's development files has no libc for the linker to find.
-    const symbols = { [entry]: { args: [], returns: "ptr" } } as const;
+    const symbols: Record<string, FFIFunction> = {};
+    for (const entry of entries) symbols[entry] = { args: [], returns: "ptr" };
     const library = cc({ source: file.path, flags: ["-nostdlib"], symbols });
-    return library.symbols[entry]?.() as unknown as number;
+    return entries.map((entry) => (library.symbols[entry] as unknown as () => number)());
   } catch (cause) {
     if (cause instanceof TunTapError) throw cause;
     const reason = cause instanceof Error ? cause.message : String(cause);
@@ -30,21 +31,21 @@ export function compile(source: string, entry: string): number {
   }
 }
 
-/** Reads a table of exports such as that of `native/exports.c`: three pointers a row, to the name, the parameters and the function. */
-export function bindingsOf(table: number, count: number): Record<string, FFIFunction> {
-  const words = wordsAt(table, 3 * count);
+/** Reads a list of exports such as that of `native/exports.c`: a line of text for each function, and its address. */
+export function bindingsOf(text: number, addresses: number): Record<string, FFIFunction> {
   const bindings: Record<string, FFIFunction> = {};
-  for (let i = 0; i < words.length; i += 3) {
-    const [name = 0, parameters = 0, address = 0] = words.slice(i, i + 3);
-    const types = textAt(parameters).split(" ") as ("i32" | "u32" | "ptr")[];
-    bindings[textAt(name)] = { ptr: address as Pointer, args: types[0] ? types : [], returns: "i32" };
+  const lines = textAt(text).trimEnd().split("\n");
+  for (const [i, line] of lines.entries()) {
+    const [name = "", ...types] = line.trimEnd().split(" ");
+    const address = pointerAt(addresses, i) as Pointer;
+    bindings[name] = { ptr: address, args: types as ("i32" | "u32" | "ptr")[], returns: "i32" };
   }
   return bindings;
 }
 
-/** Reads `count` pointers or 64-bit numbers. */
-export function wordsAt(address: number, count: number): number[] {
-  return [...new BigUint64Array(toArrayBuffer(address as Pointer, 0, 8 * count))].map(Number);
+/** Reads a pointer out of an array of pointers. */
+export function pointerAt(array: number, index: number): number {
+  return read.ptr(array as Pointer, 8 * index);
 }
 
 /** Reads a C string. */

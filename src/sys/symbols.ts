@@ -1,8 +1,8 @@
 type Bytes = Uint8Array;
 
 /**
- * The types of the functions that `native/exports.c` lists; that table binds them. Each returns the kernel's answer,
- * or `-errno`.
+ * The types of the functions of the core, which `native/exports.c` lists; that list binds them. Each returns the
+ * kernel's answer, or `-errno`.
  */
 export interface Native {
   fd_open(path: Bytes, flags: number): number;
@@ -44,6 +44,45 @@ export interface Native {
   ): number;
   tun_write(fd: number, frame: Bytes, length: number): number;
   tun_write_many(fd: number, base: Bytes, offsets: Int32Array, lengths: Int32Array, count: number): number;
+  nl_open(): number;
+  nl_bind(fd: number, groups: number): number;
+  sock_get_netns(fd: number): number;
+  sock_set_option(fd: number, level: number, option: number, value: number): number;
+  sock_send(fd: number, message: Bytes, length: number): number;
+  sock_recv(fd: number, buffer: Bytes, capacity: number): number;
+  un_open(): number;
+  un_bind(fd: number, path: Bytes, length: number): number;
+  un_connect(fd: number, path: Bytes, length: number): number;
+  un_listen(fd: number, backlog: number): number;
+  un_accept(fd: number): number;
+  un_get_peer(fd: number, peer: Uint32Array): number;
+  un_send_fd(fd: number, passed: number): number;
+  un_receive_fd(fd: number, passed: Int32Array): number;
+  netns_open(netns: number, path: Bytes | null, flags: number, entered: Int32Array): number;
+  netns_enter(netns: number): number;
+  loopback_up(fd: number): number;
+  icmp_open(family: number): number;
+  userns_try(): number;
+  timer_open(): number;
+  timer_set(fd: number, us: number): number;
+  timer_read(fd: number): number;
+  udp_open(netns: number, family: number, entered: Int32Array): number;
+  fd_poll(fd: number, events: number): number;
+  ev_open(): number;
+  ep_open(): number;
+  ep_control(ep: number, operation: number, fd: number, events: number, token: number): number;
+  ep_wait(ep: number, ready: Uint32Array): number;
+  aio_open(): number;
+  aio_arm(ep: number, wake: number): number;
+  thread_open(ep: number, wake: number): number;
+  thread_arm(): number;
+  closer_open(): number;
+  closer_push(fd: number): number;
+  closer_count(wake: number): number;
+}
+
+/** The types of the functions that `native/offload_exports.c` lists. */
+export interface OffloadNative {
   rx_size(): number;
   tx_size(): number;
   vnet_read(
@@ -68,32 +107,13 @@ export interface Native {
   ): number;
   vnet_flush(fd: number, state: Bytes): number;
   tx_keep(state: Bytes, to: Bytes, lengths: Int32Array): number;
-  nl_open(): number;
-  nl_bind(fd: number, groups: number): number;
-  sock_get_netns(fd: number): number;
-  sock_set_option(fd: number, level: number, option: number, value: number): number;
-  sock_send(fd: number, message: Bytes, length: number): number;
-  sock_recv(fd: number, buffer: Bytes, capacity: number): number;
+}
+
+/** The types of the functions that `native/udp_exports.c` lists. */
+export interface UdpNative {
   sock_get_option(fd: number, level: number, option: number): number;
   sock_get_interface_index(fd: number, name: Bytes): number;
   sock_get_interface_name(fd: number, index: number, name: Bytes): number;
-  un_open(): number;
-  un_bind(fd: number, path: Bytes, length: number): number;
-  un_connect(fd: number, path: Bytes, length: number): number;
-  un_listen(fd: number, backlog: number): number;
-  un_accept(fd: number): number;
-  un_get_peer(fd: number, peer: Uint32Array): number;
-  un_send_fd(fd: number, passed: number): number;
-  un_receive_fd(fd: number, passed: Int32Array): number;
-  netns_open(netns: number, path: Bytes | null, flags: number, entered: Int32Array): number;
-  netns_enter(netns: number): number;
-  loopback_up(fd: number): number;
-  icmp_open(family: number): number;
-  userns_try(): number;
-  timer_open(): number;
-  timer_set(fd: number, us: number): number;
-  timer_read(fd: number): number;
-  udp_open(netns: number, family: number, entered: Int32Array): number;
   udp_bind(fd: number, family: number, peer: Bytes): number;
   udp_connect(fd: number, family: number, peer: Bytes): number;
   udp_get_name(fd: number, peer: Bytes): number;
@@ -141,16 +161,4 @@ export interface Native {
     records: Int32Array,
     count: number,
   ): number;
-  fd_poll(fd: number, events: number): number;
-  ev_open(): number;
-  ep_open(): number;
-  ep_control(ep: number, operation: number, fd: number, events: number, token: number): number;
-  ep_wait(ep: number, ready: Uint32Array): number;
-  aio_open(): number;
-  aio_arm(ep: number, wake: number): number;
-  thread_open(ep: number, wake: number): number;
-  thread_arm(): number;
-  closer_open(): number;
-  closer_push(fd: number): number;
-  closer_count(wake: number): number;
 }

@@ -27,11 +27,13 @@ import {
   UDP_GRO,
   UDP_SEGMENT,
 } from "./constants.ts";
-import { native } from "./native.ts";
+import { native, udpNative } from "./native.ts";
 
 /** Opens a socket in the network namespace `netns`, or in that of this thread. `family` is AF_INET or AF_INET6. */
 export function openSocket(family: number, netns: number | undefined): number {
   const entered = new Int32Array(1);
+  // Compiles it with the core in one go, if this is the first system call.
+  udpNative();
   const result = native().udp_open(netns ?? -1, family, entered);
   const syscall = entered[0] === 1 ? "socket" : entered[0] === 0 ? "setns(CLONE_NEWNET)" : "pthread_create";
   return check(result, syscall);
@@ -39,17 +41,17 @@ export function openSocket(family: number, netns: number | undefined): number {
 
 /** Binds the socket to the address and port of a `struct peer`. */
 export function bindSocket(fd: number, family: number, peer: Uint8Array, detail: string): void {
-  check(native().udp_bind(fd, family, peer), "bind", detail);
+  check(udpNative().udp_bind(fd, family, peer), "bind", detail);
 }
 
 /** Connects the socket to the address and port of a `struct peer`. */
 export function connectSocket(fd: number, family: number, peer: Uint8Array, detail: string): void {
-  check(native().udp_connect(fd, family, peer), "connect", detail);
+  check(udpNative().udp_connect(fd, family, peer), "connect", detail);
 }
 
 /** Fills `peer` with the address and port that the socket is bound to. */
 export function getSocketName(fd: number, peer: Uint8Array): void {
-  check(native().udp_get_name(fd, peer), "getsockname");
+  check(udpNative().udp_get_name(fd, peer), "getsockname");
 }
 
 /** Lets several sockets bind the same port (SO_REUSEPORT). */
@@ -65,7 +67,7 @@ export function setDualStack(fd: number): void {
 /** Binds a socket to an interface (SO_BINDTODEVICE). */
 export function setInterface(fd: number, name: string): void {
   const bytes = encoder.encode(name);
-  check(native().udp_bind_device(fd, bytes, bytes.length), "setsockopt(SO_BINDTODEVICE)", name);
+  check(udpNative().udp_bind_device(fd, bytes, bytes.length), "setsockopt(SO_BINDTODEVICE)", name);
 }
 
 /** Sets the mark of the datagrams that a socket sends (SO_MARK). */
@@ -76,7 +78,8 @@ export function setMark(fd: number, mark: number): void {
 
 /** Sets the bytes of one of the socket's queues; past the sysctl's limit with CAP_NET_ADMIN. */
 export function setBuffer(fd: number, which: "send" | "receive", bytes: number): void {
-  const { sock_set_option, sock_get_option } = native();
+  const { sock_set_option } = native();
+  const { sock_get_option } = udpNative();
   const [forced, option, name] =
     which === "send"
       ? ([SO_SNDBUFFORCE, SO_SNDBUF, "SO_SNDBUF"] as const)
@@ -111,7 +114,8 @@ export function setTellingEcn(fd: number, family: number): void {
 
 /** Switches segmentation on where the kernel has it (Linux 4.18 for sending, 5.0 for receiving), and returns what it has. */
 export function enableSegmentation(fd: number): { send: boolean; receive: boolean } {
-  const { sock_set_option, sock_get_option } = native();
+  const { sock_set_option } = native();
+  const { sock_get_option } = udpNative();
   return {
     send: sock_get_option(fd, SOL_UDP, UDP_SEGMENT) >= 0,
     receive: sock_set_option(fd, SOL_UDP, UDP_GRO, 1) >= 0,
@@ -124,14 +128,14 @@ export function interfaceIndex(fd: number, name: string): number | undefined {
   if (bytes.length >= IFNAMSIZ) return undefined;
   const buffer = new Uint8Array(IFNAMSIZ);
   buffer.set(bytes);
-  const index = native().sock_get_interface_index(fd, buffer);
+  const index = udpNative().sock_get_interface_index(fd, buffer);
   return index < 0 ? undefined : index;
 }
 
 /** Returns the name of an interface in the network namespace of the socket; undefined if there is none of that index. */
 export function interfaceName(fd: number, index: number): string | undefined {
   const buffer = new Uint8Array(IFNAMSIZ);
-  if (native().sock_get_interface_name(fd, index, buffer) < 0) return undefined;
+  if (udpNative().sock_get_interface_name(fd, index, buffer) < 0) return undefined;
   return new TextDecoder().decode(buffer.subarray(0, buffer.indexOf(0)));
 }
 

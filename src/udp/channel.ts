@@ -3,7 +3,7 @@ import { Channel } from "../io/channel.ts";
 import type { FrameObservers } from "../io/observers.ts";
 import type { Direction, FrameSource } from "../io/types.ts";
 import { EACCES, EADDRNOTAVAIL, EHOSTUNREACH, EINVAL, EMSGSIZE, ENETUNREACH, EPERM } from "../sys/constants.ts";
-import { native } from "../sys/native.ts";
+import { udpNative } from "../sys/native.ts";
 import { Peer, type Peers } from "./peers.ts";
 import { DatagramReader, datagramBlock, datagramRun, isGone } from "./reader.ts";
 import type { UdpState } from "./state.ts";
@@ -150,7 +150,7 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
   /** Takes the error that an ICMP message left: epoll would report it again and again. */
   protected checkAlive(): void {
     if (this.closed) return;
-    const result = native().udp_take_error(this.fd, this.#state.bytes);
+    const result = udpNative().udp_take_error(this.fd, this.#state.bytes);
     if (isGone(result)) this.close(goneError(result, "getsockopt(SO_ERROR)"));
   }
 

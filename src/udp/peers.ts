@@ -1,6 +1,6 @@
 import { showByFields } from "../packet/show.ts";
 import { addressOf, fixedMemory } from "../sys/memory.ts";
-import { native } from "../sys/native.ts";
+import { udpNative } from "../sys/native.ts";
 import { decodePeer, formatAddress, isIPv4, isUnspecified } from "./address.ts";
 import type { UdpState } from "./state.ts";
 import type { Ecn, Endpoint } from "./types.ts";
@@ -94,13 +94,13 @@ export class Peers {
 
   /** Returns the endpoint of a `struct peer`. */
   of(peer: Uint8Array): Peer {
-    return this.at(native().udp_intern(this.#state.bytes, peer));
+    return this.at(udpNative().udp_intern(this.#state.bytes, peer));
   }
 
   destinationOf(peer: Uint8Array, ecn: Ecn): Uint8Array {
-    const destination = fixedMemory(native().udp_destination_size());
+    const destination = fixedMemory(udpNative().udp_destination_size());
     const { connected, segments } = this.context;
-    native().udp_destination(this.#state.bytes, peer, connected ? 1 : 0, segments ? 0xffff : 0, ecn, destination);
+    udpNative().udp_destination(this.#state.bytes, peer, connected ? 1 : 0, segments ? 0xffff : 0, ecn, destination);
     return destination;
   }
 }

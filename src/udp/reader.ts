@@ -1,7 +1,7 @@
 import { type BlockMemory, FrameBlock, type Places, placesFor } from "../io/frame-block.ts";
 import type { Reader, Take } from "../io/receiver.ts";
 import { EAGAIN, EBADF, ENOTSOCK } from "../sys/constants.ts";
-import { native } from "../sys/native.ts";
+import { udpNative } from "../sys/native.ts";
 import type { Peer, Peers } from "./peers.ts";
 import type { UdpState } from "./state.ts";
 import type { DatagramRun, Ecn } from "./types.ts";
@@ -159,7 +159,7 @@ export class DatagramReader implements Reader {
     this.#viewed = 0;
     this.#prepareSlab();
     this.#start = this.#offset;
-    const result = native().udp_read(
+    const result = udpNative().udp_read(
       this.#fd,
       this.#state.bytes,
       this.#slab,

@@ -1,13 +1,13 @@
-import { native } from "../sys/native.ts";
+import { udpNative } from "../sys/native.ts";
 
 /** The bytes of `struct udp` (native/udp.c), and the numbers that it begins with. */
 export class UdpState {
-  readonly bytes: Uint8Array = new Uint8Array(native().udp_state_size());
+  readonly bytes: Uint8Array = new Uint8Array(udpNative().udp_state_size());
   readonly #numbers: Uint32Array = new Uint32Array(this.bytes.buffer, 0, HEAD);
 
   constructor(family: number) {
     const [seed = 0] = crypto.getRandomValues(new Uint32Array(1));
-    native().udp_init(this.bytes, family, seed);
+    udpNative().udp_init(this.bytes, family, seed);
   }
 
   /** Datagrams that the writer has and has not sent. */

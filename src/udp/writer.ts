@@ -1,5 +1,5 @@
 import type { BatchWriter } from "../io/sender.ts";
-import { native } from "../sys/native.ts";
+import { udpNative } from "../sys/native.ts";
 import { Peer } from "./peers.ts";
 import { Recipients } from "./recipients.ts";
 import type { UdpState } from "./state.ts";
@@ -27,7 +27,7 @@ export class DatagramWriter implements BatchWriter {
   }
 
   write(fd: number, datagram: Uint8Array): number {
-    return native().udp_send(
+    return udpNative().udp_send(
       fd,
       this.#state.bytes,
       Peer.destinationOf(this.to, this.ecn),
@@ -38,7 +38,7 @@ export class DatagramWriter implements BatchWriter {
 
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, from: number): number {
     if (this.isToEach) return this.#pushEach(fd, base, offsets, lengths, count, from);
-    return native().udp_push(
+    return udpNative().udp_push(
       fd,
       this.#state.bytes,
       Peer.destinationOf(this.to, this.ecn),
@@ -59,11 +59,11 @@ export class DatagramWriter implements BatchWriter {
   ): number {
     const { addresses } = this.recipients;
     if (from + count > addresses.length) throw new RangeError("the recipients of a batch have changed meanwhile");
-    return native().udp_push_each(fd, this.#state.bytes, addresses, from, base, offsets, lengths, count);
+    return udpNative().udp_push_each(fd, this.#state.bytes, addresses, from, base, offsets, lengths, count);
   }
 
   flush(fd: number): number {
-    return native().udp_flush(fd, this.#state.bytes);
+    return udpNative().udp_flush(fd, this.#state.bytes);
   }
 
   /** The peer that datagram number `i` of a batch goes to. */

@@ -43,6 +43,12 @@ describePrivileged("opening with few fds left (RLIMIT_NOFILE)", () => {
     expect(await tryWith(left, { ...request, compiled: false })).toBe(false);
   });
 
+  test.each(limits)("openTun() with offload and %d left, before that part of the shim is compiled", async (left) => {
+    const works = await tryWith(left, { call: "openTun", options: { name: "few0", offload: true } });
+    if (left === 0) expect(works).toBe(false);
+    if (left === ENOUGH) expect(works).toBe(true);
+  });
+
   test.each(limits)(
     "openTap() of a persistent interface with %d left: it stays as it was, or as asked",
     async (left) => {

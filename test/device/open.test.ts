@@ -1,8 +1,9 @@
-import { expect, test } from "bun:test";
+import { expect, spyOn, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, symlinkSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { openTap, openTun } from "../../src/index.ts";
+import { native } from "../../src/sys/native.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { interfaceNames, ipLink, run } from "../support/system.ts";
 import { echoRequest, isEchoReply, persistentInterface, ping, refusal, someIds, withQuietIPv6 } from "./support.ts";
@@ -41,6 +42,19 @@ describePrivileged("openTun() and openTap()", () => {
       multi_queue: false,
       persist: false,
     });
+  });
+
+  test("a new interface is not asked for its state, but for a setting; one that was there before is", () => {
+    using asked = spyOn(native(), "sock_send");
+    openTun({ name: "new%d", packetInfo: true }).close();
+    expect(asked).toHaveBeenCalledTimes(0);
+    // To find it, to look at it, and to change it; addresses and routes are not read, as it has none to keep.
+    openTap({ name: "new%d", mtu: 1400 }).close();
+    expect(asked).toHaveBeenCalledTimes(3);
+    using _made = persistentInterface("before0", "tun");
+    asked.mockClear();
+    openTun({ name: "before0" }).close();
+    expect(asked).toHaveBeenCalled();
   });
 
   test("close() takes the interface away", () => {

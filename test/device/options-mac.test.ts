@@ -1,7 +1,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { checkAdoptOptions, checkOpenOptions } from "../../src/device/options.ts";
-import { parseMac } from "../../src/interface/checks.ts";
+import { parseMac } from "../../src/interface/mac.ts";
 import { formatMac } from "../../src/packet/address-text.ts";
 import { failureOf } from "../support/programs.ts";
 

@@ -1,10 +1,10 @@
-/** `bun --preload` of this: the shim of the process is compiled with injection.c around it. The library has no hook for it. */
+/** `bun --preload` of this: each part of the shim of the process is compiled with injection.c around it. The library has no hook for it. */
 import { readFileSync } from "node:fs";
 
 Bun.plugin({
   name: "faults",
   setup(build) {
-    build.onLoad({ filter: /\/src\/sys\/source\.ts$/ }, ({ path }) => {
+    build.onLoad({ filter: /\/src\/sys\/(\w+-)?source\.ts$/ }, ({ path }) => {
       const text = readFileSync(path, "utf8");
       const wrapped = text.replace("export const source", "const shim");
       if (wrapped === text) throw new Error(`${path} exports no \`source\``);

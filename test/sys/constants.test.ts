@@ -1,6 +1,7 @@
 /** The numbers and message layouts of src/, held by gcc against this system's own C headers. */
 import { expect, test } from "bun:test";
 import * as netlink from "../../src/netlink/constants.ts";
+import * as network from "../../src/netlink/network-constants.ts";
 import * as sys from "../../src/sys/constants.ts";
 import { describeUnless } from "../support/privilege.ts";
 import { top } from "../support/programs.ts";
@@ -22,6 +23,7 @@ describeUnless(missing, "the constants of", () => {
   test.each([
     ["src/sys/constants.ts", sys],
     ["src/netlink/constants.ts", netlink],
+    ["src/netlink/network-constants.ts", network],
   ] as const)("%s are the headers' own", (_file, module) => {
     const numbers = Object.entries(module) as unknown as Numbers;
     expect(numbers.length).toBeGreaterThan(30);

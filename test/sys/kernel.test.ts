@@ -1,9 +1,9 @@
 /** The kernel's numbers and layouts in native/, compiled together with the real headers. */
 import { describe, expect, test } from "bun:test";
 import { readFileSync } from "node:fs";
-import { source as shim } from "../../src/sys/source.ts";
 import { describeUnless } from "../support/privilege.ts";
 import { top } from "../support/programs.ts";
+import { source as shim } from "../support/shim.ts";
 import { type Claim, headersMissing, isNumber, preamble, printed, refuted } from "./headers.ts";
 
 /** Fields of the structs of native/kernel.c: their names in it, and in the headers. */

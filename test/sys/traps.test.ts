@@ -5,8 +5,8 @@
 import { CString, cc, dlopen, linkSymbols, type Pointer, toArrayBuffer } from "bun:ffi";
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { closeSync, mkdtempSync, rmSync, writeFileSync, writeSync } from "node:fs";
-import { source as shim } from "../../src/sys/source.ts";
 import { runToEnd, thrownBy, top } from "../support/programs.ts";
+import { source as shim } from "../support/shim.ts";
 
 let folder: string;
 

@@ -1,7 +1,7 @@
 /** native/wait.c with answers of the kernel that this test makes up. */
 import { expect, test } from "bun:test";
-import { source as shim } from "../../src/sys/source.ts";
 import { describeUnless } from "../support/privilege.ts";
+import { source as shim } from "../support/shim.ts";
 import { headersMissing, printed } from "./headers.ts";
 
 const EINTR = 4;

@@ -1,7 +1,7 @@
 /** The C that sends datagrams, with answers of the kernel that a test hands in (kernel.c). */
 import { cc } from "bun:ffi";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { source } from "../../src/sys/source.ts";
+import { source } from "../support/shim.ts";
 
 function compile() {
   const folder = mkdtempSync("/tmp/bun-tuntap-kernel-");

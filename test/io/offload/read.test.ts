@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { FrameReader } from "../../../src/io/frame-reader.ts";
-import { native } from "../../../src/sys/native.ts";
+import { offloadNative } from "../../../src/sys/native.ts";
 import { splittable, superPacket } from "./support/arbitraries.ts";
 import { type Fields, FLAG, makeHeader, makePacket, makeSegments, noise, plainFields } from "./support/packets.ts";
 import { HEADER } from "./support/shim.ts";
@@ -13,7 +13,7 @@ const EBADF = 9;
 
 /** vnet_read() with the state of one device. */
 class Reader {
-  readonly state: Uint8Array = new Uint8Array(native().rx_size());
+  readonly state: Uint8Array = new Uint8Array(offloadNative().rx_size());
   readonly #shared = new Int32Array(this.state.buffer, 0, 2);
   readonly #link: number;
 
@@ -30,7 +30,7 @@ class Reader {
     const slab = new Uint8Array(room + 64).fill(0xa5);
     const lengths = new Int32Array(count + 1).fill(-7);
     const offset = 8;
-    const n = native().vnet_read(fd, slab, offset, offset + room, this.state, this.#link, lengths, count);
+    const n = offloadNative().vnet_read(fd, slab, offset, offset + room, this.state, this.#link, lengths, count);
     expect(lengths.subarray(Math.max(n, 0)).every((length) => length === -7)).toBe(true);
     expect([...slab.subarray(0, offset), ...slab.subarray(offset + room)].every((byte) => byte === 0xa5)).toBe(true);
     if (n < 0) return n;

@@ -1,4 +1,4 @@
-/* The whole shim (run.sh writes shim.c from src/sys/source.ts), linked as Bun links it, and what checks of it share. */
+/* The whole shim (run.sh writes shim.c from test/support/shim.ts), linked as Bun links it, and what checks of it share. */
 #include "shim.c"
 
 extern void *malloc(size);
@@ -28,7 +28,7 @@ static int transfer_by_libc(long number, int fd, const void *bytes, size n)
 /* Links the shim, as src/sys/load.ts does. */
 static inline void link_shim(void)
 {
-	const void *const *shim = tuntap_shim();
+	const void *const *shim = tuntap_core();
 	CHECK(shim[0] == 0);
 	transfer = transfer_by_libc;
 }

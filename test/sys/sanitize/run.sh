@@ -11,7 +11,7 @@ trap 'rm -rf "$work"' EXIT
 
 printf 'int main(void) { return 0; }' | clang -fsanitize=address,undefined -x c -o "$work/try" - 2>/dev/null ||
   { echo "run.sh needs clang with its sanitizers: apt-get install clang libclang-rt-dev" >&2; exit 2; }
-bun -e "await Bun.write('$work/shim.c', (await import('$here/../../../src/sys/source.ts')).source)"
+bun -e "await Bun.write('$work/shim.c', (await import('$here/../../support/shim.ts')).source)"
 
 flags=(-std=c11 -g -O1 -fno-omit-frame-pointer -fno-sanitize-recover=all -Wall -Wextra -Werror -Wno-unused-function -I "$work")
 # The program that names functions for ThreadSanitizer leaves its pipes open, and no count of fds is right any more.

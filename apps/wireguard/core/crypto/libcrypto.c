@@ -152,15 +152,18 @@ static int aead_open(void *ctx, const double *messages, int *lengths, int count)
 }
 
 /* As in native/exports.c: bound by address, as `cc` itself misreads integers. */
-static const struct { const char *name, *parameters; void *address; } exports[] = {
-	{ "aead_load", "ptr", aead_load },
-	{ "aead_key", "ptr i32 ptr", aead_key },
-	{ "aead_free", "ptr", aead_free },
-	{ "aead_seal", "ptr ptr ptr i32 i32 u32 u32 u32 ptr", aead_seal },
-	{ "aead_open", "ptr ptr ptr i32", aead_open },
-};
+#define EXPORTS(EXPORT) \
+	EXPORT(aead_load, "ptr") \
+	EXPORT(aead_key, "ptr i32 ptr") \
+	EXPORT(aead_free, "ptr") \
+	EXPORT(aead_seal, "ptr ptr ptr i32 i32 u32 u32 u32 ptr") \
+	EXPORT(aead_open, "ptr ptr ptr i32")
 
-static const struct { const void *exports; u64 count; } library = { exports, sizeof exports / sizeof *exports };
+#define EXPORT_LINE(function, parameters) #function " " parameters "\n"
+#define EXPORT_ADDRESS(function, parameters) (void *)function,
+
+static void *const addresses[] = { EXPORTS(EXPORT_ADDRESS) };
+static const struct { const char *lines; void *const *addresses; } library = { EXPORTS(EXPORT_LINE), addresses };
 
 const void *aead_library(void)
 {

@@ -1,6 +1,6 @@
 /** The system's libcrypto behind {@link Aead}: a few lines of C that loop over a batch. */
 import { linkSymbols, type Pointer } from "bun:ffi";
-import { bindingsOf, compile, wordsAt } from "../../../../src/sys/compile.ts";
+import { bindingsOf, compile, pointerAt } from "../../../../src/sys/compile.ts";
 import type { Aead, AeadKey } from "../protocol/aead.ts";
 import { Addresses } from "./addresses.ts";
 import source from "./libcrypto.c" with { type: "text" };
@@ -29,8 +29,9 @@ interface Native {
 
 /** Returns libcrypto's cipher, or undefined where this machine has no libcrypto, or one without the cipher. */
 export function openLibcrypto(): Aead | undefined {
-  const [table = 0, count = 0] = wordsAt(compile(source, "aead_library"), 2);
-  const native = linkSymbols(bindingsOf(table, count)).symbols as unknown as Native;
+  const [exports = 0] = compile(source, "aead_library");
+  const bindings = bindingsOf(pointerAt(exports, 0), pointerAt(exports, 1));
+  const native = linkSymbols(bindings).symbols as unknown as Native;
   for (const library of LIBRARIES) {
     if (native.aead_load(new TextEncoder().encode(`${library}\0`)) !== 0) continue;
     return { name: `libcrypto (${library})`, key: (bytes) => new LibcryptoKey(native, bytes) };

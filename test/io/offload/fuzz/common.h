@@ -13,6 +13,7 @@ static int has_avx2;
 #endif
 #include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
+#include "../../../../native/descriptors.c"
 #include "../../../../native/tun.c"
 #include "../../../../native/checksum_x86.c"
 #include "../../../../native/checksum.c"

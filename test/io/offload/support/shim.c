@@ -4,6 +4,7 @@
  */
 #include "../../../../native/kernel.c"
 #include "../../../../native/base.c"
+#include "../../../../native/descriptors.c"
 #include "../../../../native/tun.c"
 #include "../../../../native/checksum_x86.c"
 #include "../../../../native/checksum.c"
