@@ -205,6 +205,8 @@ export class Reactor {
     }
     try {
       if (count < 0) throw systemError(count, "epoll_wait");
+      // What has changed in this turn: without a watcher no poll is left pending.
+      this.#listen();
       if (this.#listening !== undefined) this.#rearm();
     } catch (cause) {
       this.#failAll(cause);
