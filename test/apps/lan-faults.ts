@@ -262,7 +262,7 @@ function report(
   const head = [
     "# Faults of a LAN of three hubs",
     "",
-    `By \`sudo bun test/apps/lan-faults.ts --write bench/results/lan-faults.md\` on ${new Date().toISOString().slice(0, 10)}: a lab of three NATS servers (a cluster), three hubs and ${clients} clients, all on one machine. Each fault meets a ping each way (every 20 ms) and an iperf3 of ${STREAM_BITS / 1e6} Mbit/s between clients of different hubs; the worst of ${rounds} rounds. The slow link is there for 5 s, and the hubs are restarted within the time of their line.`,
+    `By \`sudo bun test/apps/lan-faults.ts --write bench/results/lan-faults.md\` on ${new Date().toISOString().slice(0, 10)}: a lab of three NATS servers (a cluster), three hubs and ${clients} clients, all on one machine. Each fault meets a ping each way (every 20 ms) and an iperf3 of ${STREAM_BITS / 1e6} Mbit/s between clients of different hubs; ${rounds === 1 ? "one round" : `the worst of ${rounds} rounds`}. The slow link is there for 5 s, and the hubs are restarted within the time of their line.`,
     "",
     `Before any fault: of ${reached.wanted} datagrams by IPv4, IPv6 and multicast, one from each client to each other, ${reached.wanted - reached.missing.length} arrived (${reached.again} were said again, as UDP may be lost), and ${reached.extra.length} arrived twice or elsewhere; captures at all clients have ${reached.captured} of them. ${reached.nodes} of ${clients} nodes answer an ICMPv6 multicast, the one that asks included.`,
     "",
