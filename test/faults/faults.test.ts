@@ -15,7 +15,7 @@ async function run(name: string, waker: Waker, choice: Parameters<typeof runScen
 }
 
 /** How often a scenario is run at most until it makes the call that is to fail: under load some need no wake-up. */
-const TRIES = 5;
+const TRIES = 15;
 
 /** Runs a scenario in which something fails. */
 async function runFailing(...how: Parameters<typeof run>): Promise<Outcome> {
