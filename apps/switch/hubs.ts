@@ -20,7 +20,7 @@ export type Lookup = (name: string) => Promise<readonly string[]>;
 const ADDRESSES_MAX = 64;
 /** Milliseconds to wait for the addresses of a name: then the name itself is tried, and others are not held up. */
 const LOOKUP_MS = 1000;
-/** The same for a name whose addresses were found earlier: those are tried instead. */
+/** Milliseconds to wait for a name whose addresses were found earlier: those are tried instead. */
 const LOOKUP_AGAIN_MS = 250;
 
 const system: Lookup = async (name) => (await resolve(name, { all: true })).map(({ address }) => address);

@@ -7,7 +7,7 @@ export const METRICS_TYPE = "text/plain; version=0.0.4; charset=utf-8";
 type Labels = Readonly<Record<string, string>>;
 type Sample = readonly [Labels, number];
 
-/** What the program knows of itself, beside the status. */
+/** Facts that the program knows of itself, beside the status. */
 export interface ProcessFigures {
   /** Seconds since 1970. */
   readonly startTime: number;

@@ -10,7 +10,7 @@ const STATUS_PATH = "/status";
 const LAN_STATUS_PATH = "/status/lan";
 const METRICS_PATH = "/metrics";
 
-/** What there is, for whoever asks for something else. */
+/** Names the paths that there are, for a request of another one. */
 export const LOOK_PATHS: string = `/, ${STATUS_PATH}, ${LAN_STATUS_PATH} and ${METRICS_PATH}`;
 
 const answerWithPage = pageAnswer(page as unknown as string);

@@ -29,7 +29,7 @@ const MESSAGE_ROOM = 65_536;
 const RECORD = 4;
 const ECN_SHIFT = 17;
 const PEER_MASK = (1 << ECN_SHIFT) - 1;
-/** Datagrams of one block for which there is room: a batch, and one message with as many as any kernel merges. */
+/** How many datagrams of one block there is room for: a batch, and one message with as many as any kernel merges. */
 const PLACES = BATCH + 128;
 
 /**

@@ -1,4 +1,4 @@
-/** What the switch asks of whoever keeps its addresses: one hub alone, or the store that all hubs share. */
+/** Keeps the addresses of a switch: in one hub alone, or in the store that all hubs share. */
 
 import type { AddressStatus } from "../status.ts";
 

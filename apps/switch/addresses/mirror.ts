@@ -48,7 +48,7 @@ export class LeaseMirror {
   readonly #byId = new Map<string, number>();
   readonly #byOwner = new Map<string, Set<number>>();
   readonly #listed = new Map<string, { readonly hosts: readonly number[]; readonly revision: number }>();
-  /** Revisions of addresses that nobody has any more. */
+  /** Revisions of records whose addresses no client holds any longer. */
   readonly #removed = new Map<number, number>();
   /** When a process of a hub was seen last. */
   readonly #signs = new Map<string, number>();

@@ -218,7 +218,7 @@ function isTemporary(error: unknown): boolean {
   return isTimeout(error) || codeOf(error) === Code.CLUSTER_NOT_AVAILABLE;
 }
 
-/** What an error while the store is in use is to be called: while a cluster has no leader, there are several. */
+/** Names an error that came while the store was in use: a cluster without a leader gives several. */
 function troubleOf(error: unknown): Error {
   const isSilent = isTemporary(error) || isDisabled(error);
   return new Error(isSilent ? "the store does not answer" : reasonOf(error), { cause: error });

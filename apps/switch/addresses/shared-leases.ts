@@ -51,7 +51,7 @@ interface Held {
 
 /** A client waits so long for its address. */
 const WAIT_MS = 2000;
-/** The same for one that has an address, which it can keep without the store. */
+/** Milliseconds that a client waits which has an address, as it can keep that without the store. */
 const KNOWN_WAIT_MS = 700;
 /** Clients that wait at a time. */
 const WAITING_MAX = 1024;
@@ -268,7 +268,7 @@ export class SharedLeases implements AddressBook {
     else await this.#booking.put(host, client, this.#options.clock() + WAIT_MS).catch(() => {});
   }
 
-  /** What fails now is done by the next tidying. */
+  /** Leaves to the next tidying whatever fails now. */
   async #putAway(lease: SharedLease): Promise<void> {
     if (this.trouble !== undefined) return;
     if (this.#synced.mirror.byHost(lease.host) !== lease || this.#held.get(lease.id)?.host === lease.host) return;

@@ -1,4 +1,4 @@
-/** What shared leases need of a key-value store: NATS JetStream, or a simulation of it. */
+/** A key-value store as shared leases need it: NATS JetStream, or a simulation of it. */
 
 /** A value as it is in the store. */
 export interface StoreEntry {

@@ -23,11 +23,11 @@ export interface SyncedStoreOptions extends MirrorOptions {
 
 /** Time between two signs of life of this hub. */
 const BEAT_MS = 5000;
-/** The same while the store does not answer. */
+/** Milliseconds between two signs of life while the store does not answer. */
 const BEAT_AGAIN_MS = 500;
 /** Time for one answer of the store. */
 const ANSWER_MS = 1000;
-/** What was seen of the store is current for so long: later, a hub that is alive may look gone. */
+/** Milliseconds for which a look at the store counts as current: later, a hub that is alive may look gone. */
 const CURRENT_MS = 15_000;
 /** Time between two lines of the log about a store that comes and goes. */
 const SAY_AGAIN_MS = 10_000;

@@ -36,7 +36,7 @@ export const Kind = {
   STATUS: 10,
   /** Clients that have joined: who has older connections of them ends those. */
   JOINED: 11,
-  /** As {@link Kind.FRAMES}; they are to be confirmed. */
+  /** Carries frames like {@link Kind.FRAMES}, which are to be confirmed. */
   FRAMES_ASKING: 12,
   /** Asks to confirm what has come so far. */
   ASK_CONFIRM: 13,

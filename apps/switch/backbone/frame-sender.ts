@@ -20,7 +20,7 @@ export interface Target {
   readonly outbox: Outbox;
   /** Takes frames, or returns false if there is no room for them. */
   readonly outlet: (message: Uint8Array) => boolean;
-  /** What the hub has not confirmed. */
+  /** The bytes that the hub has not confirmed. */
   readonly window: Window;
   /** Number of the last message to it. */
   sequence: number;
@@ -30,7 +30,7 @@ export interface Target {
 export class FrameSender {
   /** The port of the switch that gets all that is flooded. */
   readonly floodPort: Port;
-  /** What the NATS server has not confirmed. */
+  /** The bytes that the NATS server has not confirmed. */
   readonly window: Window;
   /** Number of the last message to all. */
   flooded = 0;
