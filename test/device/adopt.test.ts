@@ -14,7 +14,7 @@ import {
   setVnetHeaderSize,
 } from "../../src/sys/tun.ts";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
-import { interfaceNames, ipLink, openFds, run, until } from "../support/system.ts";
+import { interfaceNames, ipLink, openFds, run, soon, until } from "../support/system.ts";
 import { inChild } from "./in-child.ts";
 import {
   echoRequest,
@@ -76,7 +76,7 @@ describePrivileged("adopt()", () => {
       using device = adopt(raw.fd, { closeFd: false });
       expect(device).toMatchObject({ kind, name: "raw0", fd: raw.fd, isUp: true, mtu: 1500 });
       device.send(packetInfo ? Uint8Array.of(0, 0, 8, 0, ...echoRequest) : echoRequest);
-      const reply = await device.receive({ signal: AbortSignal.timeout(3000) });
+      const reply = await device.receive({ signal: soon() });
       expect(isEchoReply(reply as Uint8Array, packetInfo ? 4 : 0)).toBe(true);
       const hint = refusal(() => device.send(new Uint8Array(1))).hint ?? "";
       expect(hint.startsWith("give a packet-information header")).toBe(packetInfo);

@@ -4,7 +4,7 @@ import { IFF_NO_PI, IFF_TUN, IFF_VNET_HDR } from "../../src/sys/constants.ts";
 import { openClone } from "../../src/sys/netns.ts";
 import { closeFd, setIff, setOffload, setPersist } from "../../src/sys/tun.ts";
 import { describePrivileged } from "../support/privilege.ts";
-import { interfaceNames, ipLink, run } from "../support/system.ts";
+import { interfaceNames, ipLink, run, soon } from "../support/system.ts";
 import { networkState, persistentInterface, ping, someIds, withQuietIPv6 } from "./support.ts";
 
 // include/uapi/linux/if_tun.h
@@ -123,7 +123,7 @@ describePrivileged("opening a persistent interface", () => {
     try {
       using tun = openTun({ name: "kept7", addresses: ["192.0.2.1/24"] });
       expect(sender.send("checked", 9, "192.0.2.2")).toBe(true);
-      const packet = await tun.receive({ signal: AbortSignal.timeout(3000) });
+      const packet = await tun.receive({ signal: soon() });
       expect(packet?.[9]).toBe(17);
       expect(udpChecksumHolds(packet as Uint8Array)).toBe(true);
     } finally {

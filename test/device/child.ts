@@ -36,7 +36,7 @@ function open({ call, options, fd = -1 }: ChildRequest): Device {
 
 /** The next packet that is none of those that IPv6 sends unasked. */
 async function receiveIPv4(device: Device): Promise<Uint8Array | null> {
-  const signal = AbortSignal.timeout(3000);
+  const signal = AbortSignal.timeout(30_000);
   for (let frames = 0; frames < 100; frames++) {
     const packet = await device.receive({ signal });
     if (packet === null || (packet[0] as number) >> 4 === 4) return packet;

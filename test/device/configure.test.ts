@@ -3,7 +3,7 @@ import { openTap, openTun, type Tap } from "../../src/index.ts";
 import { getSndbuf } from "../../src/sys/tun.ts";
 import { bridge, infoByIp, kinds, type ShownLink, shownLink } from "../interface/support.ts";
 import { describePrivileged } from "../support/privilege.ts";
-import { run, until } from "../support/system.ts";
+import { run, soon, until } from "../support/system.ts";
 import { leavingNothing, persistentInterface, refusal, someIds, warmUp, withQuietIPv6 } from "./support.ts";
 
 type AnyDevice = ReturnType<(typeof kinds)[number]["open"]>;
@@ -271,7 +271,7 @@ describePrivileged("master", () => {
     const frame = Uint8Array.fromHex(`ffffffffffff02005e00530188b5${"00".repeat(46)}`);
     left.send(frame);
     for (let frames = 0; frames < 100; frames++) {
-      const received = await right.receive({ signal: AbortSignal.timeout(3000) });
+      const received = await right.receive({ signal: soon() });
       if (received?.toHex() === frame.toHex()) return;
     }
     throw new Error("Not among 100 frames");

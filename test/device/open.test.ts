@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { openTap, openTun } from "../../src/index.ts";
 import { native } from "../../src/sys/native.ts";
 import { describePrivileged } from "../support/privilege.ts";
-import { interfaceNames, ipLink, run } from "../support/system.ts";
+import { interfaceNames, ipLink, run, soon } from "../support/system.ts";
 import { echoRequest, isEchoReply, persistentInterface, ping, refusal, someIds, withQuietIPv6 } from "./support.ts";
 
 describePrivileged("openTun() and openTap()", () => {
@@ -85,7 +85,7 @@ describePrivileged("openTun() and openTap()", () => {
     expect(ipLink(tun.name).linkinfo?.info_data?.["pi"]).toBe(true);
     // Flags 0, ETH_P_IP in network byte order (include/uapi/linux/if_tun.h).
     tun.send(Uint8Array.of(0, 0, 0x08, 0x00, ...echoRequest));
-    const frame = await tun.receive({ signal: AbortSignal.timeout(3000) });
+    const frame = await tun.receive({ signal: soon() });
     expect(frame?.subarray(0, 4)).toEqual(Uint8Array.of(0, 0, 0x08, 0x00));
     expect(isEchoReply(frame as Uint8Array, 4)).toBe(true);
   });

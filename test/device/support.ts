@@ -3,7 +3,7 @@ import { afterAll, beforeAll, expect } from "bun:test";
 import { readFileSync, writeFileSync } from "node:fs";
 import type { Device } from "../../src/index.ts";
 import { openTun, TunTapError } from "../../src/index.ts";
-import { openFds, run, until } from "../support/system.ts";
+import { openFds, run, soon, until } from "../support/system.ts";
 
 /** The TunTapError that `call` throws; anything else that happens fails the test. */
 export function refusal(call: () => unknown): TunTapError {
@@ -100,7 +100,7 @@ export function isEchoReply(packet: Uint8Array, offset = 0): boolean {
 /** Frames go both ways: the kernel, at 192.0.2.1 behind a TUN, answers a ping from 192.0.2.2. */
 export async function ping(device: Device): Promise<void> {
   device.send(echoRequest);
-  const signal = AbortSignal.timeout(3000);
+  const signal = soon();
   for (let frames = 0; frames < 100; frames++) {
     const packet = await device.receive({ signal });
     if (packet === null) throw new Error("The device closed");

@@ -17,10 +17,8 @@ import { closeFd, setIff } from "../../src/sys/tun.ts";
 import { as, somebody, somebodyElse } from "../device/as-others.ts";
 import { leavingNothing, ping, warmUp } from "../device/support.ts";
 import { describeWithTools } from "../support/privilege.ts";
-import { interfaceNames, newFds, openFds, quietIPv6, run, until } from "../support/system.ts";
+import { interfaceNames, newFds, openFds, quietIPv6, run, soon, until } from "../support/system.ts";
 import { failure, OtherEnd, place, python } from "./support.ts";
-
-const soon = (): AbortSignal => AbortSignal.timeout(30_000);
 
 describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
   beforeAll(() => {
@@ -118,7 +116,7 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
           mode: 0o666,
           allow,
           peerTimeoutMs: 2000,
-          signal: AbortSignal.timeout(20_000),
+          signal: soon(),
         });
         using first = new OtherEnd(at.script, ["stall", path]);
         expect(await first.said()).toEqual({ connected: true });
@@ -153,7 +151,7 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
         let asked = 0;
         const given = failure(handOver(tun, { path, peerTimeoutMs: 1, allow: () => ++asked > 0, signal: stop.signal }));
         const stalled = Array.from({ length: 20 }, () => new OtherEnd(at.script, ["stall", path]));
-        await until(() => asked === 20, "all are asked about", 20_000);
+        await until(() => asked === 20, "all are asked about");
         for (const other of stalled) other[Symbol.dispose]();
         // Nobody holds it: the last one that was sent it has gone.
         await Promise.all(stalled.map(({ exited }) => exited));

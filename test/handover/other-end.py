@@ -16,7 +16,7 @@ def connected(path):
     s = socket.socket(socket.AF_UNIX)
     # With a time limit, a queue of connections that is full would be EAGAIN (unix(7)).
     s.connect(address(path))
-    s.settimeout(10)
+    s.settimeout(30)
     return s
 
 def take(path):
@@ -49,7 +49,7 @@ def wait(path):
 def give(path, *what):
     """Listens, and sends one byte with the fds of each word to whoever connects."""
     s = socket.socket(socket.AF_UNIX)
-    s.settimeout(10)
+    s.settimeout(30)
     s.bind(address(path))
     s.listen(1)
     say(listening=True)

@@ -4,10 +4,8 @@ import { closeSync, existsSync } from "node:fs";
 import { handOver, openTun, TunTapError, takeOver } from "../../src/index.ts";
 import { leavingNothing, ping, warmUp } from "../device/support.ts";
 import { describeWithTools } from "../support/privilege.ts";
-import { interfaceNames, openFds, quietIPv6, until } from "../support/system.ts";
+import { interfaceNames, openFds, quietIPv6, soon, until } from "../support/system.ts";
 import { failure, OtherEnd, place } from "./support.ts";
-
-const soon = (): AbortSignal => AbortSignal.timeout(30_000);
 
 describeWithTools("takeOver()", ["python3", "ip"], () => {
   beforeAll(() => {

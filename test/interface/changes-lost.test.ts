@@ -90,7 +90,7 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
   ): Promise<void> {
     const start = { name: first, mtu: 1500, mac: start0, up: true, addresses: [] };
     const shown = shownIn(place, tap.name);
-    await until(() => Bun.deepEquals(replayed(start, changes.told), shown), "the state is told", 10_000);
+    await until(() => Bun.deepEquals(replayed(start, changes.told), shown), "the state is told");
     const tail = changes.texts();
     tap.setMtu(1298);
     await until(() => changes.texts().length > tail.length, "one more change");

@@ -97,7 +97,7 @@ describeWithTools("changes() and `ip monitor`", ["ip"], () => {
     tun.addAddress({ address: "2001:db8::1/64", noDad: true, ...shortLived });
     for (const address of ["192.0.2.1/24", "2001:db8::1/64"]) {
       const life = (): string[] => texts().filter((text) => text.endsWith(address));
-      await until(() => life().some((text) => text.startsWith("address-removed")), `the end of ${address}`, 15_000);
+      await until(() => life().some((text) => text.startsWith("address-removed")), `the end of ${address}`);
       expect(life()).toEqual(["added", "changed", "removed"].map((what) => `address-${what} ${address}`));
     }
     const deprecated = told.filter(({ type }) => type === "address-changed");

@@ -35,7 +35,7 @@ async function unseenHere(use: () => Promise<void>): Promise<void> {
   }
   expect(ownNetns()).toBe(netns);
   // Those of the programs that ran go a moment later.
-  await until(() => openFds().every((fd) => fds.includes(fd)), `no fds but ${fds.join(", ")}`, 1000);
+  await until(() => openFds().every((fd) => fds.includes(fd)), `no fds but ${fds.join(", ")}`);
 }
 
 function inEachWay(naming: Naming): void {

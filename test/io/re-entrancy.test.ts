@@ -15,7 +15,6 @@ const places = ["data", "observer", "capture filter", "change", "drain", "error"
 type Place = (typeof places)[number];
 
 const ours = /\/tun$|socket:/;
-const ENOUGH_MS = 5000;
 
 let udp: Bun.udp.Socket<"buffer">;
 let bystander: Tun;
@@ -160,7 +159,7 @@ async function runCell(way: Way, place: Place, { act, fits, ends }: Action): Pro
   void consuming.done.then(() => end(), end);
   if (fits?.(way, consuming, place) === false) return;
   rig.trigger();
-  await until(() => rig.acted, `the handler was called`, ENOUGH_MS);
+  await until(() => rig.acted, `the handler was called`);
   await bystanderGoesOn();
   if (ends === undefined && place !== "close") {
     expect(device.closed).toBe(false);
@@ -171,14 +170,14 @@ async function runCell(way: Way, place: Place, { act, fits, ends }: Action): Pro
     expect(device.closeReason?.code).toBe(reason as string);
   }
   rig[Symbol.dispose]();
-  await until(() => isDone, "the consumer ended", ENOUGH_MS);
+  await until(() => isDone, "the consumer ended");
   expect(rig.closes).toBe(1);
   const isOurs = act === actions["throw"]?.act;
   // A consumer that throws has its own promise to tell it by.
   const told = rig.errors.map(({ cause }) => cause).filter((cause) => cause !== undefined);
   expect([...told, ...(failure === undefined ? [] : [failure])]).toEqual(isOurs ? [thrown] : []);
   expectAllDelivered(rig, place, act);
-  await until(() => openFds(ours).length <= before, "no fd is left", ENOUGH_MS);
+  await until(() => openFds(ours).length <= before, "no fd is left");
   await bystanderGoesOn();
 }
 
@@ -194,7 +193,7 @@ function expectAllDelivered({ observed, delivered }: Rig, place: Place, act: Act
 async function bystanderGoesOn(): Promise<void> {
   const before = bystanderFrames;
   sendTo("198.51.100.2", 1);
-  await until(() => bystanderFrames > before, "the other device gets its frame", ENOUGH_MS);
+  await until(() => bystanderFrames > before, "the other device gets its frame");
   expect(bystander.closed).toBe(false);
 }
 
@@ -210,7 +209,7 @@ async function goesOn({ device, delivered }: Rig, isHandler: boolean, isDone: ()
     });
   }
   sendTo("192.0.2.2", 3);
-  await until(() => came || delivered.length > before, "the next frame is delivered", ENOUGH_MS);
+  await until(() => came || delivered.length > before, "the next frame is delivered");
 }
 
 describeWithTools("re-entrancy", ["tc", "bridge"], () => {

@@ -5,6 +5,7 @@ import { createLab } from "../../src/lab/index.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { top } from "../support/programs.ts";
 import { openFds, until } from "../support/system.ts";
+import { reach } from "./traffic.ts";
 
 /** The network namespaces of all processes that can be seen. */
 function namespaces(): Map<string, string[]> {
@@ -81,7 +82,7 @@ describePrivileged("nothing is left of a lab", () => {
       await using again = await createLab();
       const [a, b] = [again.host("a"), again.host("b")];
       again.link(a, b, { delay: 1 });
-      await a.ping(b);
+      await reach(a, b);
       a.spawn(["sleep", "1000"], { stdout: "ignore" });
     }
     await until(() => openFds().length <= before.fds, "no fd is left");
@@ -92,9 +93,9 @@ describePrivileged("nothing is left of a lab", () => {
     const lab = await createLab();
     const [a, b] = [lab.host("a"), lab.host("b")];
     const link = lab.link(a, b);
-    await a.ping(b);
-    link.update({ delay: 200 });
-    const waiting = a.ping(b, { timeout: 300 });
+    await reach(a, b);
+    link.update({ delay: 10_000 });
+    const waiting = a.ping(b, { timeout: 30_000 });
     await until(() => link.stats().forward.waiting > 0, "the request is under way");
     const closing = lab.close();
     expect(lab.close()).toBe(closing);

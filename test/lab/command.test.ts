@@ -48,7 +48,7 @@ const lab = (...args: string[]): Ended => runToEnd([process.execPath, `${top}/bi
 describePrivileged("bun-tuntap lab", () => {
   test("runs a command on one host, and another one on the other host", () => {
     const serve = "Bun.serve({ port: 80, fetch: () => new Response('from the other host') }); console.log('serves')";
-    const get = `for (let i = 0; i < 400; i++) try { console.log(await (await fetch("http://" + process.env.LAB_FAR)).text()); process.exit(5); } catch { await Bun.sleep(10); }`;
+    const get = `for (let i = 0; i < 3000; i++) try { console.log(await (await fetch("http://" + process.env.LAB_FAR)).text()); process.exit(5); } catch { await Bun.sleep(10); }`;
     const bun = process.execPath;
     const ended = lab("--delay", "5ms", "--seed", "7", "--", bun, "-e", get, "--and", bun, "-e", serve);
     expect(ended.stdout.split("\n").sort()).toEqual(["", "from the other host", "serves"]);

@@ -1,5 +1,12 @@
 /** Traffic between the hosts of a lab, by sockets that are made on them. */
-import type { Host } from "../../src/lab/index.ts";
+import type { Host, PingOptions } from "../../src/lab/index.ts";
+
+/** Pings, with patience for a busy machine; returns the round trip in milliseconds, and throws if no answer comes. */
+export async function reach(from: Host, to: Host | string, options: PingOptions = {}): Promise<number> {
+  const milliseconds = await from.ping(to, { timeout: 30_000, ...options });
+  if (milliseconds === null) throw new Error(`"${from.name}" gets no answer`);
+  return milliseconds;
+}
 
 /** Sends a text by TCP, and returns the echo. Without a port, the echo server is made here. */
 export async function echoOnce(client: Host, server: Host, text: string, port = 0): Promise<string> {

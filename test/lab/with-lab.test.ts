@@ -11,7 +11,7 @@ function runTests(body: string, use: (ended: Ended, folder: string) => void, env
   try {
     const source = `import { expect, test } from "bun:test";\nimport { createLab, isolate, withLab } from "${top}/src/lab/index.ts";\n${body}`;
     writeFileSync(`${folder}/made.test.ts`, source);
-    use(runToEnd([process.execPath, "test", "./made.test.ts"], { cwd: folder, env }), folder);
+    use(runToEnd([process.execPath, "test", "./made.test.ts", "--timeout", "60000"], { cwd: folder, env }), folder);
   } finally {
     rmSync(folder, { recursive: true });
   }
@@ -24,15 +24,18 @@ const pinged = `
 
 describePrivileged("withLab()", () => {
   test("a test that passes writes nothing", () => {
-    runTests(`test("passes", withLab({ dump: "failed" }, async (lab) => {${pinged}}));`, (ended, folder) => {
-      expect(ended.stderr).toContain("1 pass");
-      expect(ended.stderr).not.toContain("seed ");
-      expect(existsSync(`${folder}/failed`)).toBe(false);
-    });
+    runTests(
+      `test("passes", withLab({ dump: "failed", timeout: 50_000 }, async (lab) => {${pinged}}));`,
+      (ended, folder) => {
+        expect(ended.stderr).toContain("1 pass");
+        expect(ended.stderr).not.toContain("seed ");
+        expect(existsSync(`${folder}/failed`)).toBe(false);
+      },
+    );
   });
 
   test("a test that fails prints the seed, and leaves captures and states", () => {
-    const body = `test("fails", withLab({ seed: 99, dump: "failed" }, async (lab) => {${pinged} expect(1).toBe(2); }));`;
+    const body = `test("fails", withLab({ seed: 99, dump: "failed", timeout: 50_000 }, async (lab) => {${pinged} expect(1).toBe(2); }));`;
     runTests(body, (ended, folder) => {
       expect(ended.stderr).toContain("1 fail");
       expect(ended.stderr).toContain("The lab had the seed 99 (BUN_TUNTAP_LAB_SEED=99 repeats it)");
@@ -51,9 +54,9 @@ describePrivileged("withLab()", () => {
   });
 
   test("a test that hangs fails in time, with a dump", () => {
-    const body = `test("hangs", withLab({ dump: "failed", timeout: 300 }, async (lab) => {${pinged} await new Promise(() => {}); }));`;
+    const body = `test("hangs", withLab({ dump: "failed", timeout: 2000 }, async (lab) => {${pinged} await new Promise(() => {}); }));`;
     runTests(body, (ended, folder) => {
-      expect(ended.stderr).toContain("The test with the lab took more than 300 ms");
+      expect(ended.stderr).toContain("The test with the lab took more than 2000 ms");
       expect(existsSync(`${folder}/failed/a-b.pcapng`)).toBe(true);
     });
   });

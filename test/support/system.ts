@@ -62,11 +62,19 @@ export function newFds(before: readonly string[], pattern?: RegExp): string[] {
   return openFds(pattern).filter((fd) => !before.includes(fd));
 }
 
+/** The time, in milliseconds, after which a test gives up what takes a moment: a busy machine may take much longer. */
+const PATIENCE_MS = 30_000;
+
+/** Returns a signal that aborts what does not come, after the time that {@link until} waits. */
+export function soon(): AbortSignal {
+  return AbortSignal.timeout(PATIENCE_MS);
+}
+
 /** Resolves when `condition` holds, looked at each few milliseconds; rejects after `timeoutMs`. */
 export async function until(
   condition: () => boolean,
   what: string | (() => string),
-  timeoutMs = 30_000,
+  timeoutMs: number = PATIENCE_MS,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!condition()) {
