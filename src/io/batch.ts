@@ -28,12 +28,11 @@ export class KnownViews {
   #sizes: Int32Array = none;
 
   /**
-   * Fills {@link offsets} and {@link lengths} with known views, from the one at `from` up to `end`; returns how many.
-   * Each has to be in the place that it had the last time.
+   * Fills {@link offsets} and {@link lengths} with known views, from `first`, which is the one at `from`, up to `end`;
+   * returns how many. Each has to be in the place that it had the last time.
    */
-  fill(frames: readonly Uint8Array[], from: number, end: number): number {
+  fill(first: Uint8Array, frames: readonly Uint8Array[], from: number, end: number): number {
     const views = this.#views;
-    const first = frames[from] as Uint8Array;
     if (from >= views.length || first !== views[from]) return 0;
     const starts = this.#starts;
     const sizes = this.#sizes;
@@ -82,28 +81,32 @@ const none = new Int32Array(0);
 
 /**
  * Fills {@link offsets} and {@link lengths} with frames of one buffer, from
- * the one at `from` on; returns how many. All of them lie within the memory of
- * the first one's buffer, whatever the getters of their views say: only the
- * first one is asked by the engine's own getters, which cost more.
+ * `first`, which is the one at `from`, on; returns how many. All of them lie
+ * within the memory of the first one's buffer, whatever the getters of their
+ * views say and do: only the first one is asked by the engine's own getters,
+ * which cost more.
  *
  * @throws {TypeError} if the first is no Uint8Array, although it looks like one
  */
-export function gather(frames: readonly Uint8Array[], from: number, known: KnownViews): number {
+export function gather(first: Uint8Array, frames: readonly Uint8Array[], from: number, known: KnownViews): number {
   const end = Math.min(frames.length, from + GATHER_MAX);
-  return known.fill(frames, from, end) || gatherOthers(frames, from, end, known);
+  return known.fill(first, frames, from, end) || gatherOthers(first, frames, from, end, known);
 }
 
-function gatherOthers(frames: readonly Uint8Array[], from: number, end: number, known: KnownViews): number {
-  const first = frames[from] as Uint8Array;
+function gatherOthers(
+  first: Uint8Array,
+  frames: readonly Uint8Array[],
+  from: number,
+  end: number,
+  known: KnownViews,
+): number {
+  gatherFirst(first);
+  const length = lengths[0] as number;
   const base = ask(byteOffsetOf, first);
-  const length = lengthOf(first);
-  offsets[0] = 0;
-  lengths[0] = length;
-  gathered.bytes = length;
   // A small array has no buffer of its own yet. Asking for it creates one, which is slow.
-  if (base === 0 || length === 0) return gatherSame(frames, from, end);
+  if (base === 0 || length === 0) return gatherSame(first, frames, from, end);
   const buffer = ask(bufferOf, first);
-  const room = buffer.byteLength - base;
+  const room = bytesIn(buffer) - base;
   known.begin(first, from, buffer);
   known.add(from, first, base, length);
   let count = 1;
@@ -119,37 +122,54 @@ function gatherOthers(frames: readonly Uint8Array[], from: number, end: number, 
     lengths[count] = size;
     gathered.bytes += size;
   }
-  return count;
+  // Asked again, because a getter of another view may have transferred or shrunk the buffer.
+  return bytesIn(buffer) - base >= room && ask(byteLengthOf, first) === length ? count : gatherFirst(first);
+}
+
+/** Gathers one frame alone; returns 1. */
+function gatherFirst(first: Uint8Array): number {
+  offsets[0] = 0;
+  lengths[0] = lengthOf(first);
+  gathered.bytes = lengths[0];
+  return 1;
 }
 
 /** Goes on with the first frame as often as it comes again: the same bytes for many peers. */
-function gatherSame(frames: readonly Uint8Array[], from: number, end: number): number {
+function gatherSame(first: Uint8Array, frames: readonly Uint8Array[], from: number, end: number): number {
   const length = lengths[0] as number;
   let count = 1;
-  for (; from + count < end && frames[from + count] === frames[from]; count++) {
+  for (; from + count < end && frames[from + count] === first; count++) {
     offsets[count] = 0;
     lengths[count] = length;
   }
+  // Only a list that is a Proxy can have changed it meanwhile.
+  if (ask(byteLengthOf, first) !== length) return gatherFirst(first);
   gathered.bytes = count * length;
   return count;
 }
 
-const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as object;
-const getter = <T>(name: string): ((this: Uint8Array) => T) =>
-  Object.getOwnPropertyDescriptor(typedArray, name)?.get as (this: Uint8Array) => T;
-const byteLengthOf = getter<number>("byteLength");
-const byteOffsetOf = getter<number>("byteOffset");
-const bufferOf = getter<ArrayBufferLike>("buffer");
+/** Returns the engine's own getter of a property. */
+function getterOf<O extends object, T>(prototype: O, name: keyof O): (this: O) => T {
+  return Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: O) => T;
+}
 
-const resizableOf = Object.getOwnPropertyDescriptor(ArrayBuffer.prototype, "resizable")?.get as () => boolean;
+const typedArray = Object.getPrototypeOf(Uint8Array.prototype) as Uint8Array;
+const byteLengthOf = getterOf<Uint8Array, number>(typedArray, "byteLength");
+const byteOffsetOf = getterOf<Uint8Array, number>(typedArray, "byteOffset");
+const bufferOf = getterOf<Uint8Array, ArrayBufferLike>(typedArray, "buffer");
 
-/** Whether it is an ArrayBuffer whose views stay as they are until it is transferred. */
+const resizableOf = getterOf<ArrayBuffer, boolean>(ArrayBuffer.prototype, "resizable");
+const bytesOfBuffer = getterOf<ArrayBuffer, number>(ArrayBuffer.prototype, "byteLength");
+const bytesOfShared = getterOf<SharedArrayBuffer, number>(SharedArrayBuffer.prototype, "byteLength");
+
+/** Returns the length of a buffer, whatever properties of its own say. */
+function bytesIn(buffer: ArrayBufferLike): number {
+  return buffer instanceof ArrayBuffer ? bytesOfBuffer.call(buffer) : bytesOfShared.call(buffer);
+}
+
+/** Tells whether it is an ArrayBuffer whose views stay as they are until it is transferred. */
 function hasFixedLength(buffer: ArrayBufferLike): boolean {
-  try {
-    return !resizableOf.call(buffer);
-  } catch {
-    return false;
-  }
+  return buffer instanceof ArrayBuffer && !resizableOf.call(buffer);
 }
 
 /** Asks the engine itself: a property or Proxy of the user cannot intervene. */

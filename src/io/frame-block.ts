@@ -47,7 +47,7 @@ export class FrameBlock implements FrameSet {
     return this.#frames;
   }
 
-  base(_from: number): Uint8Array {
+  get base(): Uint8Array {
     return (this.#in as BlockMemory).memory;
   }
 

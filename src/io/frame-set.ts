@@ -8,7 +8,8 @@ export interface FrameSet {
    * writer takes; returns how many. The offsets count from the first byte of {@link base}.
    */
   gather(from: number): number;
-  base(from: number): Uint8Array;
+  /** The memory from which the frames that were gathered last are counted. */
+  readonly base: Uint8Array;
   /** Returns a view of each frame. */
   frames(): readonly Uint8Array[];
 }
@@ -17,6 +18,8 @@ export interface FrameSet {
 export class FrameList implements FrameSet {
   readonly #frames: readonly Uint8Array[];
   readonly #known: KnownViews;
+  /** The first of the frames that were gathered last: a list may be a Proxy, which has another one the next time. */
+  #first: Uint8Array | undefined;
 
   constructor(frames: readonly Uint8Array[], known: KnownViews) {
     this.#frames = frames;
@@ -28,11 +31,12 @@ export class FrameList implements FrameSet {
   }
 
   gather(from: number): number {
-    return gather(this.#frames, from, this.#known);
+    this.#first = this.#frames[from] as Uint8Array;
+    return gather(this.#first, this.#frames, from, this.#known);
   }
 
-  base(from: number): Uint8Array {
-    return this.#frames[from] as Uint8Array;
+  get base(): Uint8Array {
+    return this.#first as Uint8Array;
   }
 
   frames(): readonly Uint8Array[] {

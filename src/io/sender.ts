@@ -172,19 +172,19 @@ export class Sender<Cause extends string> {
   /** Writes the rest of a batch. Returns 0, or the `-errno` of the frame at `done`. */
   #write(batch: Batch): number {
     const { given } = batch;
-    const fd = this.#fd;
     const writer = this.#writer;
     let pushed = batch.done;
     let result = 0;
     while (pushed < given.count && result >= 0) {
       const count = this.#gather(given, pushed);
       const { bytes } = gathered;
-      const taken = writer.push(fd, given.base(pushed), offsets, lengths, count, pushed);
+      // The fd as it is now: a getter of a frame may have closed it.
+      const taken = writer.push(this.#fd, given.base, offsets, lengths, count, pushed);
       if (taken < count) result = lengths[taken] as number;
       pushed += taken;
       batch.bytes += bytes;
     }
-    if (result >= 0) result = writer.flush(fd);
+    if (result >= 0) result = writer.flush(this.#fd);
     batch.done = result < 0 ? pushed - writer.pending : pushed;
     // Before anybody else's code runs: their memory may be read into again then.
     if (result < 0) given.frames();

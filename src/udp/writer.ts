@@ -26,14 +26,8 @@ export class DatagramWriter implements BatchWriter {
     return this.#state.pending;
   }
 
-  write(fd: number, datagram: Uint8Array): number {
-    return udpNative().udp_send(
-      fd,
-      this.#state.bytes,
-      Peer.destinationOf(this.to, this.ecn),
-      datagram,
-      datagram.byteLength,
-    );
+  write(fd: number, datagram: Uint8Array, length: number): number {
+    return udpNative().udp_send(fd, this.#state.bytes, Peer.destinationOf(this.to, this.ecn), datagram, length);
   }
 
   push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, from: number): number {
@@ -57,8 +51,11 @@ export class DatagramWriter implements BatchWriter {
     count: number,
     from: number,
   ): number {
-    const { addresses } = this.recipients;
-    if (from + count > addresses.length) throw new RangeError("the recipients of a batch have changed meanwhile");
+    const { addresses, count: known } = this.recipients;
+    if (from + count > known) {
+      this.flush(fd);
+      throw new RangeError("The list of datagrams has grown while they were sent");
+    }
     return udpNative().udp_push_each(fd, this.#state.bytes, addresses, from, base, offsets, lengths, count);
   }
 

@@ -21,7 +21,7 @@ function bytesOf(block: FrameBlock): Uint8Array[] {
   if (!block.isWhole) return block.frames().map((frame) => frame.slice());
   const frames: Uint8Array[] = [];
   while (frames.length < block.count) {
-    const base = block.base(frames.length);
+    const { base } = block;
     const count = block.gather(frames.length);
     for (let i = 0; i < count; i++) {
       const at = offsets[i] as number;
@@ -164,7 +164,7 @@ test("what nobody has a view of takes no new memory: a relay of kept buffers rea
   for (let i = 0; i < 2000; i++) {
     theirs.send(noise(1400));
     const block = reader.readBlock(9);
-    memories.add((block as FrameBlock).base(0).buffer);
+    memories.add((block as FrameBlock).base.buffer);
   }
   expect(memories.size).toBe(1);
 });

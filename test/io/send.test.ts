@@ -1,8 +1,12 @@
 import { expect, test } from "bun:test";
+import { closeSync, openSync, rmSync, statSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { openTap, openTun, type Tap, type Tun, TunTapError } from "../../src/index.ts";
+import { KnownViews, lengths } from "../../src/io/batch.ts";
+import { FrameList } from "../../src/io/frame-set.ts";
 import { collect, flood, makeFrame } from "../support/frames.ts";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
-import { quietIPv6, run, until } from "../support/system.ts";
+import { newFds, openFds, quietIPv6, run, until } from "../support/system.ts";
 
 const refusal = (call: () => unknown): TunTapError => {
   try {
@@ -128,6 +132,90 @@ describePrivileged("send", () => {
       },
     });
     expect(sends(trap)).toEqual([0, 0, 3]);
+  });
+
+  test.each([
+    { how: "without offload", offload: false },
+    { how: "with offload", offload: true },
+  ])("getters and lists that change frames while they are gathered reach no foreign memory, $how", ({ offload }) => {
+    using tun = openTun({ up: true, offload });
+    const sends = (frames: readonly Uint8Array[]): number[] => {
+      const [before, refusedBefore] = [tun.stats(), tun.counters().refused];
+      expect(tun.sendMany(frames)).toBe(frames.length);
+      const after = tun.stats();
+      return [
+        after.rxPackets - before.rxPackets,
+        after.rxBytes - before.rxBytes,
+        tun.counters().refused - refusedBefore,
+      ];
+    };
+    const at = (buffer: ArrayBuffer, place: number, bytes = 20): Uint8Array =>
+      new Uint8Array(buffer, place, bytes).fill(0x45);
+    const acts = (view: Uint8Array, act: () => void): Uint8Array =>
+      Object.defineProperty(view, "byteLength", {
+        get() {
+          act();
+          return 20;
+        },
+      });
+    const moved = new ArrayBuffer(1 << 20);
+    const moves = acts(at(moved, 100), () => void (moved.detached || moved.transfer(0)));
+    expect(sends([at(moved, 8), moves, at(moved, 200)])).toEqual([0, 0, 3]);
+    const shrunk = new ArrayBuffer(1 << 20, { maxByteLength: 1 << 20 });
+    const shrinks = acts(at(shrunk, 100), () => shrunk.resize(28));
+    expect(sends([at(shrunk, 8), shrinks, at(shrunk, 200)])).toEqual([1, 20, 2]);
+    const short = new ArrayBuffer(64);
+    Object.defineProperty(short, "byteLength", { value: 1 << 20 });
+    const beyond = Object.defineProperty(at(short, 30), "byteOffset", { value: 100_000 });
+    expect(sends([at(short, 8), beyond])).toEqual([2, 40, 0]);
+    const same = new Uint8Array(new ArrayBuffer(20)).fill(0x45);
+    // Empties its views at the second read, when it is gathered: the first one is that of the check.
+    let reads = 0;
+    const emptying = new Proxy([same, same], {
+      get(target, key) {
+        if (key === "1" && ++reads === 2) same.buffer.transfer(0);
+        return Reflect.get(target, key) as unknown;
+      },
+    });
+    expect(sends(emptying)).toEqual([0, 0, 2]);
+  });
+
+  test("frames are counted from the first one as it was read, whatever a list says the next time", () => {
+    const [long, short] = [100, 20].map((bytes) => new Uint8Array(new ArrayBuffer(128), 8, bytes));
+    for (let reads = 0; reads < 5; reads++) {
+      let left = reads;
+      const fickle = new Proxy([long as Uint8Array], {
+        get: (target, key) => (key === "0" && left-- <= 0 ? short : (Reflect.get(target, key) as unknown)),
+      });
+      const list = new FrameList(fickle, new KnownViews());
+      expect(list.gather(0)).toBe(1);
+      expect(list.base.byteLength).toBe(lengths[0] as number);
+    }
+  });
+
+  test("a getter of a frame that closes the device lets no frame reach what has its fd then", () => {
+    const path = `${tmpdir()}/bun-tuntap-send-${process.pid}`;
+    const before = openFds();
+    for (const offload of [false, true]) {
+      const tun = openTun({ up: true, offload });
+      let other = -1;
+      const frames = [1, 2, 3].map((n) => new Uint8Array(new ArrayBuffer(64), 8, 20 + n).fill(0x45));
+      Object.defineProperty(frames[1], "byteLength", {
+        get() {
+          if (tun.closed) return 22;
+          const { fd } = tun;
+          tun.close();
+          other = openSync(path, "w");
+          expect(other).toBe(fd);
+          return 22;
+        },
+      });
+      expect(refusal(() => tun.sendMany(frames)).code).toBe("ERR_TUNTAP_CLOSED");
+      expect(statSync(path).size).toBe(0);
+      closeSync(other);
+    }
+    rmSync(path);
+    expect(newFds(before, /tun|send-/)).toEqual([]);
   });
 
   test("a frame of 4 GiB and more is a RangeError", () => {

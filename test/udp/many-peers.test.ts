@@ -168,4 +168,25 @@ describeWithTools("sendMany() to many peers", ["ip"], () => {
     socket.close();
     expect(() => socket.sendMany(two, [to, to])).toThrow("ERR_TUNTAP_CLOSED");
   });
+
+  test("a list of datagrams that grows while it is read reaches no other peer than those that were given", async () => {
+    clear();
+    using socket = openUdp();
+    const [first, second] = open.slice(0, 2) as [Collector, Collector];
+    const to = [first, second].map((one, i) => socket.endpoint(ADDRESSES[i] as string, one.socket.port));
+    const datagrams: (Uint8Array | DataView)[] = [new Uint8Array(8)];
+    class Growing extends DataView {
+      override get byteLength(): number {
+        if (datagrams.length < 6) datagrams.push(...numbered(2, 20));
+        return super.byteLength;
+      }
+    }
+    datagrams.push(new Growing(new ArrayBuffer(8)));
+    expect(() => socket.sendMany(datagrams, to)).toThrow(
+      new RangeError("The list of datagrams has grown while they were sent"),
+    );
+    // The socket goes on, and has sent those for which there were endpoints.
+    expect(socket.sendMany(numbered(2, 30), to)).toBe(2);
+    await until(() => first.received.length === 2 && second.received.length === 2, "two datagrams for each");
+  });
 });

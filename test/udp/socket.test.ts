@@ -171,6 +171,17 @@ describeWithTools("a UDP socket", ["ip", "python3"], () => {
     expect(server6.received[0]?.length).toBe(65_527);
   });
 
+  test("sends the bytes that a view has, whatever its properties say", async () => {
+    using server = collect({ address: "192.0.2.1" });
+    using client = openUdp({ address: "192.0.2.2" });
+    const liar = Object.defineProperty(new Uint8Array(new ArrayBuffer(64), 8, 20), "byteLength", { value: 5000 });
+    const to = client.endpoint("192.0.2.1", server.socket.port);
+    expect(client.send(liar, to)).toBeTrue();
+    expect(client.sendMany([liar], to)).toBe(1);
+    await until(() => server.received.length === 2, "both");
+    expect(server.received.map(({ length }) => length)).toEqual([20, 20]);
+  });
+
   test("tells the error handler of a refused datagram once a batch", () => {
     const told: { code: string; frameIndex: number | undefined }[] = [];
     using client = openUdp({
