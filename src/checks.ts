@@ -29,6 +29,17 @@ export function checkFd(fd: unknown, name = "fd"): void {
   }
 }
 
+/** Checks an argument that is an observer: it has a function `member`, and perhaps a function `close`. */
+export function checkObserver(observer: unknown, member: string): void {
+  if (typeof observer === "object" && observer !== null) {
+    const { [member]: told, close } = observer as Record<string, unknown>;
+    if (typeof told === "function" && (close === undefined || typeof close === "function")) return;
+  }
+  throw new TypeError(
+    `"observer" must be an object with a function "${member}", and perhaps "close", got ${Bun.inspect(observer)}`,
+  );
+}
+
 /**
  * Refuses a member of `value` that is not among `known`: a misspelt one that
  * is ignored in silence is found much later. Inherited members count, because

@@ -89,11 +89,15 @@ class Capturing implements Capture {
   #untold = 0;
 
   constructor(source: CaptureSource, target: CaptureTarget, options: CaptureOptions) {
+    checkOptions(options);
     const { snapLength = SNAP_LENGTH_MAX, files, direction, filter, bufferBytes = BUFFER_BYTES } = options;
     requireInteger("snapLength", snapLength, 1, SNAP_LENGTH_MAX);
     requireInteger("bufferBytes", bufferBytes, 2 ** 20, 2 ** 30);
     if (direction !== undefined && direction !== "received" && direction !== "sent") {
       throw new TypeError(`"direction" is ${show(direction)}, wanted "received" or "sent"`);
+    }
+    if (filter !== undefined && typeof filter !== "function") {
+      throw new TypeError(`"filter" is ${show(filter)}, wanted a function`);
     }
     if (files !== undefined) checkRing(files);
     const feed = feedOf(source);
@@ -102,7 +106,7 @@ class Capturing implements Capture {
     this.#inbound = feed.inbound;
     this.#snapLength = snapLength;
     this.#direction = direction;
-    this.#filter = filter;
+    this.#filter = filter?.bind(options);
     this.#observer = feed.observe(
       (frames, direction) => this.#take(frames, direction),
       () => this.#outbox.close(),
@@ -178,6 +182,20 @@ class Capturing implements Capture {
       seen: BigInt(this.#packets + this.#dropped),
       dropped: BigInt(this.#dropped),
     };
+  }
+}
+
+const known: readonly (keyof CaptureOptions)[] = ["snapLength", "files", "direction", "filter", "bufferBytes"];
+
+/** Refuses options that are none, and members that no capture has: a misspelt one would be ignored in silence. */
+function checkOptions(options: CaptureOptions): void {
+  if (typeof options !== "object" || options === null) {
+    throw new TypeError(`"options" is ${show(options)}, wanted an object`);
+  }
+  for (const option in options) {
+    if (!known.includes(option as keyof CaptureOptions)) {
+      throw new TypeError(`Unknown option "${option}": known are ${known.join(", ")}`);
+    }
   }
 }
 

@@ -15,7 +15,7 @@ export function ringName(path: string, number: number): string {
 
 /** Throws if a setting of the ring is wrong. */
 export function checkRing(ring: FileRing): void {
-  const { count, maxBytes } = ring;
+  const { count, maxBytes } = Object(ring) as FileRing;
   const isCount = Number.isInteger(count) && count >= 1 && count <= 99_999;
   if (!isCount) throw new RangeError(`"files.count" is ${count}, wanted an integer from 1 to 99999`);
   if (Number.isInteger(maxBytes) && maxBytes >= 4096) return;

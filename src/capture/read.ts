@@ -25,6 +25,9 @@ export function* parseCapture(bytes: Uint8Array): Generator<CapturedFrame> {
 export async function* readCapture(
   source: string | URL | ReadableStream<Uint8Array>,
 ): AsyncGenerator<CapturedFrame, void, undefined> {
+  if (typeof source !== "string" && !(source instanceof URL) && !(source instanceof ReadableStream)) {
+    throw new TypeError(`"source" is ${show(source)}, wanted a path, a URL or a ReadableStream`);
+  }
   const stream = source instanceof ReadableStream ? source : readFile(source);
   const reader = new BlockReader();
   for await (const chunk of stream) yield* reader.push(chunk);

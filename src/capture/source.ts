@@ -3,6 +3,7 @@ import type { Direction } from "../io/types.ts";
 import { buildIPv4, buildIPv6, buildUdp, IpProtocol } from "../packet/index.ts";
 import type { Endpoint, UdpSocket } from "../udp/types.ts";
 import { LinkType } from "./format.ts";
+import { show } from "./runtime.ts";
 
 /** Sources of a capture: a device, or a UDP socket of `bun-tuntap/udp`. */
 export type CaptureSource = Device | UdpSocket;
@@ -18,8 +19,11 @@ export interface Feed {
   observe(take: (frames: readonly Uint8Array[], direction: Direction) => void, close: () => void): Disposable;
 }
 
-/** Returns what a capture needs of a device or a socket. */
+/** Returns what a capture needs of a device or a socket. @throws {TypeError} if it is neither */
 export function feedOf(source: CaptureSource): Feed {
+  if (typeof source !== "object" || source === null || typeof source.observe !== "function") {
+    throw new TypeError(`"source" is ${show(source)}, wanted a device or a UDP socket`);
+  }
   return "kind" in source ? deviceFeed(source) : socketFeed(source);
 }
 

@@ -1,3 +1,4 @@
+import { checkObserver } from "../checks.ts";
 import type { TunTapError } from "../errors.ts";
 import { showChannel } from "../io/channel.ts";
 import { abortedError } from "../io/failures.ts";
@@ -10,6 +11,7 @@ import { showByFields } from "../packet/show.ts";
 import type { Attachment } from "./attachment.ts";
 import { InterfaceCalls } from "./interface-calls.ts";
 import type { Handlers } from "./option-types.ts";
+import { checkCallOptions } from "./options.ts";
 import type { Device } from "./types.ts";
 
 // Loaded on first use.
@@ -97,6 +99,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
 
   observe(observer: FrameObserver): Disposable {
     this.#attachment.assertOpen();
+    checkObserver(observer, "frames");
     const { frames, close } = observer;
     return this.#attachment.observers.add({
       frames: (passing, direction) => this.#calls.call("observer", () => frames.call(observer, passing, direction)),
@@ -113,6 +116,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
   }
 
   async receive(options?: { signal?: AbortSignal }): Promise<Uint8Array | null> {
+    if (options !== undefined) checkCallOptions(options, "signal");
     return this.#attachment.receiver.next(receiveCalls, this.#single, this, options?.signal);
   }
 

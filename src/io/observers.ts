@@ -22,8 +22,11 @@ export class FrameObservers {
     if (this.#observers.length === 0) this.#switch(false);
   }
 
+  /** Shows frames to each observer that has not been removed, or has ended, by an earlier one. */
   tell(frames: readonly Uint8Array[], direction: Direction): void {
-    for (const observer of this.#observers) observer.frames(frames, direction);
+    for (const observer of this.#observers) {
+      if (this.#observers.includes(observer)) observer.frames(frames, direction);
+    }
   }
 
   /** Ends all observers: the device has closed. */

@@ -64,8 +64,16 @@ export class Interceptors {
     try {
       return parts(interceptor(frame, direction), frame, this.#link);
     } catch (error) {
-      this.#onError(error);
+      this.#tell(error);
       return [frame];
+    }
+  }
+
+  #tell(error: unknown): void {
+    try {
+      this.#onError(error);
+    } catch (thrown) {
+      reportError(thrown);
     }
   }
 }

@@ -34,7 +34,7 @@ export function endOf(value: RelayEnd, name: string): End {
 
 function notEnd(name: string, value: unknown): TypeError {
   return new TypeError(
-    `"${name}" must be a device, a connected UDP socket or { socket, peer }, got ${Bun.inspect(value)}`,
+    `"${name}" must be a device, a connected UDP socket, or { socket, peer } with an endpoint of that socket, got ${Bun.inspect(value)}`,
   );
 }
 
@@ -68,9 +68,15 @@ function sendTo(channel: AnyChannel, peer: Endpoint | undefined, block: FrameBlo
   return channel.sender.sendBlock(block);
 }
 
+/** Tells whether a channel is that of a socket that can send to `peer`. */
+function canSendTo(channel: AnyChannel, peer: unknown): boolean {
+  const { canSendTo } = channel as AnyChannel & Partial<Pick<UdpChannel, "canSendTo">>;
+  return canSendTo?.call(channel, peer) === true;
+}
+
 function peerEnd({ socket, peer }: UdpPeer, name: string): End {
   const channel = typeof socket === "object" && socket !== null ? channelOf(socket) : undefined;
-  if (channel === undefined || typeof peer !== "object" || peer === null) throw notEnd(name, { socket, peer });
+  if (channel === undefined || !canSendTo(channel, peer)) throw notEnd(name, { socket, peer });
   let strangers = 0;
   // The same peer may have several endpoints: one for each address that it sends to.
   let last: Endpoint = peer;

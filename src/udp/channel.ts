@@ -86,6 +86,11 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
     this.writer.ecn = ecn;
   }
 
+  /** Tells whether this socket can send to it. */
+  canSendTo(to: unknown): to is Peer {
+    return Peer.isOf(this.peers, to) && (this.peer === undefined || to === this.peer);
+  }
+
   /** Returns the endpoint, if it can be sent to by this socket. */
   #check(to: Endpoint): Peer {
     if (!Peer.isOf(this.peers, to)) {

@@ -1,6 +1,6 @@
 /** Checks of the options of openUdp, before anything is done. Pure. */
 
-import { boolean, type Check, checkOptions, handler, integer, text, wrong } from "../checks.ts";
+import { boolean, type Check, checkOptions, handler, integer, signal, text, wrong } from "../checks.ts";
 import { checkNetns } from "../interface/namespace.ts";
 import { checkAddress, checkPort } from "./address.ts";
 import type { UdpOptions } from "./types.ts";
@@ -39,9 +39,7 @@ const checks: { readonly [K in keyof Required<UdpOptions>]: Check } = {
   reuseBuffers: boolean,
   ecn: boolean,
   netns: (value, option) => checkNetns(value, option),
-  signal: (value, option) => {
-    if (!(value instanceof AbortSignal)) throw wrong(option, "an AbortSignal", value);
-  },
+  signal,
   data: handler,
   drain: handler,
   error: handler,

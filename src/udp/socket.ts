@@ -1,3 +1,4 @@
+import { checkObserver } from "../checks.ts";
 import type { TunTapError } from "../errors.ts";
 import { showChannel } from "../io/channel.ts";
 import { abortedError } from "../io/failures.ts";
@@ -152,6 +153,7 @@ export class BoundUdpSocket implements UdpSocket {
   observe(observer: DatagramObserver): Disposable {
     const channel = this.#channel;
     channel.assertOpen();
+    checkObserver(observer, "datagrams");
     const { datagrams, close } = observer;
     return channel.observers.add({
       frames: (passing, direction) =>

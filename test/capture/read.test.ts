@@ -171,6 +171,15 @@ describe("readCapture()", () => {
     }
   });
 
+  test("says what is no source", async () => {
+    for (const source of [5, null, {}]) {
+      const frames = readCapture(source as never);
+      expect(await frames.next().catch((error) => error)).toEqual(
+        new TypeError(`"source" is ${Bun.inspect(source)}, wanted a path, a URL or a ReadableStream`),
+      );
+    }
+  });
+
   test("says that a file is missing, or broken after its first frames", async () => {
     using files = folder();
     await expect(Array.fromAsync(readCapture(files.file("none")))).rejects.toThrow("ENOENT");

@@ -160,6 +160,13 @@ describeWithTools("the target of capture()", ["ip", "tshark", "capinfos"], () =>
     expect(() => capture(tun, "x", { files: { count: 1, maxBytes: 100 } })).toThrow('"files.maxBytes" is 100');
     expect(() => capture(tun, "x", { snapLength: 0 })).toThrow('"snapLength" is 0, wanted an integer from 1 to 262144');
     expect(() => capture(tun, "x", { direction: "in" as never })).toThrow('"direction" is "in", wanted "received" or');
+    const wrong = capture as (source: unknown, target: string, options?: unknown) => unknown;
+    expect(() => wrong(null, "x")).toThrow('"source" is null, wanted a device or a UDP socket');
+    expect(() => wrong({}, "x")).toThrow('"source" is {}, wanted a device or a UDP socket');
+    expect(() => wrong(tun, "x", null)).toThrow('"options" is null, wanted an object');
+    expect(() => wrong(tun, "x", { snaplength: 60 })).toThrow('Unknown option "snaplength": known are snapLength,');
+    expect(() => wrong(tun, "x", { filter: "tcp" })).toThrow('"filter" is "tcp", wanted a function');
+    expect(() => wrong(tun, "x", { files: null })).toThrow('"files.count" is undefined');
     expect(newFds(fds)).toEqual([]);
     expect(tun.sendMany(packets(3, 100))).toBe(3);
   });

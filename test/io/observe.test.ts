@@ -107,6 +107,30 @@ describePrivileged("observe()", () => {
     expect(() => device.observe({ frames() {} })).toThrow("ERR_TUNTAP_CLOSED");
   });
 
+  test("one that closes the device, or removes another one, lets no later one see the frames", () => {
+    const device = quiet();
+    const order: string[] = [];
+    device.observe({ frames: () => second.tap[Symbol.dispose]() });
+    const second = look(device);
+    device.send(frame(0));
+    expect(second.sent).toEqual([]);
+    device.observe({ frames: () => device.close() });
+    device.observe({ frames: () => void order.push("frames"), close: () => void order.push("close") });
+    device.send(frame(1));
+    expect(order).toEqual(["close"]);
+  });
+
+  test("refuses what is none by name", () => {
+    using device = quiet();
+    for (const observer of [undefined, null, 5, {}, { frames: 5 }, { frames() {}, close: 5 }, { datagrams() {} }]) {
+      expect(() => device.observe(observer as never)).toThrow(
+        new TypeError(
+          `"observer" must be an object with a function "frames", and perhaps "close", got ${Bun.inspect(observer)}`,
+        ),
+      );
+    }
+  });
+
   test("what it throws is the error handler's, and the frames are delivered all the same", async () => {
     const errors: TunTapError[] = [];
     let delivered = 0;

@@ -45,6 +45,19 @@ describePrivileged("receiving", () => {
     expect(checkFrame((await waiting) ?? new Uint8Array())).toBe(0);
   });
 
+  test("receive() with wrong options rejects by name, and is no consumer after it", async () => {
+    using tap = quietTap();
+    const receive = tap.receive.bind(tap) as (options: unknown) => Promise<unknown>;
+    expect(((await failure(receive({ signal: 5 }))) as Error).message).toBe(
+      'Option "signal" must be an AbortSignal, got 5',
+    );
+    expect(((await failure(receive({ singal: 5 }))) as Error).message).toContain('did you mean "signal"');
+    for (const options of [null, 7]) expect(await failure(receive(options))).toBeInstanceOf(TypeError);
+    const next = tap.batches().next();
+    await flood(tap.index, 1, 60, 60);
+    expect(checkFrame((await next).value?.[0] as Uint8Array)).toBe(0);
+  });
+
   test("a second consumer gets an error that names both, and the first goes on", async () => {
     using tap = quietTap();
     const loop = tap[Symbol.asyncIterator]();

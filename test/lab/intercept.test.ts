@@ -1,6 +1,7 @@
 /** Interceptors in simulated time: every verdict, several of them, and those that fail. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import type { Verdict } from "../../src/lab/index.ts";
+import { Interceptors } from "../../src/lab/interceptors.ts";
 import { numbered, numberOf, Simulation } from "./simulated.ts";
 
 const count = (simulation: Simulation) => simulation.pipe.stats();
@@ -81,6 +82,24 @@ describe("one that fails lets the frame pass, and the error is told", () => {
     simulation.send(numbered(1), numbered(2));
     expect(simulation.order).toEqual([1, 2]);
     expect(simulation.errors).toEqual([error, error]);
+  });
+
+  test("that throws, and so does what is told of it", () => {
+    const thrown = new Error("a mistake in the error option");
+    const interceptors = new Interceptors("link", () => {
+      throw thrown;
+    });
+    interceptors.add(() => "dropp" as Verdict);
+    const uncaught = spyOn(globalThis, "reportError").mockImplementation(() => {});
+    try {
+      const passed: Uint8Array[] = [];
+      const frame = numbered(1);
+      interceptors.run(frame, { way: "forward", from: "a", to: "b" }, (next) => passed.push(next));
+      expect(passed).toEqual([frame]);
+      expect(uncaught.mock.calls).toEqual([[thrown]]);
+    } finally {
+      uncaught.mockRestore();
+    }
   });
 
   test.each([

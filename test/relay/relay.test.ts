@@ -280,6 +280,12 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     expect(() => join(tun, 5)).toThrow(/"b" must be a device/);
     expect(() => join({}, tun)).toThrow(/"a" must be a device/);
     expect(() => join(tun, udp)).toThrow(/"b" must name the peer/);
+    using elsewhere = openUdp({ address: "127.0.0.1" });
+    const strange = elsewhere.endpoint("127.0.0.1", 9);
+    for (const peer of [undefined, { address: "127.0.0.1", port: 9 }, strange]) {
+      expect(() => join(tun, { socket: udp, peer })).toThrow(/"b" must be .* with an endpoint of that socket, got/);
+    }
+    expect(() => join(tun, { socket: other, peer: strange })).toThrow(/"b" must be a device/);
     expect(() => join(tun, tun)).toThrow(/"a" and "b" must be two/);
     expect(() => join(tun, other, { full: "wait" })).toThrow(/"full" must be "pause" or "drop", got "wait"/);
     expect(() => join(tun, other, { forwards: 1 })).toThrow(/Unknown option "forwards"/);

@@ -82,6 +82,15 @@ describePrivileged("the life of a UDP socket", () => {
     expect([socket.closed, closed]).toEqual([true, 1]);
   });
 
+  test("what is no observer is refused by name", () => {
+    using socket = openUdp({ address: "127.0.0.1" });
+    for (const observer of [null, {}, { frames() {} }]) {
+      expect(() => socket.observe(observer as never)).toThrow(
+        /^"observer" must be an object with a function "datagrams"/,
+      );
+    }
+  });
+
   test("ICMP errors end nothing, and cost no datagram", async () => {
     // Nobody listens there, and then somebody does.
     using first = openUdp({ address: "127.0.0.1" });
