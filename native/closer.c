@@ -49,10 +49,10 @@ static int closer_ends(int wake)
 static int closer_open(void)
 {
 	size id;
-	int wake = ev_open();
-	int r = wake < 0 ? wake : closer_ends(wake);
+	int r, wake = ev_open();
 	if (wake < 0)
-		return r;
+		return wake;
+	r = closer_ends(wake);
 	if (r >= 0) {
 		r = thread_start(&id, closer_main, 0);
 		if (r == 0) {
@@ -67,14 +67,12 @@ static int closer_open(void)
 	return r;
 }
 
-/* Puts `fd` into the queue; returns -EAGAIN if too many wait already. */
+/* Puts `fd` into the queue, which owns it then; returns -EAGAIN if too many wait already, and it stays the caller's. */
 static int closer_push(int fd)
 {
-	int r;
-	fd_disown(fd);
-	r = transfer(NR_write, closer.push, &fd, sizeof fd);
-	if (r < 0)
-		fd_own(fd);
+	int r = transfer(NR_write, closer.push, &fd, sizeof fd);
+	if (r >= 0)
+		fd_disown(fd);
 	return r;
 }
 

@@ -99,6 +99,38 @@ describePrivileged("closing in a thread", () => {
     ).toEqual({ tun: [] });
   });
 
+  test("what the queue refuses goes with its thread; what it takes does not: the number may be another file's by then", () => {
+    const worker = `
+      const { native } = await import("${import.meta.dir}/../../src/sys/native.ts");
+      const open = () => native().fd_open(new TextEncoder().encode("/dev/zero\\0"), 0);
+      const wake = native().closer_open();
+      const taken = open();
+      native().closer_push(taken);
+      while (native().closer_count(wake) < 1) await Bun.sleep(1);
+      onmessage = () => {
+        // The number of an fd has four bytes.
+        ${refuse(numbers.write, ENOMEM, 4, 2)}
+        postMessage(native().closer_push(open()));
+      };
+      postMessage(taken);`;
+    expect(
+      said(`
+        const worker = new Worker(URL.createObjectURL(new Blob([${JSON.stringify(worker)}])));
+        const answer = () => new Promise((resolve) => { worker.onmessage = ({ data }) => resolve(data); });
+        const taken = await answer();
+        while (openSync("/dev/full", "r") < taken);
+        worker.postMessage("refuse");
+        const result = await answer();
+        const refused = fds(/zero$/).length;
+        const ended = new Promise((resolve) => worker.addEventListener("close", resolve));
+        worker.terminate();
+        await ended;
+        while (fds(/zero$/).length > 0) await Bun.sleep(1);
+        console.log(JSON.stringify({ result, refused, kept: fds(/full$/).includes(taken) }));
+        process.exit(0);`),
+    ).toEqual({ result: -ENOMEM, refused: 1, kept: true });
+  });
+
   test("closes at once what a full queue does not take, and the rest when the thread comes to it", () => {
     const { waiting, left, tun } = said(`
       ${slowSocket}
