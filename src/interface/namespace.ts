@@ -49,7 +49,9 @@ function pathOf(netns: NetnsLike): string {
   return netns.includes("/") ? netns : `/run/netns/${netns}`;
 }
 
-function openHint(code: string, netns: NetnsLike): string {
+function openHint(code: string, netns: NetnsLike): string | undefined {
+  // It says nothing of the namespace: withHint() has a hint for it.
+  if (code === "EMFILE" || code === "ENFILE") return undefined;
   if (code === "EACCES" || code === "EPERM") {
     return "looking into the namespace of that process takes its user's rights or CAP_SYS_PTRACE: run as root";
   }

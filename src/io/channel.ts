@@ -1,5 +1,6 @@
 import type { TunTapError } from "../errors.ts";
 import { lazy } from "../lazy.ts";
+import { tryOrUndefined } from "../rollback.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { runAll } from "./ending.ts";
@@ -202,15 +203,20 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   }
 
   /**
-   * Ends everything as the user's close() does, but lets a thread close the fd. Resolves once it is closed, or at
-   * once if the channel has ended otherwise.
+   * Ends everything as the user's close() does, but lets a thread close the fd, unless another call ends the channel
+   * already. Resolves once it is closed.
    */
   closeInThread(): Promise<void> {
-    const { closeInThread } = lazy((): typeof import("./closer.ts") => require("./closer.ts"));
-    this.#release = (fd) => {
-      this.#released = closeInThread(fd);
-    };
-    this.close();
+    if (!this.#isEnding) {
+      // The module cannot be loaded where no fd is left. The fd is closed at once then.
+      const closer = tryOrUndefined(() => lazy((): typeof import("./closer.ts") => require("./closer.ts")));
+      const { promise, resolve } = Promise.withResolvers<void>();
+      this.#released = promise;
+      if (closer !== undefined) this.#release = (fd) => resolve(closer.closeInThread(fd));
+      this.close();
+      // For an fd that no thread closes; does nothing for the others.
+      resolve();
+    }
     return this.#released ?? Promise.resolve();
   }
 

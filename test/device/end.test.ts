@@ -1,4 +1,5 @@
 import { expect, test } from "bun:test";
+import { readFileSync } from "node:fs";
 import { adopt, openTap, openTun, type Tap, type Tun, type TunTapError } from "../../src/index.ts";
 import { openClone } from "../../src/sys/netns.ts";
 import { closeFd, setIff } from "../../src/sys/tun.ts";
@@ -92,6 +93,33 @@ describePrivileged("the end of a device", () => {
       outside = tun;
     }
     expect(outside.closed).toBeTrue();
+  });
+
+  test("[Symbol.asyncDispose]() in a handler of a device that is closing waits for the same end", async () => {
+    for (const how of ["close", "asyncDispose"] as const) {
+      const ends: Promise<boolean>[] = [];
+      // A look without another program, which would take longer than the end does.
+      const isGoneNow = (): boolean => !readFileSync("/proc/thread-self/net/dev", "latin1").includes(`${name}:`);
+      const isGone = async (device: Tap): Promise<boolean> => {
+        await device[Symbol.asyncDispose]();
+        return isGoneNow();
+      };
+      const tap = openTap({ up: true, ipv6: false, data: (device) => void ends.push(isGone(device)) });
+      const { name } = tap;
+      // What is shown here is delivered before the end: the data handler is called while the device closes.
+      tap.observe({
+        frames() {
+          if (how === "asyncDispose") ends.push(isGone(tap));
+          else {
+            tap.close();
+            ends.push(Promise.resolve(isGoneNow()));
+          }
+        },
+      });
+      await flood(tap.index, 1, 60, 60);
+      await until(() => tap.closed, "the end of the device");
+      expect(await Promise.all(ends)).toEqual([true, true]);
+    }
   });
 
   test("an aborted signal closes with ERR_TUNTAP_ABORTED and the signal's reason as cause", async () => {

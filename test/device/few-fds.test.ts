@@ -1,6 +1,7 @@
 import { expect, setDefaultTimeout, test } from "bun:test";
 import { openTun } from "../../src/index.ts";
 import { describePrivileged } from "../support/privilege.ts";
+import { runToEnd, top } from "../support/programs.ts";
 import { ipLink, run } from "../support/system.ts";
 import { type ChildRequest, inChild } from "./in-child.ts";
 import { leavingNothing, networkState, persistentInterface, withQuietIPv6 } from "./support.ts";
@@ -99,5 +100,25 @@ describePrivileged("opening with few fds left (RLIMIT_NOFILE)", () => {
     using tun = openTun({ name: "few0" });
     await tryWith(left, { call: "adopt", fd: 3, options: { closeFd: false } as object }, [tun.fd]);
     expect(tun.name).toBe("few0");
+  });
+
+  test("a namespace that cannot be opened for want of an fd is not said to be missing", () => {
+    const source = `
+      import { closeSync, openSync } from "node:fs";
+      import { listDevices, openTun } from "${top}/src/index.ts";
+      const tun = openTun();
+      const calls = [() => tun.moveToNetns(process.pid), () => listDevices({ netns: process.pid })];
+      const errors = () => calls.map((call) => { try { call(); return null; } catch (error) { return error; } });
+      // Loads what the calls need.
+      errors();
+      const files = [];
+      try { for (;;) files.push(openSync("/dev/zero")); } catch {}
+      const found = errors();
+      for (const fd of files) closeSync(fd);
+      console.log(JSON.stringify(found.map(({ code, syscall, hint }) => ({ code, syscall, hint }))));
+      process.exit(0);`;
+    const { stdout, stderr } = runToEnd(["sh", "-c", 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, source]);
+    const wanted = { code: "EMFILE", syscall: "open", hint: expect.stringContaining("ulimit -n") };
+    expect({ found: JSON.parse(stdout), stderr }).toEqual({ found: [wanted, wanted], stderr: "" });
   });
 });

@@ -1,22 +1,24 @@
 /** The thread that closes fds (src/io/closer.ts), where there can be none, and where its queue is full. */
 import { expect, test } from "bun:test";
 import { describePrivileged } from "../support/privilege.ts";
-import { runScript } from "../support/programs.ts";
+import { runScript, runToEnd } from "../support/programs.ts";
 import { EAGAIN, EMFILE, ENOMEM, numbers, refuse } from "./seccomp.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
 
-/** What a child says at its end, which it comes to by itself. */
-function said(source: string): unknown {
+/** What a child says at its end, which it comes to by itself; with so many open files at most, if that is given. */
+function said(source: string, filesMax?: number): unknown {
   const prelude = `
-    import { openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
+    import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
     import { openTun } from "${import.meta.dir}/../../src/index.ts";
-    import { closeInThread } from "${import.meta.dir}/../../src/io/closer.ts";
     const fds = (pattern = /./) => readdirSync("/proc/self/fd").filter((fd) => {
       try { return pattern.test(readlinkSync("/proc/self/fd/" + fd)); } catch { return false; }
     }).map(Number);
     const interfaces = () => readFileSync("/proc/thread-self/net/dev", "latin1").split("\\n").length;`;
-  const { exitCode, signal, stdout, stderr } = runScript(prelude + source);
+  const { exitCode, signal, stdout, stderr } =
+    filesMax === undefined
+      ? runScript(prelude + source)
+      : runToEnd(["sh", "-c", `ulimit -n ${filesMax}; exec "$0" -e "$1"`, process.execPath, prelude + source]);
   if (exitCode !== 0) throw new Error(`Status ${exitCode}, ${signal}: ${stderr}`);
   return JSON.parse(stdout);
 }
@@ -99,6 +101,21 @@ describePrivileged("closing in a thread", () => {
     ).toEqual({ tun: [] });
   });
 
+  test("closes at once where no fd is left with which its module could be loaded", () => {
+    expect(
+      said(
+        `
+        const device = openTun({ data() {} });
+        const files = [];
+        try { for (;;) files.push(openSync("/dev/zero")); } catch {}
+        await device[Symbol.asyncDispose]();
+        for (const fd of files) closeSync(fd);
+        console.log(JSON.stringify({ closed: device.closed, tun: fds(/tun$/) }));`,
+        64,
+      ),
+    ).toEqual({ closed: true, tun: [] });
+  });
+
   test("what the queue refuses goes with its thread; what it takes does not: the number may be another file's by then", () => {
     const worker = `
       const { native } = await import("${import.meta.dir}/../../src/sys/native.ts");
@@ -133,6 +150,7 @@ describePrivileged("closing in a thread", () => {
 
   test("closes at once what a full queue does not take, and the rest when the thread comes to it", () => {
     const { waiting, left, tun } = said(`
+      import { closeInThread } from "${import.meta.dir}/../../src/io/closer.ts";
       ${slowSocket}
       const device = openTun({ data() {} });
       const before = fds().length;
