@@ -10,14 +10,14 @@ export interface Case {
   readonly sticky: boolean;
 }
 
-/** How it went. */
+/** The outcome of a case. */
 export interface Verdict {
   readonly scenario: string;
   readonly call: string;
   readonly nth: number;
   readonly errno: Errno;
   readonly sticky: boolean;
-  /** How many calls have failed; 0 if the scenario took another way this time. */
+  /** The calls that have failed; 0 if the scenario took another way this time. */
   readonly failed: number;
   /** "went on", or the code of the error, or "ended: " and the code. */
   readonly outcome: string;

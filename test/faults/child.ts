@@ -26,7 +26,7 @@ export interface Task {
   readonly step: number;
   /** Only calls of this kind, with this errno: one at a time, or if `lasting` all from the n-th on. */
   readonly only?: { readonly call: string; readonly errno: Errno; readonly lasting?: true } | undefined;
-  /** Whether only calls of waiting are to fail. */
+  /** True if only calls of waiting are to fail. */
   readonly isOfWaitingAlone: boolean;
   /** For a scenario that needs a process of its own each time: the one case, and what a run leaves in which nothing fails. */
   readonly first?: { readonly given: Case; readonly expected: readonly string[] };
@@ -55,9 +55,22 @@ function say(progress: Progress): void {
 }
 
 /** What is left after a run, and should not be. */
-async function left(before: readonly string[], world: World, waker: string | undefined): Promise<string[]> {
-  const found = await settledDifference(before, world);
-  return currentWaker() === waker ? found : found.filter((each) => !waitingThread.includes(each));
+function left(
+  scenario: Scenario,
+  before: readonly string[],
+  world: World,
+  waker: string | undefined,
+): Promise<string[]> {
+  return settledDifference(
+    before,
+    world,
+    (each) => isOfLooking(scenario, each) || (currentWaker() !== waker && waitingThread.includes(each)),
+  );
+}
+
+/** Tells whether it is a pipe of a program that was run to look at the state: those go when they like. */
+function isOfLooking(scenario: Scenario, each: string): boolean {
+  return scenario.state !== undefined && each === "gone: fd of socket";
 }
 
 /** What a failure, after which the rollback had all it needs, has changed. */
@@ -78,9 +91,7 @@ async function judge(scenario: Scenario, world: World, bystander: Bystander, giv
   begin({ kind, nth, errno: errnos[errno], sticky });
   const { outcome, complaints } = await tryOnce(scenario, world);
   const failed = end();
-  const found = await left(before, world, waker);
-  // Programs that were run to look at the state leave their pipes when they like.
-  complaints.push(...(state === undefined ? found : found.filter((each) => each !== "gone: fd of socket")));
+  complaints.push(...(await left(scenario, before, world, waker)));
   const complaint = await bystander.complaint();
   if (complaint !== undefined) complaints.push(complaint);
   complaints.push(...changed(scenario, world, state, sticky));
@@ -101,7 +112,7 @@ async function judgeFirst(
   const failed = end();
   const again = await tryOnce(scenario, world);
   if (again.outcome !== "went on") complaints.push(`then, with nothing failing: ${again.outcome}`, ...again.complaints);
-  complaints.push(...(await left(expected, world, process.env["BUN_TUNTAP_WAKER"])), ...uncaught);
+  complaints.push(...(await left(scenario, expected, world, process.env["BUN_TUNTAP_WAKER"])), ...uncaught);
   return { scenario: scenario.name, call: kind.name, nth, errno, sticky, failed, outcome, complaints };
 }
 
@@ -144,10 +155,7 @@ async function calls(scenario: Scenario, world: World, runs: number): Promise<Re
     begin();
     const { outcome, complaints } = await tryOnce(scenario, world);
     end();
-    // Programs that were run to look at the state leave their pipes when they like.
-    const isLooking = scenario.state !== undefined;
-    const difference = i > 0 ? await settledDifference(before, world) : [];
-    complaints.push(...difference.filter((each) => !(isLooking && each === "gone: fd of socket")));
+    if (i > 0) complaints.push(...(await settledDifference(before, world, (each) => isOfLooking(scenario, each))));
     complaints.push(...uncaught);
     if (outcome !== "went on" || complaints.length > 0) {
       throw new Error(`"${scenario.name}" fails when nothing does: ${outcome}\n${complaints.join("\n")}`);

@@ -12,12 +12,12 @@ export interface Outcome {
   readonly verdicts: Verdict[];
   /** Processes that died or hung, and why no case could be run. */
   readonly crashes: string[];
-  /** How many mappings the processes had more at their end than before the first case. */
+  /** The mappings that the processes had more at their end than before the first case. */
   mappings: number;
 }
 
 /** Longer than a case may take that the child itself finds hanging. */
-const SILENCE_MS = 20_000;
+const SILENCE_MS = 60_000;
 
 /** Which cases to run. */
 export interface Choice {

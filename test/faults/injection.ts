@@ -39,7 +39,7 @@ export interface Fault {
   /** From 1 on. */
   readonly nth: number;
   readonly errno: number;
-  /** Whether all calls of the kind after it fail, too. */
+  /** True if all calls of the kind after it fail, too. */
   readonly sticky: boolean;
 }
 

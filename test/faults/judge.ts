@@ -2,7 +2,7 @@
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { openTun, type Tun } from "../../src/index.ts";
 import { bystanderRequest, isAnswer } from "./packets.ts";
-import type { World } from "./scenario.ts";
+import { PATIENCE_MS, type World } from "./scenario.ts";
 
 /** Everything that must be the same after a run as before. */
 export function resources({ other, folder }: World): string[] {
@@ -71,7 +71,7 @@ function zombies(): string[] {
   });
 }
 
-/** How many mappings this process has. */
+/** Counts the mappings of this process. */
 export function mappings(): number {
   return readFileSync("/proc/self/maps", "latin1").split("\n").length - 1;
 }
@@ -91,13 +91,18 @@ export function difference(before: readonly string[], now: readonly string[]): s
 /** What the waiting thread holds, which takes over where AIO is refused. */
 export const waitingThread: readonly string[] = ["left: thread bun", "left: fd of anon_inode:[eventfd]"];
 
-const PATIENCE_MS = 1000;
-
-/** Streams of Bun let go of what they hold a moment later. */
-export async function settledDifference(before: readonly string[], world: World): Promise<string[]> {
+/**
+ * The difference to `before` that stays, but for what `isHarmless` knows: streams of Bun let go of what they hold a moment
+ * later.
+ */
+export async function settledDifference(
+  before: readonly string[],
+  world: World,
+  isHarmless: (each: string) => boolean = () => false,
+): Promise<string[]> {
   const deadline = performance.now() + PATIENCE_MS;
   for (;;) {
-    const found = difference(before, resources(world));
+    const found = difference(before, resources(world)).filter((each) => !isHarmless(each));
     if (found.length === 0 || performance.now() > deadline) return found;
     await Bun.sleep(5);
   }

@@ -1,8 +1,9 @@
 /** What comes of a run of a scenario. */
 import { TunTapError } from "../../src/index.ts";
-import { Ended, type Scenario, type World } from "./scenario.ts";
+import { Ended, PATIENCE_MS, type Scenario, type World } from "./scenario.ts";
 
-const HANG_MS = 8000;
+/** Longer than a scenario waits for what it misses. */
+const HANG_MS = 2 * PATIENCE_MS;
 
 /** What nobody has caught. */
 export const uncaught: string[] = [];

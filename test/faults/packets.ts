@@ -9,7 +9,7 @@ function echo(source: string, destination: string): Uint8Array {
 export const echoRequest: Uint8Array = echo("192.0.2.2", "192.0.2.1");
 export const bystanderRequest: Uint8Array = echo("203.0.113.2", "203.0.113.1");
 
-/** Whether it is an answer to one of them; `offset` bytes stand before it. */
+/** Tells whether it is an answer to one of them; `offset` bytes stand before it. */
 export function isAnswer(packet: Uint8Array, offset = 0): boolean {
   return packet[offset] === 0x45 && packet[offset + 9] === IpProtocol.ICMP && packet[offset + 20] === 0;
 }

@@ -16,7 +16,7 @@ export interface World {
 export interface Scenario {
   readonly name: string;
   run(world: World): Promise<void>;
-  /** Whether it is about what the first device of a process does: each case has a process of its own then. */
+  /** True if it is about what the first device of a process does: each case has a process of its own then. */
   readonly isFirst?: boolean;
   /** What has to be there before; returns what takes it away. */
   prepare?(world: World): () => void;
@@ -67,7 +67,8 @@ export class Answers {
   };
 }
 
-const PATIENCE_MS = 1500;
+/** The time, in milliseconds, after which what does not come counts as missing, on a busy machine, too. */
+export const PATIENCE_MS = 10_000;
 const AGAIN_MS = 20;
 
 /** Pings the kernel's end of `device` until `answered`; throws what sending throws. */

@@ -1,6 +1,6 @@
 /** Around devices: policy rules, relays, the probe, and an end that does not block. */
 import { addRule, listRules, openTun, probe, relay, removeRule } from "../../../src/index.ts";
-import { Broken, expectThat, pause, type Scenario } from "../scenario.ts";
+import { Broken, expectThat, PATIENCE_MS, pause, type Scenario } from "../scenario.ts";
 
 const rule = { to: "198.51.100.0/24", table: 100, priority: 7000 };
 
@@ -30,7 +30,7 @@ const relayed: Scenario = {
     using to = calmly(() => openTun({ up: true, ipv6: false }));
     using relaying = relay(from, to);
     const socket = await Bun.udpSocket({});
-    const deadline = performance.now() + 1500;
+    const deadline = performance.now() + PATIENCE_MS;
     try {
       // The relay ends, with the reason, if either of them does.
       while (!relaying.closed && relaying.counters().forward.frames === 0) {

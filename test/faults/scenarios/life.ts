@@ -6,7 +6,17 @@ import { IFF_NO_PI, IFF_TUN } from "../../../src/sys/constants.ts";
 import { openClone } from "../../../src/sys/netns.ts";
 import { closeFd, setIff } from "../../../src/sys/tun.ts";
 import { echoRequest } from "../packets.ts";
-import { Answers, assertAlive, Broken, expectThat, pause, pingUntil, type Scenario, until } from "../scenario.ts";
+import {
+  Answers,
+  assertAlive,
+  Broken,
+  expectThat,
+  PATIENCE_MS,
+  pause,
+  pingUntil,
+  type Scenario,
+  until,
+} from "../scenario.ts";
 
 const common = { addresses: ["192.0.2.1/24"], ipv6: false };
 
@@ -39,7 +49,7 @@ const usable: Scenario = {
   name: "wait until an address is usable",
   async run({ calmly }) {
     using device = calmly(() => openTun({ up: true }));
-    const signal = AbortSignal.timeout(1500);
+    const signal = AbortSignal.timeout(PATIENCE_MS);
     const address = await device.addAddress("2001:db8::2/64", { untilUsable: true, signal });
     expectThat(!address.tentative, "it is usable");
   },
@@ -82,7 +92,10 @@ const handedOver: Scenario = {
   async run({ folder, calmly }) {
     using device = calmly(() => openTun(common));
     const stop = new AbortController();
-    const patience = setTimeout(() => stop.abort(new Broken("neither end of the handing over came to an end")), 1500);
+    const patience = setTimeout(
+      () => stop.abort(new Broken("neither end of the handing over came to an end")),
+      PATIENCE_MS,
+    );
     try {
       const path = `${folder}/socket`;
       const answers = new Answers();
@@ -155,7 +168,7 @@ const listed: Scenario = {
     );
     listDevices({ netns: other });
     deleteDevice(name);
-    const deadline = performance.now() + 1500;
+    const deadline = performance.now() + PATIENCE_MS;
     while (ends === 0 && performance.now() < deadline) await pause();
     expectThat(ends === 1, "the device has heard of its end");
     const error = await settled;
@@ -191,7 +204,7 @@ const observed: Scenario = {
       for await (const _frame of device);
     })();
     await pingUntil(device, () => seen >= 1);
-    const deadline = performance.now() + 1500;
+    const deadline = performance.now() + PATIENCE_MS;
     for (let i = 0; !device.closed && performance.now() < deadline; i++) {
       if (i % 20 === 0) device.send(echoRequest);
       await pause();

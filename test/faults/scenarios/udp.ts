@@ -1,7 +1,7 @@
 /** The sockets of bun-tuntap/udp. */
 import type { TunTapError } from "../../../src/index.ts";
 import { openUdp, type UdpSocket } from "../../../src/udp/index.ts";
-import { Broken, Ended, pause, type Scenario } from "../scenario.ts";
+import { Broken, Ended, PATIENCE_MS, pause, type Scenario } from "../scenario.ts";
 
 const address = "127.0.0.1";
 const datagrams = Array.from({ length: 4 }, (_, i) => new Uint8Array(100).fill(i));
@@ -12,7 +12,7 @@ async function sendUntil(
   closed: () => TunTapError | undefined,
   arrived: () => boolean,
 ): Promise<void> {
-  const deadline = performance.now() + 1500;
+  const deadline = performance.now() + PATIENCE_MS;
   for (let i = 0; !arrived(); i++) {
     const reason = closed();
     if (reason !== undefined) throw new Ended(reason);
