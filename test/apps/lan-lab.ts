@@ -70,7 +70,7 @@ export async function runOn(host: Host, ...command: string[]): Promise<string> {
 export async function eventually<Value>(
   look: () => Promise<Value | undefined>,
   what: string,
-  timeoutMs = 30_000,
+  timeoutMs = 60_000,
 ): Promise<Value> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {
@@ -220,7 +220,7 @@ export class LanLab implements AsyncDisposable {
   }
 
   /** Resolves when nothing is wrong with the LAN. */
-  async settled(hubs?: readonly LabHub[], timeoutMs = 30_000): Promise<void> {
+  async settled(hubs?: readonly LabHub[], timeoutMs = 60_000): Promise<void> {
     let last: string[] = [];
     const look = async (): Promise<true | undefined> => {
       last = await this.defects(hubs ?? this.liveHubs);

@@ -81,7 +81,7 @@ export class Exchanger implements AsyncDisposable {
    * Has every client say something to every other, in each of the ways, and waits until all has come, and then for what
    * comes too much. A loop would bring more and more. What is lost, as UDP may be, is said again, under another number.
    */
-  async exchange(kinds: readonly Kind[], timeoutMs = 10_000): Promise<Exchange> {
+  async exchange(kinds: readonly Kind[], timeoutMs = 30_000): Promise<Exchange> {
     const round = ++this.#round;
     this.#got = new Map();
     const wanted = new Set<string>();
@@ -300,7 +300,7 @@ export class Stream implements Disposable {
 export async function pingAllNodes(
   from: LabClient,
   wanted: number,
-  timeoutMs = 10_000,
+  timeoutMs = 30_000,
 ): Promise<{ readonly nodes: ReadonlySet<string>; readonly doubled: readonly string[] }> {
   const command = ["nsenter", `--net=${from.host.netns}`, "ping", "-6", "-n", "-i", "0.5", "ff02::1%lan0"];
   const child = Bun.spawn(command, { stdout: "pipe", stderr: "ignore" });

@@ -67,7 +67,7 @@ describeWithTools("the example that shows a device", tools, () => {
     await eventually(view, `/^(no packets|all )/.test(${text("shown")})`);
   });
 
-  const ping = (count: number): string => run("ping", "-n", "-c", `${count}`, "-i", "0.01", "-w", "10", "198.51.100.1");
+  const ping = (count: number): string => run("ping", "-n", "-c", `${count}`, "-i", "0.01", "-w", "30", "198.51.100.1");
 
   /** Touches the middle of an element, as a finger does. */
   const tap = async (selector: string): Promise<void> => {
@@ -124,7 +124,7 @@ describeWithTools("the example that shows a device", tools, () => {
       `(() => { const f = document.getElementById("filter"); f.value = "${value}"; f.dispatchEvent(new Event("input")); })()`;
     // An identifier with 77 in it would make every request match.
     const flood = (count: number): string =>
-      run("ping", "-n", "-q", "-e", "1", "-f", "-c", `${count}`, "-w", "20", "198.51.100.1");
+      run("ping", "-n", "-q", "-e", "1", "-f", "-c", `${count}`, "-w", "30", "198.51.100.1");
     await view.evaluate(set("ICMP request 77"));
     // The program has the filter when it says of packets that they do not match.
     const isKnown = `/looked at, 0 match/.test(${text("shown")})`;

@@ -101,22 +101,20 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
   const startServer = (options: NatsOptions = {}): Promise<NatsServer> =>
     NatsServer.start({ port: port++, ...options });
 
-  test("reach each other, and notice within two seconds that a server is silent", async () => {
+  test("reach each other, and notice that a server is silent", async () => {
     await using server = await startServer();
     await using one = await new TestHub().enter([server.url]);
     await using other = await new TestHub().enter([server.url], { hub: "hub2" });
     await exchange(one, other);
     server.signal("SIGSTOP");
-    const since = performance.now();
     await until(() => one.log.some((line) => line.includes("is lost; trying again")), "it is noticed");
-    console.log(`a silent server was noticed after ${Math.round(performance.now() - since)} ms`);
     for (let i = 0; i < 1000; i++) one.send(frameOf(BROADCAST, 0x21, 3, 1400));
     expect([one.summary.isConnected, one.summary.dropped.backPressure > 900]).toEqual([false, true]);
     await until(() => one.summary.hubs.length === 0, "the other hub counts as gone");
     server.signal("SIGCONT");
     await until(() => one.log.some((line) => line.includes("connected again")), "it is connected again");
     await exchange(one, other);
-  }, 30_000);
+  }, 60_000);
 
   test("go to another server of a cluster when theirs is killed", async () => {
     const hosts = ["127.0.0.2", "127.0.0.3"];
@@ -137,7 +135,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await its.kill();
     await until(() => third.log.some((line) => line.includes("connected again")), "the third hub is there");
     expect(third.summary.isConnected).toBe(true);
-  }, 30_000);
+  }, 60_000);
 
   test.each(["user", "nkey", "creds"] as const)(
     "are let in by %s, and told when it is refused",
@@ -183,7 +181,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await expect(new TestHub().enter([server.url], { hub: "hub3" })).rejects.toThrow(/: .*certificate/i);
     await using plain = await startServer();
     await expect(new TestHub().enter([plain.url], { tls: { ca } })).rejects.toThrow("does not support 'tls'");
-  }, 30_000);
+  }, 60_000);
 
   test("that have permissions for another LAN are told, and hear nothing of this one", async () => {
     const subjects = (lan: string): string => `{ publish: "bun-tuntap.${lan}.>", subscribe: "bun-tuntap.${lan}.>" }`;
@@ -203,7 +201,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
       /server at 127\.0\.0\.1:\d+ says: permissions violation.*\(a hub needs to .* bun-tuntap\.test\.>\)$/i,
     );
     expect(one.summary.hubs.map(({ id }) => id)).toEqual(["hub2"]);
-  }, 30_000);
+  }, 60_000);
 
   test("of one name: the second is refused; a server that takes too little is named", async () => {
     await using server = await startServer({ config: "max_payload: 4096" });
@@ -214,7 +212,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await expect(jumbo).rejects.toThrow("and the NATS server takes 4096: raise its max_payload, or lower --mtu");
     await using other = await new TestHub().enter([server.url], { hub: "hub2" });
     await exchange(one, other);
-  }, 30_000);
+  }, 60_000);
 
   test("that a hub cannot reach are named with the reason of each, in a line, with exit code 1", async () => {
     using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -229,7 +227,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     });
     expect(stderr).toStartWith("The backbone cannot be reached: nats://127.0.0.1:1: connection refused; ");
     expect(stderr).toContain(`nats://127.0.0.1:${silent.port}: no answer; nats://nowhere.invalid:4222: `);
-  }, 30_000);
+  }, 60_000);
 
   test("are not looked for by a hub without a backbone, which does not even load the library", async () => {
     const source = `
@@ -277,5 +275,5 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await hub.exited;
     const { framesOut, bytesOut, dropped } = peer.port;
     expect([framesOut + dropped.backPressure, bytesOut <= 64 * 1024]).toEqual([5000, true]);
-  }, 30_000);
+  }, 60_000);
 });

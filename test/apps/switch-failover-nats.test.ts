@@ -28,7 +28,7 @@ describeWithTools("two clients of two hubs that NATS joins", [...tools, NATS], (
   afterAll(async () => {
     await nats?.[Symbol.asyncDispose]();
     expect(await lan.end()).toEqual([]);
-  }, 30_000);
+  }, 60_000);
 
   const serve = (number: number): Promise<Running> => {
     const backbone = ["--backbone", nats.url, "--lan", `office${lans}`, "--hub", `hub${number}`];

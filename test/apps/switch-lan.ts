@@ -167,7 +167,7 @@ export class Lan {
 
   status(): Status {
     const authorization = `Authorization: Bearer ${this.token}`;
-    return JSON.parse(this.hub.run("curl", "-sf", "--max-time", "5", "-H", authorization, "192.0.2.1:7000/status"));
+    return JSON.parse(this.hub.run("curl", "-sf", "--max-time", "30", "-H", authorization, "192.0.2.1:7000/status"));
   }
 
   port(number: number): Status["ports"][number] {

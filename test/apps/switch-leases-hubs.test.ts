@@ -92,7 +92,7 @@ describeWithTools("three hubs with NATS", ["ip", "curl", NATS], () => {
   /** With curl, as the threads of fetch() are in another network namespace. */
   async function status(at: number): Promise<{ addresses?: { trouble?: string } }> {
     const url = `${hubs[at]?.url.origin}/status`;
-    const child = Bun.spawn(["curl", "-s", "--max-time", "5", "-H", `Authorization: Bearer ${TOKEN}`, url]);
+    const child = Bun.spawn(["curl", "-s", "--max-time", "30", "-H", `Authorization: Bearer ${TOKEN}`, url]);
     return await child.stdout.json();
   }
 
@@ -197,11 +197,11 @@ describeWithTools("the command with a NATS server that has no JetStream", ["ip",
     expect(hub.log.split("\n").filter((line) => line !== "" && !line.startsWith("nats"))).toEqual([
       `The NATS server ${nats.url.slice("nats://".length)} has no JetStream, which keeps the addresses of --pool: put \`jetstream { store_dir: "/var/lib/nats" }\` into its configuration, or leave out --pool`,
     ]);
-  }, 30_000);
+  }, 60_000);
 
   test("starts without a pool", async () => {
     const hub = serve();
     await hub.says("listening on ");
     expect(await hub.end()).toBe(0);
-  }, 30_000);
+  }, 60_000);
 });

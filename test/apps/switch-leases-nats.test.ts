@@ -190,7 +190,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       expect(server.log).not.toContain("[WRN]");
       await using other = await hub("b", [server], "restart");
       expect(await other.book.lease(client("one"))).toBe(given[0]);
-    }, 30_000);
+    }, 60_000);
 
     test("that stops for a while is waited for, but not for long", async () => {
       await using one = await hub("a", [server], "stopped");
@@ -206,7 +206,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       }
       await until(() => one.book.trouble === undefined, "the store is there again");
       expect(await one.book.lease(client("two"))).toBeDefined();
-    }, 30_000);
+    }, 60_000);
 
     test("may have anything in the bucket", async () => {
       await using one = await hub("a", [server], "foreign");
@@ -253,7 +253,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
     } finally {
       await connection.close();
     }
-  }, 30_000);
+  }, 60_000);
 
   test("a server without JetStream: says the line of its configuration that is missing", async () => {
     await using server = await NatsServer.start({ port: 4323 });

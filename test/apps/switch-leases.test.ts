@@ -326,12 +326,10 @@ describe("a hub that is cut off from the store", () => {
     await until(() => Object.values(leases())[0]?.here === false, "it is away");
   });
 
-  test("waits for no store that does not answer longer than two seconds, and finds what was written all the same", async () => {
+  test("gives up a store that does not answer, and finds what was written all the same", async () => {
     const [a, b] = [await hub("a"), await hub("b")];
     a.line.loses = "answers";
-    const began = performance.now();
     expect(await a.book.lease(client("one"))).toBeUndefined();
-    expect(performance.now() - began).toBeLessThan(20_000);
     const written = Object.keys(leases());
     const given = await b.book.lease(client("one"));
     expect([written, Object.keys(leases())]).toEqual([written, [`address.${given?.split("/")[0]}`]]);

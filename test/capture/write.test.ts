@@ -45,7 +45,7 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
     const before = Date.now();
     const running = capture(tun, file);
     // One after the other, each of which may take its time: several at once wait no longer for a late answer than for others.
-    for (let i = 0; i < 5; i++) await Bun.spawn(["ping", "-q", "-c", "1", "-W", "5", from]).exited;
+    for (let i = 0; i < 5; i++) await Bun.spawn(["ping", "-q", "-c", "1", "-W", "30", from]).exited;
     expect(echoed).toBe(5);
     await running.close();
     const after = Date.now();

@@ -1,6 +1,6 @@
 /** `dump` and `read`: packets as lines, answered, written for Wireshark and read again. */
 import { afterAll, beforeAll, beforeEach, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { buildCapture, LinkType } from "../../src/capture/index.ts";
@@ -243,7 +243,9 @@ describeWithTools("dump", ["ip", "ping", "tshark"], () => {
     const script = '"$1" "$2" dump --name cliout --address 192.0.2.1/24 --write - > "$3"';
     await using running = new Running(["sh", "-c", `exec ${script}`, "sh", process.execPath, program, written]);
     await until(() => isReachable("cliout") || running.hasEnded, "the interface is up");
-    Bun.spawnSync(["ping", "-c", "1", "-W", "1", "192.0.2.2"]);
+    Bun.spawnSync(["ping", "-c", "1", "-W", "0.1", "192.0.2.2"]);
+    const fromTo = Uint8Array.of(192, 0, 2, 1, 192, 0, 2, 2);
+    await until(() => readFileSync(written).includes(fromTo) || running.hasEnded, "the request is in the file");
     running.signal("SIGTERM");
     expect((await running.ended()).code).toBe(0);
     expect(run("tshark", "-n", "-r", written)).toContain("Echo (ping) request");
@@ -252,7 +254,7 @@ describeWithTools("dump", ["ip", "ping", "tshark"], () => {
   test("prints no more than were asked for, and ends", async () => {
     await using running = Running.start("dump", "--name", "clin", "--address", "192.0.2.1/24", "-n", "1", "ICMP");
     await until(() => isReachable("clin") || running.hasEnded, "the interface is up");
-    Bun.spawnSync(["ping", "-c", "2", "-i", "0.2", "-W", "1", "192.0.2.2"]);
+    Bun.spawnSync(["ping", "-c", "2", "-i", "0.2", "-W", "0.1", "192.0.2.2"]);
     const { code, stdout } = await running.ended();
     expect([code, stdout.split("\n").length]).toEqual([0, 2]);
   });
@@ -261,7 +263,7 @@ describeWithTools("dump", ["ip", "ping", "tshark"], () => {
     const line = `${process.execPath} ${program} dump --name cliterm --address 192.0.2.1/24`;
     await using running = new Running(["script", "-qec", line, "/dev/null"]);
     await running.prints("cliterm at 192.0.2.1/24 · 0 packets · Ctrl-C ends it");
-    Bun.spawnSync(["ping", "-c", "1", "-W", "1", "192.0.2.2"]);
+    Bun.spawnSync(["ping", "-c", "1", "-W", "0.1", "192.0.2.2"]);
     await running.prints("1 packets");
     run("ip", "link", "delete", "cliterm");
     const { stdout } = await running.ended();

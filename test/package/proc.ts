@@ -1,13 +1,21 @@
 /** What /proc says about another process. */
 import { readdirSync, readFileSync } from "node:fs";
 
-export interface Effort {
+/** What a process has used up. */
+interface Effort {
   /** utime and stime of all threads, in ticks of 10 ms. */
-  cpuTicks: number;
+  readonly cpuTicks: number;
   /** Time on a CPU of all threads, in ns. */
-  cpuNs: number;
+  readonly cpuNs: number;
   /** Times that any thread went to sleep, which is how often one woke. */
-  contextSwitches: number;
+  readonly contextSwitches: number;
+}
+
+/** What a process does in a second. */
+export interface Idleness {
+  /** The part of the time in which a thread was on a CPU: 1 is all of one CPU. */
+  readonly cpu: number;
+  readonly wakeUps: number;
 }
 
 /** proc_pid_stat(5), proc_pid_status(5), Documentation/scheduler/sched-stats.rst. */
@@ -25,22 +33,21 @@ function effort(pid: number): Effort {
   return { cpuTicks: Number(fields[11]) + Number(fields[12]), cpuNs, contextSwitches };
 }
 
-/** What a process does in `windowMs`, once its start is over: after 300 ms without a tick. */
-export async function measureIdle(pid: number, windowMs: number): Promise<Effort> {
-  const deadline = performance.now() + 8000;
+/** Measures a process for `windowMs`, or as long as that takes on a busy machine, once its start is over: after 300 ms without a tick. */
+export async function measureIdle(pid: number, windowMs: number): Promise<Idleness> {
+  const deadline = performance.now() + 30_000;
   for (let before = effort(pid), since = performance.now(); performance.now() - since < 300; await Bun.sleep(20)) {
     const now = effort(pid);
     if (now.cpuTicks !== before.cpuTicks) since = performance.now();
     before = now;
     if (performance.now() > deadline) throw new Error("The process never came to rest");
   }
-  const before = effort(pid);
+  const [before, since] = [effort(pid), performance.now()];
   // Time is what is measured here.
   await Bun.sleep(windowMs);
-  const after = effort(pid);
+  const [after, seconds] = [effort(pid), (performance.now() - since) / 1000];
   return {
-    cpuTicks: after.cpuTicks - before.cpuTicks,
-    cpuNs: after.cpuNs - before.cpuNs,
-    contextSwitches: after.contextSwitches - before.contextSwitches,
+    cpu: (after.cpuNs - before.cpuNs) / 1e9 / seconds,
+    wakeUps: (after.contextSwitches - before.contextSwitches) / seconds,
   };
 }

@@ -70,7 +70,7 @@ describeWithTools("worker.terminate() with an open device and a pending receive"
 
 async function terminate(count: number, BUN_TUNTAP_WAKER: string) {
   await using child = new Child("terminate.ts", { args: [count], env: { BUN_TUNTAP_WAKER }, ownNamespace: true });
-  const { stdout, ...end } = await child.ending(30_000);
+  const { stdout, ...end } = await child.ending(50_000);
   expect(end).toEqual({ stderr: "", exitCode: 0, signal: null });
   return JSON.parse(stdout);
 }

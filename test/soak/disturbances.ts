@@ -3,7 +3,7 @@ import { mkdtempSync, rmSync } from "node:fs";
 import { capture, parseCapture } from "../../src/capture/index.ts";
 import { openTun, type Tap } from "../../src/index.ts";
 
-/** How often each has happened. */
+/** The number of times that each has happened. */
 export type Counts = Record<
   "renames" | "flaps" | "mtuChanges" | "workers" | "captures" | "observers" | "neighbours",
   number

@@ -62,7 +62,10 @@ function sendSignals(pid: number): void {
   console.log(sent);
 }
 
-const patience = (): AbortSignal => AbortSignal.timeout(10_000);
+/** Longer than anything of this takes on a busy machine. */
+const PATIENCE_MS = 30_000;
+
+const patience = (): AbortSignal => AbortSignal.timeout(PATIENCE_MS);
 
 /** Sends pings until `isOver`, each as soon as the one before is answered. */
 async function traffic(isOver: () => boolean): Promise<number> {
@@ -81,7 +84,7 @@ async function traffic(isOver: () => boolean): Promise<number> {
   while (!isOver()) {
     next = Promise.withResolvers();
     device.send(echoRequest);
-    const lost = setTimeout(() => next.reject(new Error(`no answer came; closed: ${device.closeReason}`)), 10_000);
+    const lost = setTimeout(() => next.reject(new Error(`no answer came; closed: ${device.closeReason}`)), PATIENCE_MS);
     await next.promise;
     clearTimeout(lost);
   }

@@ -20,7 +20,7 @@ export interface Passed {
   readonly damaged: number;
   /** Frames that arrived at the checker's socket, which had no room: none, if the window is kept. */
   readonly dropped: number;
-  /** How often nothing came for a while although something was under way. */
+  /** The times that nothing came for a while although something was under way. */
   readonly stalls: number;
 }
 

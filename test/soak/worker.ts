@@ -10,4 +10,4 @@ const device = openTun({
   },
 });
 device.send(echoRequest);
-setTimeout(() => postMessage("no answer to a ping came"), 10_000).unref();
+setTimeout(() => postMessage("no answer to a ping came"), 30_000).unref();

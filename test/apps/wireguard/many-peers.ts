@@ -120,7 +120,7 @@ export async function handshakes(count: number): Promise<Figures> {
   const clients = new Clients(host.netns, await chooseAead(), keys, publicKeyOf(hubKey), host.ipv4);
   const [cpu, start] = [cpuMicroseconds(hub.pid), performance.now()];
   clients.send();
-  await until(() => clients.complete === count, "all handshakes", 20_000);
+  await until(() => clients.complete === count, "all handshakes", 60_000);
   const seconds = (performance.now() - start) / 1000;
   await until(() => receivedBy(host) === count, "a packet of each peer", 60_000);
   const microseconds = (cpuMicroseconds(hub.pid) - cpu) / count;

@@ -16,7 +16,7 @@ import {
   publicKeyOf,
 } from "../../../apps/wireguard/core/index.ts";
 import { describeWithTools } from "../../support/privilege.ts";
-import { until } from "../../support/system.ts";
+import { answersIn, until } from "../../support/system.ts";
 import { type Host, Rig } from "./rig.ts";
 import { megabytes } from "./tunnelled.ts";
 
@@ -115,8 +115,8 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
   test.each(ways)(
     "a ping flood from $from to $to over IPv$family",
     async ({ from, to, family }) => {
-      const text = await run(made.hosts[from], "ping", "-f", "-c", "1000", "-W", "10", inner[to][family]);
-      expect(text).toContain("1000 packets transmitted, 1000 received");
+      const text = await run(made.hosts[from], "ping", "-f", "-c", "1000", "-w", "50", inner[to][family]);
+      expect(answersIn(text)).toBeGreaterThanOrEqual(1000);
     },
     60_000,
   );
@@ -236,7 +236,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       const { notAllowed } = made.tunnels[side].dropped();
       expect(await made.hosts[them].start(["ping", "-c", "1", "-W", "1", inner[side][4]]).exited).toBe(1);
       // What an earlier test's TCP connection sends again is not allowed either.
-      expect(made.tunnels[side].dropped().notAllowed).toBeGreaterThan(notAllowed);
+      await until(() => made.tunnels[side].dropped().notAllowed > notAllowed, "its request was dropped");
       await ping(them, inner[side][6]);
       made.change(side, {});
       await pingAll();

@@ -151,7 +151,7 @@ export class Rig implements Disposable {
     this.#started.push(child);
     // wg removes a socket that refuses it, as one does that is bound and does not listen yet.
     const listens = (): boolean => host.run("ss", "-Hxl").includes(`/run/wireguard/${name}.sock`);
-    await until(() => listens() || child.exitCode !== null, `socket of ${name}`, 20_000);
+    await until(() => listens() || child.exitCode !== null, `socket of ${name}`, 60_000);
     if (child.exitCode !== null) throw new Error(await child.stderr.text());
     return child;
   }

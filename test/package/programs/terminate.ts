@@ -52,7 +52,7 @@ for (let number = 0; number < count; number++) {
   send(number);
 }
 // A Worker's "close" event comes before its memory goes, and its fds with that.
-await until(() => JSON.stringify(fds()) === JSON.stringify(before), "the fds are closed", 1000).catch(() => {});
+await until(() => JSON.stringify(fds()) === JSON.stringify(before), "the fds are closed").catch(() => {});
 const left = { interfaces: interfaces().length, before, after: fds() };
 
 for (const name of interfaces()) run("ip", "link", "delete", name);
