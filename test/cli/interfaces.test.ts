@@ -3,16 +3,21 @@ import { afterEach, beforeAll, describe, expect, setDefaultTimeout, test } from 
 import type { InterfaceInfo, Route, Rule } from "../../src/index.ts";
 import { infoByIp, ipJson, shownLink, shownLinks } from "../interface/support.ts";
 import { describeWithTools } from "../support/privilege.ts";
-import { interfaceNames, quietIPv6, run } from "../support/system.ts";
-import { command, jsonOf, Running } from "./support.ts";
+import { runToEnd } from "../support/programs.ts";
+import { interfaceNames, newInterfaces, quietIPv6, run } from "../support/system.ts";
+import { command, environment, jsonOf, program, Running } from "./support.ts";
 
 setDefaultTimeout(60_000);
 
 const tun = "cli0";
 const tap = "cli1";
 
-describeWithTools("interfaces on the command line", ["ip"], () => {
-  beforeAll(quietIPv6);
+describeWithTools("interfaces on the command line", ["ip", "unshare"], () => {
+  let before: string[];
+  beforeAll(() => {
+    quietIPv6();
+    before = interfaceNames();
+  });
   afterEach(() => {
     for (const name of interfaceNames()) if (name.startsWith("cli")) run("ip", "link", "delete", name);
   });
@@ -48,7 +53,7 @@ describeWithTools("interfaces on the command line", ["ip"], () => {
   ])("create $args is a mistake, and makes nothing", ({ args, says }) => {
     const stderr = `bun-tuntap create: ${says}\nSee --help for the options\n`;
     expect(command(["create", ...args])).toMatchObject({ stdout: "", stderr, exitCode: 2 });
-    expect(interfaceNames()).toEqual(["lo"]);
+    expect(newInterfaces(before)).toEqual([]);
   });
 
   test("create does not take over an interface that is there", () => {
@@ -62,7 +67,8 @@ describeWithTools("interfaces on the command line", ["ip"], () => {
     run("ip", "tuntap", "add", "mode", "tun", "name", tun, "user", "54321");
     run("ip", "tuntap", "add", "mode", "tap", "name", tap);
     run("ip", "address", "add", "192.0.2.1/24", "dev", tap);
-    const listed = jsonOf<(InterfaceInfo & { addresses: { address: string }[] })[]>("list");
+    const all = jsonOf<(InterfaceInfo & { addresses: { address: string }[] })[]>("list");
+    const listed = all.filter(({ name }) => !before.includes(name));
     const wanted = [tun, tap].map((name) => infoByIp(shownLink(name), shownLinks()));
     // What is undefined is not in JSON.
     expect(listed).toMatchObject(JSON.parse(JSON.stringify(wanted)));
@@ -75,9 +81,14 @@ describeWithTools("interfaces on the command line", ["ip"], () => {
   });
 
   test("list where there is none says so on stderr, and is an empty array as JSON", () => {
+    const list = ["unshare", "--net", process.execPath, program, "list"];
     const stderr = "There is no TUN or TAP interface here\n";
-    expect(command(["list"])).toMatchObject({ stdout: "", stderr, exitCode: 0 });
-    expect(jsonOf<unknown>("list")).toEqual([]);
+    expect(runToEnd(list, { env: environment() })).toMatchObject({ stdout: "", stderr, exitCode: 0 });
+    expect(runToEnd([...list, "--json"], { env: environment() })).toMatchObject({
+      stdout: "[]\n",
+      stderr: "",
+      exitCode: 0,
+    });
   });
 
   test("delete goes on where it is refused, says why, and ends with 1", () => {
@@ -89,7 +100,7 @@ describeWithTools("interfaces on the command line", ["ip"], () => {
       expect.stringContaining("ENODEV: no such device (cli9)"),
       "",
     ]);
-    expect(interfaceNames()).toEqual(["lo"]);
+    expect(newInterfaces(before)).toEqual([]);
   });
 
   test("routes lists those of ip, of one interface; an unknown one is a failure", () => {

@@ -9,7 +9,7 @@ import { as, noOthers, rootless, somebody } from "../device/as-others.ts";
 import { publicTree } from "../device/in-child.ts";
 import { otherNamespace, warmUp } from "../device/support.ts";
 import { describeUnless } from "../support/privilege.ts";
-import { openFds, run, until } from "../support/system.ts";
+import { newFds, openFds, run, until } from "../support/system.ts";
 
 setDefaultTimeout(60_000);
 
@@ -98,8 +98,10 @@ class Far implements AsyncDisposable {
 }
 
 describeUnless(noOthers(), "an adopted fd whose interface is out of reach", () => {
+  let fds: string[];
   beforeAll(() => {
     warmUp();
+    fds = openFds(/\/net\/tun$/);
     tree = publicTree();
     for (const name of ["out-of-reach-child.ts"]) {
       cpSync(join(import.meta.dir, name), join(tree.path, "test/interface", name), { recursive: true });
@@ -108,7 +110,7 @@ describeUnless(noOthers(), "an adopted fd whose interface is out of reach", () =
   });
   afterAll(() => {
     tree?.[Symbol.dispose]();
-    expect(openFds(/\/net\/tun$/)).toEqual([]);
+    expect(newFds(fds, /\/net\/tun$/)).toEqual([]);
   });
 
   test.each(["tun", "tap"] as const)("a %s: `up` is told at once, and `down` when something is sent", async (kind) => {

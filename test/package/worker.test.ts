@@ -1,7 +1,7 @@
 /** Devices in Workers: each has its own, next to the others and to the main thread. */
 import { beforeAll, describe, expect, test } from "bun:test";
 import { describePrivileged, describeWithTools } from "../support/privilege.ts";
-import { openFds, quietIPv6, until } from "../support/system.ts";
+import { newFds, openFds, quietIPv6, until } from "../support/system.ts";
 import { neighbourOf } from "./programs/worker.ts";
 import { Child, wakers } from "./support.ts";
 import { DeviceWorker } from "./workers.ts";
@@ -13,11 +13,12 @@ describePrivileged("devices in Workers", () => {
   beforeAll(quietIPv6);
 
   test("a Worker opens a device, receives what it sends, and ends once the device is closed", async () => {
+    const before = openFds();
     const worker = new DeviceWorker({ number: 0, count: 100, sends: true });
     const { name } = await worker.says();
     expect(await worker.says()).toEqual({ name, received: numbered(0, 100) });
     await worker.closed;
-    expect(openFds(/\/net\/tun$/)).toEqual([]);
+    expect(newFds(before, /\/net\/tun$/)).toEqual([]);
   }, 60_000);
 
   test("a Worker receives what the main thread sends", async () => {
@@ -31,6 +32,7 @@ describePrivileged("devices in Workers", () => {
   }, 60_000);
 
   test("six Workers at once: each receives its own datagrams, in order", async () => {
+    const before = openFds();
     const numbers = [2, 3, 4, 5, 6, 7];
     const workers = numbers.map((number) => new DeviceWorker({ number, count: 200, sends: false }));
     const names = await Promise.all(workers.map(async (worker) => (await worker.says()).name));
@@ -43,14 +45,17 @@ describePrivileged("devices in Workers", () => {
     const received = await Promise.all(workers.map(async (worker) => (await worker.says()).received));
     expect(received).toEqual(numbers.map((number) => numbered(number, 200)));
     await Promise.all(workers.map(({ closed }) => closed));
-    expect(openFds(/\/net\/tun$/)).toEqual([]);
+    expect(newFds(before, /\/net\/tun$/)).toEqual([]);
   }, 60_000);
 
   test("a Worker that ends leaves no fd behind", async () => {
-    const { length } = openFds();
+    const before = openFds();
     const worker = new DeviceWorker({ number: 8, count: 1, sends: true });
     await worker.closed;
-    await until(() => openFds().length <= length, `of the fds at the end, ${length} were there before`);
+    await until(
+      () => openFds().length <= before.length,
+      () => `no fd is left of ${newFds(before).join(", ")}`,
+    );
   }, 60_000);
 });
 

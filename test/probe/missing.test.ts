@@ -6,7 +6,7 @@ import { openTun } from "../../src/index.ts";
 import { mounted, noOthers, noRootless, rootless, somebody } from "../device/as-others.ts";
 import { describeUnless } from "../support/privilege.ts";
 import { isOneSentence } from "../support/programs.ts";
-import { interfaceNames, run } from "../support/system.ts";
+import { interfaceNames, newInterfaces, run } from "../support/system.ts";
 import {
   asSomebody,
   checkOf,
@@ -32,7 +32,7 @@ beforeAll(() => {
 });
 afterAll(() => {
   package_?.[Symbol.dispose]();
-  if (interfaces !== undefined) expect(interfaceNames()).toEqual(interfaces);
+  if (interfaces !== undefined) expect(newInterfaces(interfaces)).toEqual([]);
 });
 
 describeUnless(noOthers(), "probe() and the clone device", () => {

@@ -42,6 +42,11 @@ export function interfaceNames(): string[] {
   return (JSON.parse(run("ip", "-j", "link", "show")) as IpLink[]).map(({ ifname }) => ifname).sort();
 }
 
+/** The interfaces that were not there `before`. Fewer may be there than before, as with {@link newFds}. */
+export function newInterfaces(before: readonly string[]): string[] {
+  return interfaceNames().filter((name) => !before.includes(name));
+}
+
 /** The open fds of this process that lead to `pattern`, as /proc has them. */
 export function openFds(pattern: RegExp = /./): string[] {
   return readdirSync("/proc/self/fd").flatMap((fd) => {
