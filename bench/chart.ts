@@ -7,7 +7,7 @@ import { type CaseResults, ratios, type Spread, values } from "./statistics.ts";
 const WIDTH = 960;
 const MARGIN = 24;
 const ROW = 20;
-/** Where the names end. */
+/** The x at which the names end. */
 const NAMES = 400;
 const BARS_OF: Case["name"] = "tcp-tun-ipv4";
 

@@ -58,7 +58,7 @@ export function readsAndWrites(pid: number): number {
   return [...io.matchAll(/^sysc[rw]: (\d+)$/gm)].reduce((sum, [, calls]) => sum + Number(calls), 0);
 }
 
-/** Whether a debugger such as strace holds every thread of a process. */
+/** Tells whether a debugger such as strace holds every thread of a process. */
 export function isTraced(pid: number): boolean {
   return readdirSync(`/proc/${pid}/task`).every(
     (thread) => !/^TracerPid:\s+0$/m.test(readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8")),
@@ -105,7 +105,7 @@ function counter(netns: number, protocol: string, name: string): number {
   return Number(values[names.indexOf(name)]);
 }
 
-/** Whether someone in `netns` listens on a TCP port. */
+/** Tells whether someone in `netns` listens on a TCP port. */
 export function listens(netns: number, port: number): boolean {
   const wanted = `:${port.toString(16).toUpperCase().padStart(4, "0")}`;
   return ["tcp", "tcp6"]

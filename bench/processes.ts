@@ -1,14 +1,14 @@
 /** The programs that a run starts, none of which outlives it. */
 import type { Subprocess } from "bun";
 
-/** How long anything that ought to happen at once may take. */
+/** The time that anything that ought to happen at once may take. */
 const PATIENCE_MS = 10_000;
 
 const running = new Set<Program>();
 let interrupted = false;
 
 export interface StartOptions {
-  /** Where it runs: in the network namespace of this process, or in a fresh one. */
+  /** The network namespace that it runs in: this process's, or a fresh one. */
   netns: number | "fresh";
   stdin?: string;
 }

@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { Program } from "../processes.ts";
 
-/** Where the kernel shows the tracepoint of system calls. */
+/** The folder in which the kernel shows the tracepoint of system calls. */
 const TRACEPOINT = "/sys/kernel/tracing/events/raw_syscalls/sys_enter/id";
 
 /** Counts the system calls of processes while `during` runs; undefined where the kernel shows no tracepoints. */

@@ -8,9 +8,9 @@ export interface Setting {
   readonly contender: Contender;
   readonly network: Network;
   readonly programs: Programs;
-  /** How long it takes. */
+  /** The duration of a measurement that goes by time. */
   readonly seconds: number;
-  /** How much it takes, where that is the question. */
+  /** The packets of a measurement that goes by packets. */
   readonly packets: number;
 }
 
@@ -18,7 +18,7 @@ export interface Column {
   readonly key: string;
   readonly label: string;
   readonly digits: number;
-  /** Whether the ratio to another contender is shown beside it. */
+  /** True if the ratio to another contender is shown beside it. */
   readonly compared?: boolean;
 }
 

@@ -73,7 +73,7 @@ async function openWithWg(a: number, b: number, contender: Contender, programs: 
       `Endpoint = ${outside[other]}:${PORT}`,
     ].join("\n");
     const at = ["nsenter", "--target", `${program.pid}`, "--mount", "--net"];
-    await until(`${contender.name} listens`, () => serves(program.pid, name));
+    await until(`${contender.name} listens`, () => serves(at, name));
     // Through cat(1), as a socket cannot be opened by its name.
     await run([...at, "sh", "-c", `cat | wg setconf ${name} /dev/stdin`], { netns, stdin: `${config}\n` });
     return program.pid;
@@ -81,10 +81,9 @@ async function openWithWg(a: number, b: number, contender: Contender, programs: 
   return { pids: [await open(a, "a", "b"), await open(b, "b", "a")], name };
 }
 
-/** Whether a process has its configuration socket. */
-function serves(pid: number, name: string): boolean {
-  const { exitCode } = Bun.spawnSync(["test", "-S", `/proc/${pid}/root/run/wireguard/${name}.sock`]);
-  return exitCode === 0;
+/** Tells whether the configuration socket is there, seen from where `at` leads: each end has a /run of its own. */
+function serves(at: readonly string[], name: string): boolean {
+  return Bun.spawnSync([...at, "test", "-S", `/run/wireguard/${name}.sock`]).success;
 }
 
 async function makeKey(): Promise<{ own: string; shared: string }> {

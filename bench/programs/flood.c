@@ -109,7 +109,7 @@ static int send_flood(const char *host, const char *port, double seconds, int gs
   return 0;
 }
 
-/* How many datagrams a message holds: the kernel says how long each is where it has merged any. */
+/* Counts the datagrams of a message: the kernel says how long each is where it has merged any. */
 static unsigned long long datagrams_in(struct mmsghdr *message) {
   struct cmsghdr *control = CMSG_FIRSTHDR(&message->msg_hdr);
   int size = 0;

@@ -27,7 +27,7 @@ const seconds = Number(mode === "send" ? rest[4] : rest[2]);
 const batchOf = (size: number): number => Math.min(64, Math.floor(65_507 / size));
 /** Time before anything is counted: the engine compiles in the background for a second or two. */
 const WARM_MS = values.cold ? 0 : 2000;
-/** How long the event loop waits for its turn while this sends. */
+/** The time that the event loop waits for its turn while this sends. */
 const TURN_MS = 5;
 
 let [datagrams, bytes, started, began] = [0, 0, 0, 0];

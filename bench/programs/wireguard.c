@@ -27,7 +27,7 @@ static u64 counter;
 static u8 arriving[2 * FRAME_BYTES_MAX];
 static int arrived;
 
-/* Where the messages of a run are, and their lengths. */
+/* The messages of a run, and their lengths. */
 static double places[PIECES_MAX];
 static int lengths[PIECES_MAX];
 

@@ -32,7 +32,7 @@ export interface Fault {
   begin(lan: LanLab, pair: Pair): Promise<() => Promise<void>>;
   /** Tells whether the LAN has got over it. */
   isOver?(lan: LanLab, pair: Pair): Promise<boolean>;
-  /** Whether the hub has no place in the LAN meanwhile. */
+  /** True if the hub has no place in the LAN meanwhile. */
   readonly isDown?: boolean;
 }
 
@@ -68,7 +68,7 @@ async function hang(process: { signal(name: NodeJS.Signals): void }): Promise<()
   return async () => process.signal("SIGCONT");
 }
 
-/** Whether all clients are at other hubs. */
+/** Tells whether all clients are at other hubs. */
 async function hasLeft(lan: LanLab, { hub }: Pair): Promise<boolean> {
   const places = await lan.places(lan.hubs.filter((other) => other !== hub));
   return places.size === lan.clients.length;

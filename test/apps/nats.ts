@@ -16,7 +16,7 @@ export interface NatsOptions {
   readonly port?: number;
   /** Names a network namespace, as "/proc/123/ns/net"; default: that of the test. */
   readonly netns?: string;
-  /** Whether there is a JetStream, with a folder that goes with the server. */
+  /** True for a JetStream, with a folder that goes with the server. */
   readonly jetStream?: boolean;
   /** Lines for the configuration, such as "authorization { … }". */
   readonly config?: string;

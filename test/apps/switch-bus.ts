@@ -41,7 +41,7 @@ type BusAnswer = (message: Uint8Array) => void;
 /** One connection to it. */
 export class MemoryBus implements Bus {
   isConnected = true;
-  /** Whether the server takes what is published; else it waits. */
+  /** True while the server takes what is published; else it waits. */
   takes = true;
   readonly broker: MemoryBroker;
 

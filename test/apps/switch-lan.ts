@@ -1,5 +1,5 @@
 /*
- * Where the tests of the switch run:
+ * The network in which the tests of the switch run:
  *
  *   client 1 eth0 192.0.2.11 ───┐
  *   client 2 eth0 192.0.2.12 ───┼── br0 192.0.2.1, the switch's namespace

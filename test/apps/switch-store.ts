@@ -64,9 +64,9 @@ export class MemoryStore {
 /** A hub's line to the store. */
 export class Line implements LeaseStore {
   isConnected = true;
-  /** Whether writes are refused, or never answered, or done but not answered. */
+  /** What is lost: writes are refused, never answered, or done but not answered. */
   loses: "nothing" | "writes" | "patience" | "answers" = "nothing";
-  /** Whether the store says nothing of what others write. */
+  /** True while the store says nothing of what others write. */
   deaf = false;
   /** Called before each write. */
   before: (key: string) => void = () => {};

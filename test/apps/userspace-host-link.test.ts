@@ -69,7 +69,7 @@ class Client {
     return this.#endAt !== undefined && this.#length === this.#endAt;
   }
 
-  /** Whether both ends have closed, as far as the client knows. */
+  /** True once both ends have closed, as far as the client knows. */
   get done(): boolean {
     return this.#ended && this.#acknowledged === REQUEST.length + 2;
   }

@@ -1,4 +1,4 @@
-/** Where a capture goes: files that take turns, streams, standard output; and what happens when they do not keep up, or fail. */
+/** The targets of a capture: files that take turns, streams, standard output; and what happens when they do not keep up, or fail. */
 import { expect, test } from "bun:test";
 import { readdirSync, statSync } from "node:fs";
 import { capture, parseCapture } from "../../src/capture/index.ts";

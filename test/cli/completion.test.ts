@@ -26,7 +26,7 @@ function inShell(shell: string, line: string): { stdout: string; stderr: string 
   return { stdout, stderr };
 }
 
-/** Where the cursor is behind the last word. */
+/** The cases with the cursor behind the last word. */
 const lines = [
   { words: ["d"], offers: ["delete", "doctor", "dump"] },
   { words: ["completion", ""], offers: ["bash", "fish", "zsh"] },

@@ -70,7 +70,7 @@ export interface ChildOptions {
 
 /** What tests need that run child.ts as other users: files that these can read, and places to mount things. */
 export interface Others extends Disposable {
-  /** Where {@link clone} puts its node. */
+  /** The path at which {@link clone} puts its node. */
   readonly path: string;
   /** Prefix: there is a node `numbers` of that `mode` at `path`. */
   clone(mode: string, numbers?: string, mountOptions?: string): string[];

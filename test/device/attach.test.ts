@@ -10,7 +10,7 @@ import { networkState, persistentInterface, ping, someIds, withQuietIPv6 } from 
 // include/uapi/linux/if_tun.h
 const TUN_F_CSUM = 1;
 
-/** Whether the UDP checksum of an IPv4 packet is right: RFC 768, over the pseudo-header, header and payload. */
+/** Tells whether the UDP checksum of an IPv4 packet is right: RFC 768, over the pseudo-header, header and payload. */
 function udpChecksumHolds(packet: Uint8Array): boolean {
   const udp = packet.subarray(20);
   const bytes = [...packet.subarray(12, 20), 0, 17, udp.length >> 8, udp.length & 0xff, ...udp, 0];

@@ -15,7 +15,7 @@ interface Row {
   readonly set: (device: AnyDevice) => void;
   /** What `ip link set dev NAME` is given for the same. */
   readonly ip?: readonly string[];
-  /** Whether it is in force, as `ip` shows it. */
+  /** Tells whether it is in force, as `ip` shows it. */
   readonly isShown: (link: ShownLink) => boolean;
   readonly kinds?: readonly string[];
 }

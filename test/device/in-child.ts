@@ -17,9 +17,9 @@ export interface ChildRequest {
   readonly steps?: readonly (readonly [member: string, ...args: unknown[]])[];
   /** The number of fds that can still be opened when the device is. */
   readonly fdsLeft?: number;
-  /** Whether the shim is compiled before. Default true. */
+  /** True if the shim is compiled before, which is the default. */
   readonly compiled?: boolean;
-  /** How often to open and close it; outcomes of `steps` are those of all. Default 1. */
+  /** The number of times to open and close it; outcomes of `steps` are those of all. Default 1. */
   readonly tries?: number;
   /** Open the same once more at the end, with as many fds as it wants. */
   readonly again?: boolean;

@@ -26,7 +26,7 @@ function collector(): { texts: string[]; data(_: unknown, packets: Uint8Array[])
   };
 }
 
-/** Whether the numbers of each flow count up. */
+/** Tells whether the numbers of each flow count up. */
 function isInOrder(texts: readonly string[]): boolean {
   const next = new Map<string, number>();
   return texts.every((text) => {

@@ -91,7 +91,7 @@ export function someIds(): { ids: { owner: number; group: number }; shown: { use
 /** ICMP echo request from 192.0.2.2 to 192.0.2.1, checksums included: RFC 791, RFC 792. */
 export const echoRequest: Uint8Array = Uint8Array.fromHex("4500001c000100004001f6dcc0000202c00002010800a4fd53010001");
 
-/** Whether it is the answer to {@link echoRequest}, behind a header of `offset` bytes. */
+/** Tells whether it is the answer to {@link echoRequest}, behind a header of `offset` bytes. */
 export function isEchoReply(packet: Uint8Array, offset = 0): boolean {
   const [ip, icmp] = [packet.subarray(offset), packet.subarray(offset + 20)];
   return ip[0] === 0x45 && ip[15] === 1 && ip[19] === 2 && icmp[0] === 0 && icmp[4] === 0x53 && icmp[5] === 1;

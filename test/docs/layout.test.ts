@@ -1,4 +1,4 @@
-/** Where files are: a test stands in the folder of what it tests, and src has few files outside of its folders. */
+/** The place of each file: a test stands in the folder of what it tests, and src has few files outside of its folders. */
 import { expect, test } from "bun:test";
 import { readdirSync } from "node:fs";
 import { top } from "../support/programs.ts";

@@ -19,9 +19,9 @@ static struct fault_plan {
 	int function, detail, nth;
 	/* What it fails with, positive. */
 	int error;
-	/* Whether all calls of the kind fail from that one on. */
+	/* True if all calls of the kind fail from that one on. */
 	int sticky;
-	/* How many calls have failed. */
+	/* The calls that have failed. */
 	int failed;
 	int counting;
 	/* Fds of the device that stands by: calls on them are neither counted nor failed. */
@@ -36,7 +36,7 @@ enum {
 	F_epoll_wait, F_poll, F_syscall, F_pthread_create, F_transfer, F_rtnetlink, F_realloc, F_pipe2
 };
 
-/* Whether this call is to fail. */
+/* Tells whether this call is to fail. */
 static int fault_due(int function, int detail)
 {
 	struct fault_kind *k = faults->kind, *end = k + faults->kinds;

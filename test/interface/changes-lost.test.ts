@@ -40,7 +40,7 @@ class Batch implements Disposable {
   }
 }
 
-/** How many notifications the kernel has dropped that were for this process. */
+/** Counts the notifications for this process that the kernel has dropped. */
 function drops(): number {
   const inodes = openFds(/^socket:/).map((fd) => /\[(\d+)\]/.exec(fd)?.[1]);
   const rows = readFileSync("/proc/thread-self/net/netlink", "latin1").trim().split("\n").slice(1);

@@ -1,4 +1,4 @@
-/** Where the kernel, or a handler, fails half-way: a typed error, all of the end, and nothing left. Each in a process of its own. */
+/** Failures of the kernel, or of a handler, half-way: a typed error, all of the end, and nothing left. Each in a process of its own. */
 import { expect, test } from "bun:test";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { describePrivileged } from "../support/privilege.ts";

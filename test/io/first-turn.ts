@@ -4,7 +4,7 @@ import { openTap, type Tap } from "../../src/index.ts";
 import { flood } from "../support/frames.ts";
 import { quietIPv6, until } from "../support/system.ts";
 
-/** Whether a microtask that was waiting has run when `call` returns. */
+/** Tells whether a microtask that was waiting has run when `call` returns. */
 function runsMicrotasks(call: () => void, microtask: () => void = () => {}): boolean {
   let hasRun = false;
   queueMicrotask(() => {

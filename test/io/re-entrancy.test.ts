@@ -120,7 +120,7 @@ function sending(device: Device): void {
 
 interface Action {
   act(rig: Rig): void;
-  /** Whether the action can be done there. */
+  /** Tells whether the action can be done there. */
   fits?(way: Way, consuming: Consuming, place: Place): boolean;
   /** The code that the device ends with; undefined if it goes on. */
   ends?: string;

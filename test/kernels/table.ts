@@ -15,7 +15,7 @@ export interface Case {
 export interface Suite {
   readonly suite: string;
   readonly cases: readonly Case[];
-  /** Whether the test runner ended by itself, with a status that fits its report. */
+  /** True if the test runner ended by itself, with a status that fits its report. */
   readonly finished: boolean;
 }
 

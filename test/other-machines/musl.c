@@ -9,7 +9,7 @@ char __libc_single_threaded;
 unsigned arc4random(void) { return 4; }
 size_t __strftime_l(char *s, size_t n, const char *f, const struct tm *t, locale_t l) { return strftime_l(s, n, f, t, l); }
 
-/* How the unwinder finds the frames of an address (glibc's dlfcn.h). */
+/* Finds the object of an address, as _dl_find_object() does for the unwinder (glibc's dlfcn.h). */
 static int find(struct dl_phdr_info *info, size_t size, void *result)
 {
 	struct dl_find_object *o = result;

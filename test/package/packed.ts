@@ -31,7 +31,7 @@ export function unpack(tarball: string, folder: string): { path: string; files: 
   return { path, files };
 }
 
-/** How people install a package. */
+/** The ways in which people install a package. */
 const installers: Record<"npm" | "bun", string[]> = {
   npm: ["npm", "install", "--no-audit", "--no-fund"],
   bun: [process.execPath, "add"],

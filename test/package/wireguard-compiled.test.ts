@@ -22,7 +22,7 @@ mount -o remount,bind,ro "$root"
 exec env -i LOG_LEVEL=verbose "$(command -v chroot)" "$root" /program "$@"
 `;
 
-/** Where this machine has its libcrypto. */
+/** The path of this machine's libcrypto. */
 function libcrypto(): string {
   const [, path] = /libcrypto\.so\.3 .*=> (\S+)/.exec(mustRunIn("/", "ldconfig", "-p")) ?? [];
   if (path === undefined) throw new Error("This machine has no libcrypto.so.3");

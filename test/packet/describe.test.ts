@@ -10,7 +10,7 @@ import { hex, surround } from "./support.ts";
 
 const packets = [...frames, ...made].map(parseEthernet).filter(({ etherType }) => etherType !== 0x0806);
 
-/** Where the words are not tcpdump's (of release 4.99.3), and why. */
+/** The words that are not tcpdump's (of release 4.99.3), and why. */
 const differences: readonly { why: string; frame: Uint8Array; ours: string; theirs: string }[] = [
   {
     why: "a tag is named without -e too, for it is what tells packets of two VLANs apart",

@@ -80,7 +80,7 @@ const features: Record<KernelFeature, Feature> = {
 
 const known = new Map<KernelFeature, boolean>();
 
-/** Whether this kernel has a feature; false where no interface can be made at all. */
+/** Tells whether this kernel has a feature; false where no interface can be made at all. */
 export function kernelHas(feature: KernelFeature): boolean {
   const before = known.get(feature);
   if (before !== undefined) return before;

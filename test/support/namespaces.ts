@@ -125,7 +125,7 @@ export async function ipMonitor(...through: string[]): Promise<{ lines(): string
   return { lines: () => output.split("\n").slice(0, -1), [Symbol.dispose]: () => child.kill("SIGKILL") };
 }
 
-/** Whether the process has an rtnetlink socket that has joined groups: fields 3 and 4 of /proc/net/netlink. */
+/** Tells whether the process has an rtnetlink socket that has joined groups: fields 3 and 4 of /proc/net/netlink. */
 function listensToGroups(pid: number): boolean {
   const sockets = readFileSync(`/proc/${pid}/net/netlink`, "latin1").split("\n").slice(1);
   return sockets
@@ -181,7 +181,7 @@ export function monitored(
   return told;
 }
 
-/** How a namespace is named in the tests that try each way. */
+/** The ways to name a namespace, each of which tests try. */
 export type Naming = "name" | "path" | "process id";
 
 /** Another namespace, in which IPv6 says nothing unasked, and what the `netns` option calls it. */

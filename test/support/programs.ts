@@ -59,7 +59,7 @@ export function hex(text: string): Uint8Array {
   return Uint8Array.fromHex(text.replaceAll(/\s/g, ""));
 }
 
-/** Whether a hint is what users are promised: one sentence, on one line, without a full stop. */
+/** Tells whether a hint is what users are promised: one sentence, on one line, without a full stop. */
 export function isOneSentence(hint: string | undefined): boolean {
   if (hint === undefined) return false;
   // Dots inside of names, numbers and versions are followed by no blank.

@@ -1,4 +1,4 @@
-/** When the shim is compiled, and what users are told where it cannot be. Each case is a Bun of its own. */
+/** The time at which the shim is compiled, and what users are told where it cannot be. Each case is a Bun of its own. */
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { release } from "node:os";

@@ -141,5 +141,5 @@ int kernel_receive(u8 *state, u8 *slab, int offset, int end, int *records, int l
 	return udp_read(3, state, slab, offset, end, records, limit);
 }
 
-/* How many of the messages were taken. */
+/* Returns the number of messages that were taken. */
 int kernel_taken(void) { return waiting_at; }

@@ -6,7 +6,7 @@ import { describeWithTools } from "../support/privilege.ts";
 import { run } from "../support/system.ts";
 import { collect, loopbackUp, numbered, PlainSocket, until } from "./support.ts";
 
-/** How many calls the first run of 64 datagrams costs more: the old kernel refuses it twice, and then each goes alone. */
+/** The calls that the first run of 64 datagrams costs more: the old kernel refuses it twice, and then each goes alone. */
 const refusedRun = (): number => (kernelHas("fullRun") ? 0 : 67);
 
 describeWithTools("a UDP socket", ["ip", "python3"], () => {

@@ -1,4 +1,4 @@
-/** How the program begins and ends, as wireguard-go does. */
+/** The begin and the end of the program, which are those of wireguard-go. */
 import { expect, test } from "bun:test";
 import { describeWithTools } from "../../support/privilege.ts";
 import { until } from "../../support/system.ts";

@@ -84,7 +84,7 @@ class Clients {
     });
   }
 
-  /** How many have completed their handshakes. */
+  /** The number that have completed their handshakes. */
   get complete(): number {
     return this.all.filter((protocol) => [...protocol.peers.values()].every((peer) => peer.lastHandshake > 0)).length;
   }

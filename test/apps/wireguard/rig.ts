@@ -81,7 +81,7 @@ export class Host {
     });
   }
 
-  /** Whether that path exists, seen by this host. */
+  /** Tells whether that path exists, seen by this host. */
   has(path: string): boolean {
     return this.try("test", "-e", path).exitCode === 0;
   }

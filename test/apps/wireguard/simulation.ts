@@ -47,7 +47,7 @@ export class Host {
     wire.hosts.set(name, this);
   }
 
-  /** Where its messages come from; a test changes it to roam. */
+  /** The address that its messages come from; a test changes it to roam. */
   address: string = "";
 
   get publicKey(): Uint8Array {

@@ -14,7 +14,7 @@ const onto = (fields: Fields, ethernet: boolean): Fields => {
   return ethernet ? { ...rest, tags } : rest;
 };
 
-/** Whether this kernel can take such a super-packet from a packet socket. */
+/** Tells whether this kernel can take such a super-packet from a packet socket. */
 const isKnown = ({ protocol }: Fields): boolean => protocol !== "udp" || kernelHas("udpOffload");
 
 // What the driver refuses is not given to it.

@@ -27,7 +27,7 @@ const kinds: [string, Fields][] = ([4, 6] as const).flatMap((version) =>
   ]),
 );
 
-/** Whether the processor has AVX2: then packets of one size are split in a loop of their own (native/split_x86.c). */
+/** True if the processor has AVX2: then packets of one size are split in a loop of their own (native/split_x86.c). */
 const hasAvx2 = useAvx2(true);
 
 describe.each(hasAvx2 ? [true, false] : [false])("split, AVX2 %p", (on) => {

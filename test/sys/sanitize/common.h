@@ -35,7 +35,7 @@ static inline void link_shim(void)
 
 static inline int is_open(int fd) { return fd_control(fd, 1 /* F_GETFD */, 0) >= 0; }
 
-/* How many of the numbers below `end` are open: the same before and after where nothing was left. */
+/* Counts those of the numbers below `end` that are open: the same before and after where nothing was left. */
 static inline int open_below(int end)
 {
 	int fd, n = 0;

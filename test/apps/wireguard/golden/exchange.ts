@@ -17,7 +17,7 @@ export interface Step {
 }
 
 export interface Exchange {
-  /** Whether the core began the handshake. */
+  /** True if the core began the handshake. */
   readonly begins: boolean;
   readonly steps: Step[];
 }

@@ -168,7 +168,7 @@ static void make_frames(int link)
 	}
 }
 
-/* Whether they are the same but for what merging may change: identification where DF is set, and how a sum of zero is written. */
+/* Tells whether they are the same but for what merging may change: identification where DF is set, and how a sum of zero is written. */
 static int is_like(const u8 *a, const u8 *b, int n, int link)
 {
 	struct parts p;
@@ -246,7 +246,7 @@ static int must_keep_order(const struct key *a, const struct key *b)
 	return a->known < 2 || b->known < 2 || !memcmp(a->ports, b->ports, 5);
 }
 
-/* Where each frame came out: 0 for nowhere. */
+/* The place at which each frame came out: 0 for nowhere. */
 static int places[FRAMES], place_count;
 
 /* A frame that came out: the first of those that are like it and have not come out yet. */

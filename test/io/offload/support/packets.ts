@@ -118,7 +118,7 @@ function transportHeader(f: Fields, payloadLength: number): number[] {
   return [...numbers, offset, f.flags, ...u16(f.window), 0, 0, ...u16(f.urgent ?? 0), ...f.options];
 }
 
-/** Where the parts of a packet of these fields begin. */
+/** The offsets at which the parts of a packet of these fields begin. */
 export function offsets(f: Fields): { ip: number; transport: number; check: number; payload: number } {
   const ip = linkHeader(f).length;
   const transport = ip + ipHeader(f, 0).length;

@@ -63,7 +63,7 @@ export interface Sent {
   writes: Uint8Array[];
   /** 0, or a negative errno. */
   result: number;
-  /** How many frames had been taken by vnet_push() when that came. */
+  /** The frames that vnet_push() had taken when that came. */
   given: number;
   pending: number;
   off: number;

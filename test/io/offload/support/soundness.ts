@@ -11,7 +11,7 @@ interface Parts {
   protocol: number;
 }
 
-/** Where the IP packet and its TCP or UDP are, undefined if it has none: fragments, other protocols, no IP at all. */
+/** Finds the IP packet and its TCP or UDP; undefined if it has none: fragments, other protocols, no IP at all. */
 export function partsOf(frame: Uint8Array, ethernet: boolean): Parts | undefined {
   let ip = 0;
   if (ethernet) {
