@@ -56,15 +56,25 @@ export class UapiServer implements Disposable {
     } finally {
       process.umask(mask);
     }
-    this.#watcher = watch(UAPI_FOLDER, { persistent: false }, () => {
-      if (!existsSync(this.#path)) removed();
-    });
+    try {
+      this.#watcher = watch(UAPI_FOLDER, { persistent: false }, () => {
+        if (!existsSync(this.#path)) removed();
+      });
+    } catch (error) {
+      // A user may have no more than fs.inotify.max_user_instances of them (inotify(7)).
+      this.#stop();
+      throw error;
+    }
+  }
+
+  #stop(): void {
+    this.#listener.stop(true);
+    rmSync(this.#path, { force: true });
   }
 
   [Symbol.dispose](): void {
     this.#watcher.close();
-    this.#listener.stop(true);
-    rmSync(this.#path, { force: true });
+    this.#stop();
   }
 }
 

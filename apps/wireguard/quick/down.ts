@@ -13,9 +13,10 @@ export async function down(target: string): Promise<number> {
     throw new ProgramError(`There is no tunnel ${JSON.stringify(name)}: nobody serves ${path}`);
   }
   process.kill(server, "SIGTERM");
-  const end = Date.now() + WAIT_MS;
+  const end = performance.now() + WAIT_MS;
   while (isAlive(server)) {
-    if (Date.now() > end) throw new ProgramError(`The tunnel ${JSON.stringify(name)} has not ended within 10 seconds`);
+    if (performance.now() > end)
+      throw new ProgramError(`The tunnel ${JSON.stringify(name)} has not ended within 10 seconds`);
     await Bun.sleep(20);
   }
   return 0;

@@ -27,7 +27,7 @@ export async function resolveEndpoint(
       log.error("the name of an endpoint cannot be resolved: trying again", { host, after: `${Math.round(delay)} ms` });
     }
     await waitFor(delay, stop);
-    stop.throwIfAborted();
+    if (stop.aborted) throw new ProgramError(`The endpoint ${host}:${port} was not resolved before ${stop.reason}`);
     delay *= DELAY_GROWTH;
   }
 }

@@ -1,5 +1,6 @@
 /** Routes to the allowed IPs of all peers, as wg-quick sets them, by rtnetlink. */
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
+import { ProgramError } from "../../../src/cli/program.ts";
 import { addRule, listRules, type RuleSettings, removeRule } from "../../../src/index.ts";
 import { covers, parsePrefix, prefixText } from "../core/ip.ts";
 import type { AllowedIp } from "../core/protocol/allowed-ips.ts";
@@ -9,6 +10,8 @@ import type { Tunnel } from "../core/tunnel.ts";
 const FIRST_TABLE = 51_820;
 const MAIN_TABLE = 254;
 const IPV4_BYTES = 4;
+/** Lets answers to the tunnel's own datagrams pass the reverse-path filter by their mark (ip-sysctl, src_valid_mark). */
+const VALID_MARK = "/proc/sys/net/ipv4/conf/all/src_valid_mark";
 
 /**
  * Routes what the peers have through the tunnel. A default route goes into a table of its own, which everything asks
@@ -60,13 +63,25 @@ function setDefaultRoute(tunnel: Tunnel, prefix: AllowedIp): RuleSettings[] {
       addRule(rule);
       added.push(rule);
     }
+    if (family === 4) allowValidMark();
   } catch (error) {
     removeRules(added);
     throw error;
   }
-  // Answers to the tunnel's own datagrams pass the reverse-path filter by their mark (ip-sysctl, src_valid_mark).
-  if (family === 4) writeFileSync("/proc/sys/net/ipv4/conf/all/src_valid_mark", "1");
   return added;
+}
+
+/** Most containers have it read-only: it stays as it is where it is right. */
+function allowValidMark(): void {
+  if (readFileSync(VALID_MARK, "utf8").trim() === "1") return;
+  try {
+    writeFileSync(VALID_MARK, "1");
+  } catch (error) {
+    const { message } = error as Error;
+    throw new ProgramError(
+      `A default route needs the sysctl net.ipv4.conf.all.src_valid_mark, which cannot be set here (${message}): start the container with --sysctl net.ipv4.conf.all.src_valid_mark=1`,
+    );
+  }
 }
 
 /** Another tunnel may have added the rule about the main table already, and removes it. */

@@ -54,13 +54,22 @@ async function keepUp(
   const log = (error: Error): void => running.log.error(error.message);
   if (code === undefined) {
     await runHooks(hooks.preDown, name).catch(log);
-    if (config.saveConfig) saveConfig(path, config, running.tunnel);
+    if (config.saveConfig) trySaving(path, config, running);
   }
   await undo();
   end.abort();
   await running.ended;
   await runHooks(hooks.postDown, name).catch(log);
   return code ?? 0;
+}
+
+/** A file that cannot be written is no reason to leave routes and rules behind. */
+function trySaving(path: string, config: FileConfig, { tunnel, log }: Running): void {
+  try {
+    saveConfig(path, config, tunnel);
+  } catch (error) {
+    log.error(`the configuration is not saved: ${(error as Error).message}`);
+  }
 }
 
 function readConfig(path: string): string {

@@ -7,7 +7,7 @@ import { type Host, ours, Rig } from "./rig.ts";
 const socketOf = (name: string): string => `/run/wireguard/${name}.sock`;
 const hasInterface = (host: Host, name: string): boolean => host.try("ip", "link", "show", name).exitCode === 0;
 
-describeWithTools("the program", ["wg", "nsenter", "unshare", "ip"], () => {
+describeWithTools("the program", ["wg", "nsenter", "unshare", "ip", "strace"], () => {
   const ways: readonly { readonly name: string; end(host: Host, pid: number): void }[] = [
     { name: "SIGTERM", end: (_host, pid) => process.kill(pid, "SIGTERM") },
     { name: "SIGINT", end: (_host, pid) => process.kill(pid, "SIGINT") },
@@ -51,6 +51,15 @@ describeWithTools("the program", ["wg", "nsenter", "unshare", "ip"], () => {
       expect(host.has(socketOf("wg1"))).toBe(false);
     }
   });
+
+  test("ends, and leaves nothing, where the machine has no inotify left", async () => {
+    using rig = await Rig.open(1);
+    const host = rig.host(1);
+    const inject = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=inotify_init1:error=EMFILE"];
+    const { exitCode, stderr } = host.try(...["timeout", "-s", "KILL", "30"], ...inject, ...ours, "-f", "wg1");
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("EMFILE: too many open files, watch")]);
+    expect([hasInterface(host, "wg1"), host.has(socketOf("wg1"))]).toEqual([false, false]);
+  }, 60_000);
 
   test("does not take the socket of a tunnel of that name in another network namespace", async () => {
     using rig = await Rig.open(2);

@@ -151,6 +151,57 @@ PersistentKeepalive = 25
       host.run(...ours, "down", file);
     }, 60_000);
 
+    test("SaveConfig to a folder that is gone costs no rule, no route and no command", async () => {
+      using rig = await Rig.open(1);
+      const host = rig.host(1);
+      const [before, folder, log] = [stateOf(host), `${rig.folder}/gone`, `${rig.folder}/log`];
+      host.run("mkdir", folder);
+      const more = `SaveConfig = true\nPostDown = echo ran >${log}`;
+      await Bun.write(`${folder}/wgg.conf`, config(keys().private, keys().public, "0.0.0.0/0", more));
+      host.run(...ours, "up", `${folder}/wgg.conf`);
+      host.run("rm", "-r", folder);
+      host.run(...ours, "down", "wgg");
+      expect(stateOf(host)).toEqual(before);
+      expect(await Bun.file(log).text()).toBe("ran\n");
+    }, 60_000);
+
+    test("a default route where /proc/sys is read-only, as in a container: no rule is left, or the sysctl is set already", async () => {
+      using rig = await Rig.open(1);
+      const host = rig.host(1);
+      const before = stateOf(host);
+      const file = rig.file("wgm.conf", config(keys().private, keys().public, "0.0.0.0/0"));
+      const up = (): { exitCode: number | null; stderr: string } =>
+        host.try(
+          ...["unshare", "-m", "sh", "-c"],
+          `mount --bind /proc/sys /proc/sys && mount -o remount,bind,ro /proc/sys && exec ${ours.join(" ")} up ${file}`,
+        );
+      const { exitCode, stderr } = up();
+      expect([exitCode, stderr.includes("with --sysctl net.ipv4.conf.all.src_valid_mark=1")]).toEqual([1, true]);
+      expect(stateOf(host)).toEqual(before);
+      host.run("sh", "-c", "echo 1 >/proc/sys/net/ipv4/conf/all/src_valid_mark");
+      expect(up().exitCode).toBe(0);
+      host.run(...ours, "down", "wgm");
+      expect(stateOf(host)).toEqual(before);
+    }, 60_000);
+
+    test("a signal while the name of an endpoint is looked for ends it in a line", async () => {
+      using rig = await Rig.open(1);
+      const host = rig.host(1);
+      const text = config(keys().private, keys().public, "203.0.113.0/24").replace("192.0.2.2", "nowhere.invalid");
+      const file = rig.file("wgn.conf", text);
+      const child = host.start([...ours, "-f", "up", file]);
+      const lines = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+      let said = "";
+      while (!said.includes("trying again")) said += (await lines.read()).value ?? "";
+      child.kill("SIGINT");
+      for (let next = await lines.read(); !next.done; next = await lines.read()) said += next.value;
+      expect([await child.exited, said.trim().split("\n").at(-1)]).toEqual([
+        1,
+        "The endpoint nowhere.invalid:51820 was not resolved before SIGINT",
+      ]);
+      expect(host.try("ip", "link", "show", "wgn").exitCode).not.toBe(0);
+    }, 60_000);
+
     test("what a user should know is said before it goes into the background, and no key is in it", async () => {
       using rig = await Rig.open(1);
       const host = rig.host(1);
