@@ -1,4 +1,4 @@
-/* What each part of the shim begins with: libc by name, system calls by number, and how a part is bound. Keeps no state of the program. */
+/* The beginning of each part of the shim: libc by name, system calls by number, and how a part is bound. Keeps no state of the program. */
 
 extern void *dlsym(void *handle, const char *name);
 extern void *memcpy(void *to, const void *from, size n);
@@ -115,7 +115,7 @@ static const char *libc_link(void)
 #define EXPORT_LINE(function, parameters) #function " " parameters "\n"
 #define EXPORT_ADDRESS(function, parameters) (void *)function,
 
-/* What the entry of a part returns to TypeScript: four pointers wide. */
+/* The result of the entry of a part, for TypeScript: four pointers wide. */
 struct part {
 	/* Null, or the name of a function that this libc lacks. */
 	const char *missing;

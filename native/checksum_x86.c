@@ -124,7 +124,7 @@ enum { AVX2_MIN = 96 };
 	".byte 0xc5,0xe9,0xef,0xd4\n\t"           /* vpxor %xmm4,%xmm2,%xmm2 */ \
 	"addq $16, %%rdi\n\t")
 
-/* Whether to use AVX2: the processor has it, and the system saves its registers (Intel SDM volume 1, section 14.7.1). */
+/* Tells whether to use AVX2: the processor has it, and the system saves its registers (Intel SDM volume 1, section 14.7.1). */
 static int has_avx2;
 
 static void detect_avx2(void)

@@ -150,7 +150,7 @@ static int take_other(int fd, struct sending *tx, const u8 *frame, int length, i
 	return write_alone(fd, tx, frame, length);
 }
 
-/* Whether the run that took the last packet has no room for another of its size, and no other run began before it. */
+/* Tells whether the run that took the last packet has no room for another of its size, and no other run began before it. */
 static int is_complete(const struct flows *s) { return s->last && s->last->room < s->last->size && s->last_at == 0; }
 
 /* Writes that run: what it was copied to is still in the processor's cache, and serves the next run. */

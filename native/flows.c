@@ -21,7 +21,7 @@ struct flows {
 /* The flow of a packet, as far as its headers show it. */
 enum { FLOW_UNKNOWN, FLOW_OF_ADDRESSES, FLOW_OF_PORTS };
 
-/* Whether an IP header has options or extension headers, a source route perhaps: the addresses are not the connection's then. */
+/* Tells whether an IP header has options or extension headers, a source route perhaps: the addresses are not the connection's then. */
 static int has_options(const u8 *ip)
 {
 	return ip[0] >> 4 == 4 ? (ip[0] & 15) != 5 : is_extension(ip[6]);

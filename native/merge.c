@@ -1,6 +1,6 @@
 /* Merges runs of packets into super-packets, as pure functions over bytes. */
 
-/* Whether a packet has the headers of the run, in the bits of the mask. It is at least as long as these headers. */
+/* Tells whether a packet has the headers of the run, in the bits of the mask. It is at least as long as these headers. */
 static int same_headers(const struct run *r, const u8 *f, int n)
 {
 	const u8 *g = r->first, *mask = r->mask;
@@ -40,7 +40,7 @@ static int same_headers(const struct run *r, const u8 *f, int n)
 }
 
 /*
- * Whether the fields that differ from packet to packet fit the next packet of a run. Its segment has `segment` bytes.
+ * Tells whether the fields that differ from packet to packet fit the next packet of a run. Its segment has `segment` bytes.
  */
 static int continues(const struct run *r, const u8 *f, int segment)
 {
@@ -107,7 +107,7 @@ static void prepare_loop(struct run *r)
 	r->has_loop = 1;
 }
 
-/* Whether a packet is likely to continue the run: it is worth the loop. */
+/* Tells whether a packet is likely to continue the run: it is worth the loop. */
 static int is_next(const struct run *r, const u8 *f, int n)
 {
 	const u8 *t = f + r->p.transport;

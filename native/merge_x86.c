@@ -7,10 +7,10 @@ struct merge_loop {
 	u8 mask[32], headers[LOOP_HEADERS], care[LOOP_HEADERS];
 	const u8 *base;
 	const int *offsets, *lengths;
-	/* Where the payload of the next packet is noted, and the number of the packet behind each. */
+	/* Places to note the payload of the next packet, and the number of the packet behind it. */
 	struct iovec *pieces;
 	int *next;
-	/* Where the next payload goes. */
+	/* The destination of the next payload. */
 	u8 *copy;
 	/* Packets at most; length of each, of its headers, of these in whole blocks, of its payload. */
 	u64 count, length, header, blocks, body;

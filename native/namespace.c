@@ -34,7 +34,7 @@ static int netns_open(int netns, const char *path, int flags, int *entered)
 	return r < 0 ? r : o.result;
 }
 
-/* Moves the calling thread: whoever does so for a while has an fd of where it was. */
+/* Moves the calling thread. A caller that wants it back keeps an fd of the namespace that it was in. */
 static int netns_enter(int netns) { return result(sys_setns(netns, CLONE_NEWNET_)); }
 
 /* Brings up the loopback interface of the namespace of the socket `fd`: without it a host cannot reach itself. */
@@ -54,7 +54,7 @@ static int icmp_open(int family)
 	return fd_own(result(sys_socket(family, SOCK_RAW_ | SOCK_NONBLOCK_ | SOCK_CLOEXEC_, protocol)));
 }
 
-/* Whether this process may make a user namespace: a child tries it, and ends. */
+/* Tells whether this process may make a user namespace: a child tries it, and ends. */
 static int userns_try(void)
 {
 	int status = 0, waited;

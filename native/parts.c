@@ -58,7 +58,7 @@ static int find_ip(const u8 *f, int n, int link, struct parts *p)
 	return p->version == 4 || (p->version == 6 && p->ip + 40 <= n);
 }
 
-/* Whether the next header is an extension header that may stand before TCP and UDP (RFC 8200 section 4). */
+/* Tells whether the next header is an extension header that may stand before TCP and UDP (RFC 8200 section 4). */
 static int is_extension(int next)
 {
 	return next == IP_HOP_OPTIONS || next == IP_ROUTING || next == IP_DESTINATION_OPTIONS;
@@ -108,10 +108,10 @@ static int find_parts(const u8 *f, int n, int link, struct parts *p)
 	return find_ip(f, n, link, p) && find_transport(f, n, p);
 }
 
-/* Whether an IP header is complete without options or extension headers. */
+/* Tells whether an IP header is complete without options or extension headers. */
 static int is_plain_ip(const struct parts *p) { return p->transport == p->ip + (p->version == 4 ? 20 : 40); }
 
-/* Whether an IPv4 packet is a fragment, or has the reserved bit set. */
+/* Tells whether an IPv4 packet is a fragment, or has the reserved bit set. */
 static int is_fragment(const u8 *f, const struct parts *p) { return p->version == 4 && (get16(f + p->ip + 6) & ~0x4000u) != 0; }
 
 static int has_right_length(const u8 *f, int n, const struct parts *p)

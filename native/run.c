@@ -36,7 +36,7 @@ struct run {
 	/* Identification of the first packet; TCP sequence number that continues the run. */
 	u32 id, next;
 	const u8 *first;
-	/* Where its payloads are copied to, one behind the other; null if the kernel gathers them. */
+	/* The copies of its payloads, one behind the other; null if the kernel gathers them. */
 	u8 *copy;
 	/* Sums that its packets have in common: of the IPv4 header without length, identification and checksum; of the pseudo-header without length. */
 	u32 ip_sum, pseudo_sum;
@@ -44,13 +44,13 @@ struct run {
 	int wide;
 	u8 mask[HEADERS_PADDED];
 #if defined(HAS_LOOPS)
-	/* Whether its packets suit merge_by_loop(), and whether `loop` is prepared. */
+	/* Tells whether its packets suit merge_by_loop(), and whether `loop` is prepared. */
 	u8 suits_loop, has_loop;
 	struct merge_loop loop;
 #endif
 };
 
-/* Whether a packet may be merged with others, if its checksums are right: nothing about it is unusual. */
+/* Tells whether a packet may be merged with others, if its checksums are right: nothing about it is unusual. */
 static int is_candidate(const u8 *f, int n, const struct parts *p)
 {
 	const u8 *t = f + p->transport;

@@ -13,7 +13,7 @@ struct split {
 	u32 id, sequence;
 	u8 flags;
 #if defined(HAS_LOOPS)
-	/* Whether its packets suit split_by_loop(), and whether `loop` is prepared. */
+	/* Tells whether its packets suit split_by_loop(), and whether `loop` is prepared. */
 	u8 suits_loop, has_loop;
 	struct split_loop loop;
 #endif
@@ -32,7 +32,7 @@ static int finish_checksum(u8 *f, int n, const struct virtio_net_hdr *h)
 	return 1;
 }
 
-/* Whether the packet is of the kind that `gso_type` names. */
+/* Tells whether the packet is of the kind that `gso_type` names. */
 static int is_of_type(const struct parts *p, int type)
 {
 	if (p->protocol == IP_UDP)

@@ -61,7 +61,7 @@ struct udp {
 	/* Each kept under its number. */
 	struct peer peer[UDP_PEERS];
 
-	/* What the kernel counts among the bytes of a run beside datagrams: UDP_HEADERS, once it has shown that it does. */
+	/* Bytes of headers that the kernel counts among those of a run: UDP_HEADERS once it has shown that it counts them, else 0. */
 	int headers;
 	int runs, used;
 	struct udp_run run[UDP_MESSAGES];
@@ -69,7 +69,7 @@ struct udp {
 
 	/* The peer of the last message, plus one. */
 	int last;
-	/* Whether the last message was of one datagram. */
+	/* Tells whether the last message was of one datagram. */
 	int single;
 	/* A secret, so that strangers cannot know which peers share a bucket. */
 	u32 seed;
@@ -98,7 +98,7 @@ static int is_ipv4(const u8 *address)
 	return 1;
 }
 
-/* Whether it is the unspecified address of either family. */
+/* Tells whether it is the unspecified address of either family. */
 static int is_unspecified(const u8 *address)
 {
 	int i;
@@ -108,7 +108,7 @@ static int is_unspecified(const u8 *address)
 	return 1;
 }
 
-/* Whether no datagram can be sent from it: a group, or the broadcast address. */
+/* Tells whether no datagram can be sent from it: a group, or the broadcast address. */
 static int is_group(const u8 *address)
 {
 	if (!is_ipv4(address))

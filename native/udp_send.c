@@ -187,11 +187,11 @@ static int udp_push_one(int fd, u8 *state, struct destination *d, const u8 *data
 		run->to = d;
 		run->count = run->total = run->pieces = 0;
 		run->size = length;
-		/* Of 64 datagrams, and what an IPv4 packet holds. */
-		run->most = UDP_RUN * length - u->headers;
+		/* A datagram that is not segmented may be so long that the product below would overflow. */
+		run->closed = !length || length > d->segment_max;
+		run->most = run->closed ? length : UDP_RUN * length - u->headers;
 		if (run->most > UDP_RUN_BYTES)
 			run->most = UDP_RUN_BYTES;
-		run->closed = !length || length > d->segment_max;
 	}
 	add_piece(u, run, datagram, length);
 	run->count++;

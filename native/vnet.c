@@ -4,7 +4,7 @@ enum { FRAME_MAX = 65536 + 64 };
 
 /* The rest of the last frame that was read. */
 struct receiving {
-	/* Whether `frame` holds packets that found no room. JavaScript reads this member and the next one. */
+	/* Tells whether `frame` holds packets that found no room. JavaScript reads this member and the next one. */
 	int held;
 	/* Frames that were dropped, because header and bytes did not agree. */
 	int malformed;

@@ -57,7 +57,7 @@ static int timer_set(int fd, u32 us)
 	return result(sys_syscall(NR_timerfd_settime, (long)fd, 0L, &t, 0L));
 }
 
-/* How often it has fired since it was last asked, or -EAGAIN. */
+/* Returns how often it has fired since it was last asked, or -EAGAIN. */
 static int timer_read(int fd)
 {
 	u64 count = 0;
@@ -71,8 +71,8 @@ static int aio_pending;
 static int aio_open(void) { return result(sys_syscall(NR_io_setup, 1L, &aio_context)); }
 
 /*
- * Whether a poll is still pending; a completed one is taken off the ring, or
- * the ring would fill up. Without a timeout io_getevents(2) says EINTR where it
+ * Tells whether a poll is still pending; a completed one is taken off the ring,
+ * or the ring would fill up. Without a timeout io_getevents(2) says EINTR where it
  * found no event and a signal was pending (fs/aio.c do_io_getevents()): that
  * tells nothing of the poll.
  */

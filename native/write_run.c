@@ -128,7 +128,7 @@ static int write_singly(int fd, struct sending *tx, struct run *run)
 	return 0;
 }
 
-/* Whether packets that were refused as one frame may be taken one by one. */
+/* Tells whether packets that were refused as one frame may be taken one by one. */
 static int is_refused_as_one(int r) { return r == -EINVAL_ || r == -ENOMEM_ || r == -ENOBUFS_; }
 
 static int write_run(int fd, struct sending *tx, struct run *run)

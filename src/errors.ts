@@ -31,7 +31,7 @@ export interface TunTapErrorDetails {
   cause?: unknown;
   /** For `sendMany`: the index of the frame that was refused. */
   frameIndex?: number | undefined;
-  /** When opening: the option that could not be applied, such as `routes[1]`. */
+  /** The option that could not be applied, such as `routes[1]`, if opening failed. */
   option?: string | undefined;
 }
 
@@ -64,7 +64,7 @@ export class TunTapError extends Error {
   readonly hint: string | undefined;
   /** For `sendMany`: the index of the frame that was refused; those before it were taken. */
   readonly frameIndex: number | undefined;
-  /** When opening: the option that could not be applied, such as `routes[1]`. */
+  /** The option that could not be applied, such as `routes[1]`, if opening failed. */
   readonly option: string | undefined;
 
   constructor(code: TunTapErrorCode | (string & {}), text: string, details: TunTapErrorDetails = {}) {
@@ -108,13 +108,13 @@ export function withDetails(error: unknown, more: TunTapErrorDetails): unknown {
   return systemError(errno, syscall, { detail, hint, frameIndex, option, cause, ...more });
 }
 
-/** `result` as it is, or the error for it if it is `-errno`. */
+/** Returns `result`. @throws {TunTapError} if it is `-errno` */
 export function check(result: number, syscall: string, detail?: string): number {
   if (result < 0) throw systemError(result, syscall, { detail });
   return result;
 }
 
-/** Name and text of a negative errno. */
+/** Returns name and text of a negative errno. */
 export function describeErrno(errno: number): [code: string, text: string] {
   return (
     unlisted[errno] ??

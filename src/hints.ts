@@ -2,7 +2,7 @@
 
 import { TunTapError, withDetails } from "./errors.ts";
 
-/** `error` with a hint, where it is one of those that people meet when they configure an interface. */
+/** Returns `error` with a hint, if it is one of those that people meet when they configure an interface. */
 export function withHint(error: unknown, netAdmin: () => boolean = hasNetAdmin): unknown {
   if (!(error instanceof TunTapError) || error.errno === undefined || error.hint !== undefined) return error;
   const { code, syscall = "" } = error;
@@ -15,11 +15,11 @@ const movedHint =
 const unmappedHint = "the id is not mapped in this user namespace: see /proc/self/uid_map and gid_map";
 const filesHint = "close what is not needed, or raise the limit on open files (`ulimit -n`)";
 
-/** setns(2) asks for CAP_SYS_ADMIN in the caller's user namespace and in the one that owns the network namespace. */
+/** Hint for setns(2), which asks for CAP_SYS_ADMIN in the caller's user namespace and in that of the network namespace. */
 export const enteringHint = "entering another network namespace takes CAP_SYS_ADMIN, here and over it: run as root";
 
 /**
- * seccomp keeps a kind of socket from this process: of a systemd service with
+ * Hint for a process that may not open this kind of socket, because of seccomp: most often a systemd service with
  * RestrictAddressFamilies= (systemd.exec(5)), whose lines add up.
  */
 const familyHint =

@@ -40,7 +40,7 @@ export function lazy<T>(require: () => T): T {
   }
 }
 
-/** Whether a module could not be loaded because no fd was left. Bun takes a folder that it cannot read for an empty one. */
+/** Tells whether a module could not be loaded because no fd was left. Bun takes a folder that it cannot read for an empty one. */
 function isForWantOfFd(cause: unknown): boolean {
   if (/\bEMFILE\b/.test(String(cause))) return true;
   if ((cause as { code?: unknown } | undefined)?.code !== "MODULE_NOT_FOUND") return false;

@@ -4,7 +4,7 @@ import type { CapturedFrame } from "./reader.ts";
 
 /** A frame for {@link buildCapture}. */
 export type FrameToBuild = Pick<CapturedFrame, "frame" | "direction" | "dropped"> & {
-  /** When it passed, in nanoseconds since 1970. */
+  /** The time at which it passed, in nanoseconds since 1970. */
   readonly timestampNs: bigint;
 };
 

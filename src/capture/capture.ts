@@ -17,7 +17,7 @@ export interface CaptureOptions {
   files?: FileRing;
   /** Captures only frames that the program received, or only those that it sent. Default: both. */
   direction?: Direction;
-  /** Whether to keep a frame; called for each. */
+  /** Returns whether to keep a frame; called for each. */
   filter?(frame: Uint8Array, direction: Direction): boolean;
   /** Bytes that may wait for the target, 1 MiB to 1 GiB; default 4 MiB. What finds no room is dropped, and counted. */
   bufferBytes?: number;
@@ -29,7 +29,7 @@ export interface CaptureStats {
   readonly packets: number;
   /** Their bytes, whole, as they passed. */
   readonly bytes: number;
-  /** Frames that were lost, for the target was too slow. */
+  /** Frames that were lost, because the target was too slow. */
   readonly dropped: number;
 }
 
@@ -37,7 +37,7 @@ export interface CaptureStats {
 export interface Capture extends Disposable, AsyncDisposable {
   /** Returns the counters so far. */
   stats(): CaptureStats;
-  /** Resolves when all is written; rejects with what the target said, which has ended the capture, not the device. */
+  /** Resolves when all is written. Rejects with the error of the target, which ends the capture, but not the device. */
   readonly finished: Promise<void>;
   /** Writes what is left, and the counters. Idempotent; returns {@link finished}. */
   close(): Promise<void>;
@@ -85,7 +85,7 @@ class Capturing implements Capture {
   #packets = 0;
   #bytes = 0;
   #dropped = 0;
-  /** Lost frames that no written packet reports yet. */
+  /** Lost frames that have not been reported with a packet. */
   #untold = 0;
 
   constructor(source: CaptureSource, target: CaptureTarget, options: CaptureOptions) {
@@ -145,7 +145,7 @@ class Capturing implements Capture {
   }
 
   [Symbol.dispose](): void {
-    // Whoever wants to know what came of it asks close() or `finished`.
+    // close() and `finished` tell of a failure.
     this.close().catch(() => {});
   }
 

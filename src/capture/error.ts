@@ -2,7 +2,7 @@
 export class CaptureError extends RangeError {
   /** `"CaptureError"`. */
   override readonly name = "CaptureError";
-  /** Where in the file the trouble starts, in bytes. */
+  /** The place in the file at which the trouble starts, in bytes. */
   readonly offset: number;
 
   constructor(offset: number, message: string) {

@@ -1,6 +1,6 @@
 /** Files that take turns: when one is full the next is begun, and the oldest goes. */
 export interface FileRing {
-  /** How many there are at most, 1 to 99,999. */
+  /** The most files that there are, 1 to 99,999. */
   readonly count: number;
   /** Bytes in each at most, 4,096 and more; one that holds a single longer frame may be longer. */
   readonly maxBytes: number;

@@ -49,5 +49,5 @@ export type CaptureDirection = "inbound" | "outbound";
 /** Wireshark's own limit (WTAP_MAX_PACKET_SIZE_STANDARD). */
 export const SNAP_LENGTH_MAX = 262_144;
 
-/** Any 32-bit length, which may come from a file. */
+/** Rounds a length up to a multiple of 4. It may be any number of 32 bits, as it may come from a file. */
 export const padded = (length: number): number => length + (-length & 3);

@@ -15,11 +15,11 @@ export interface OutboxOptions {
 
 /** Bytes that go to the sink in one write: room for three frames of the greatest length at least. */
 const CHUNK_BYTES = 256 * 1024;
-/** Is kept free in each, and in each file. */
+/** Bytes that are kept free for the trailer, in each chunk and in each file. */
 const TRAILER_ROOM = 128;
 
 class Chunk extends BlockWriter {
-  /** They are the first of a file. */
+  /** True for a chunk that begins a file. */
   isBeginning = false;
 
   constructor() {
@@ -55,7 +55,7 @@ export class Outbox {
     this.#sink = sink;
     this.#options = options;
     this.#unmade = Math.max(3, Math.floor(options.capacity / CHUNK_BYTES));
-    // Whether anybody waits for it or not: a program does not end because its capture did.
+    // A program does not end because its capture did, also if nobody waits for this promise.
     this.finished.catch(() => {});
     this.#begin(this.#spare() as Chunk);
     this.send();
@@ -66,7 +66,7 @@ export class Outbox {
     return this.#settled.promise;
   }
 
-  /** Where to write a packet, at once, of which so many bytes are kept; undefined if there is no room. */
+  /** Returns where to write a packet, at once, of which so many bytes are kept; undefined if there is no room. */
   roomFor(captured: number): BlockWriter | undefined {
     if (this.#isClosed) return undefined;
     const room = packetRoom(captured);
@@ -84,7 +84,7 @@ export class Outbox {
     if (!this.#isSending) void this.#sendAll();
   }
 
-  /** No more comes: sends the rest, and closes the sink. */
+  /** Sends the rest, and closes the sink. Takes no packets from then on. */
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
@@ -148,7 +148,7 @@ export class Outbox {
     }
   }
 
-  /** Full chunks first, then what there is. */
+  /** Takes the next chunk to send: full ones first, then the one that is being filled. */
   #next(): Chunk | undefined {
     const chunk = this.#full.shift();
     if (chunk !== undefined || this.#filling === undefined || this.#filling.length === 0) return chunk;

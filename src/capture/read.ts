@@ -4,7 +4,7 @@ import { readFile, show } from "./runtime.ts";
 /**
  * The frames of a capture that is in memory, in the order of the file, as views of it.
  *
- * @throws {CaptureError} Where `bytes` are no pcapng any more; the frames before it have come.
+ * @throws {CaptureError} at the first bytes that are no pcapng; the frames before them have been returned
  */
 export function* parseCapture(bytes: Uint8Array): Generator<CapturedFrame> {
   if (!(bytes instanceof Uint8Array)) throw new TypeError(`"bytes" is ${show(bytes)}, wanted a Uint8Array`);
@@ -19,7 +19,7 @@ export function* parseCapture(bytes: Uint8Array): Generator<CapturedFrame> {
  * program; of its blocks, packets and interfaces.
  *
  * @param source a path, or a stream, such as `Bun.stdin.stream()`
- * @throws {CaptureError} Where it is no pcapng any more; the frames before it have come.
+ * @throws {CaptureError} at the first bytes that are no pcapng; the frames before them have been returned
  * @throws what opening the file throws
  */
 export async function* readCapture(

@@ -50,7 +50,7 @@ const utf8 = new TextDecoder();
 /** Reads block by block what comes piece by piece. */
 export class BlockReader {
   #rest: Uint8Array = new Uint8Array(0);
-  /** Where in the file `#rest` begins. */
+  /** The place in the file at which `#rest` begins. */
   #offset = 0;
   #isLittle = true;
   #isInSection = false;

@@ -13,7 +13,7 @@ interface BunRuntime {
   file(path: string | URL): { stream(): ReadableStream<Uint8Array> };
 }
 
-/** Bun, if this is it: what it has of its own is faster there. */
+/** The `Bun` object, whose own functions are faster; undefined in other runtimes. */
 const bun: BunRuntime | undefined = (globalThis as { Bun?: BunRuntime }).Bun;
 
 /** Returns a value as text for an error message. */

@@ -1,4 +1,4 @@
-/** Where the bytes of a capture go. */
+/** Targets of captures, to which their bytes go. */
 import { type FileRing, ringName } from "./file-ring.ts";
 import {
   fileSystem,
@@ -106,7 +106,7 @@ class StreamSink implements Sink {
   }
 }
 
-/** Not a file: a reader that is slow must not hold the event loop. */
+/** Standard output, which is not written to as a file is: a slow reader must not hold the event loop. */
 class StdoutSink implements Sink {
   readonly #output: StandardOutputWriter = openStandardOutput();
 

@@ -59,11 +59,11 @@ export interface Command<O extends Options = Options> {
   /** Sentences for the help. */
   readonly about: string;
   readonly options: O;
-  /** How many operands there may be. */
+  /** The fewest and the most operands. */
   readonly count: readonly [min: number, max: number];
   /** Words that a shell offers for operands. */
   readonly completes?: Completion;
-  /** Reads the arguments, and returns what there is to do. Throws about mistakes of the user's. */
+  /** Reads the arguments, and returns the task. Throws for wrong arguments. */
   prepare(values: Values<O>, operands: readonly string[]): Work;
 }
 

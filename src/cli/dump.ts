@@ -66,7 +66,7 @@ function openInterface(tap: boolean, options: OpenOptions<never>, addresses: rea
   return device;
 }
 
-/** Whether the interface exists: it belongs to somebody then, and stays as it is. */
+/** Tells whether the interface exists: it belongs to somebody then, and stays as it is. */
 function isThere(name: string | undefined): boolean {
   return name !== undefined && listDevices().some((info) => info.name === name);
 }

@@ -48,7 +48,7 @@ export class PacketPrinter {
     this.#json = json ?? false;
   }
 
-  /** Whether as many were printed as were asked for. */
+  /** Tells whether as many were printed as were asked for. */
   get isDone(): boolean {
     return this.printed >= this.#most;
   }

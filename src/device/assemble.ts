@@ -26,9 +26,9 @@ export interface Attached {
   readonly client: InterfaceClient;
   /** The requested offload; undefined if the fd carries no virtio headers. */
   readonly wanted: Required<OffloadOptions> | undefined;
-  /** Whether it was just made: then its state is known, and to ask for it would be a tenth of the first open. */
+  /** Tells whether it was just made: then its state is known, and to ask for it would be a tenth of the first open. */
   readonly isNew: boolean;
-  /** Whether the interface may have settings left from earlier users, which are to be reset. */
+  /** Tells whether the interface may have settings left from earlier users, which are to be reset. */
   readonly hadUsers: boolean;
 }
 

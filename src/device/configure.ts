@@ -31,7 +31,7 @@ export interface Target {
   readonly fd: number;
   /** Its state before the first change; undefined if it is new, or out of reach of rtnetlink. */
   readonly found: LinkInfo | undefined;
-  /** Whether closing the fd takes the interface away, so that nothing that it had before is to be restored. */
+  /** Tells whether closing the fd takes the interface away, so that nothing that it had before is to be restored. */
   readonly isNew: boolean;
   readonly ownerless: boolean | undefined;
 }

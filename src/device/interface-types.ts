@@ -37,7 +37,7 @@ export interface DeviceInterface {
   readonly macBytes: Uint8Array;
   /** The MTU: bytes of IP packet. */
   readonly mtu: number;
-  /** Whether the interface is up (IFF_UP, the administrative state); false once closed. */
+  /** Tells whether the interface is up (IFF_UP, the administrative state); false once closed. */
   readonly isUp: boolean;
 
   /** Returns everything that the kernel says of the interface, at once. */

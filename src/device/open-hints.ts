@@ -27,7 +27,7 @@ export interface Surroundings {
   /** CAP_NET_ADMIN, effective. */
   readonly netAdmin: boolean;
   readonly uid: number;
-  /** Whether the mode of the clone device lets this user read and write it. */
+  /** Tells whether the mode of the clone device lets this user read and write it. */
   readonly modeAllows: boolean;
 }
 

@@ -57,9 +57,9 @@ export interface DeviceOptions<D> extends Handlers<D> {
   alias?: string;
   /** The bridge, bond or VRF, by name or index, that a TAP becomes a port of; null for none. */
   master?: string | number | null;
-  /** Whether a TAP's interface takes frames for other hosts too (IFF_PROMISC). */
+  /** Makes a TAP's interface take frames for other hosts too (IFF_PROMISC). */
   promiscuous?: boolean;
-  /** Whether the interface takes every multicast frame (IFF_ALLMULTI). */
+  /** Makes the interface take every multicast frame (IFF_ALLMULTI). */
   allMulticast?: boolean;
   /**
    * `false` makes IPv6 silent: when the interface comes up it makes itself no
@@ -67,7 +67,7 @@ export interface DeviceOptions<D> extends Handlers<D> {
    * group. IPv6 addresses that are given still work.
    */
   ipv6?: boolean;
-  /** Whether the interface outlives the process. Needs an `owner` or a `group`, or `ownerless`. */
+  /** Lets the interface outlive the process. Needs an `owner` or a `group`, or `ownerless`. */
   persist?: boolean;
   /** User id that may attach to the interface without CAP_NET_ADMIN, 0 to 4294967294. */
   owner?: number;
@@ -121,6 +121,6 @@ export interface OpenOptions<D = Device> extends DeviceOptions<D> {
 
 /** Options of `adopt`. */
 export interface AdoptOptions<D = Device> extends DeviceOptions<D> {
-  /** Whether `close()` closes the fd, too. Default true: an adopted fd belongs to the device. */
+  /** Lets `close()` close the fd, too. Default true: an adopted fd belongs to the device. */
   closeFd?: boolean;
 }

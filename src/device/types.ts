@@ -11,7 +11,7 @@ import type { DeviceInterface } from "./interface-types.ts";
  * It keeps the process alive while it is open, until `unref()`. It stays open
  * while it has handlers or somebody receives from it; otherwise a device that
  * nothing refers to any more is closed when it is collected. After `close()`
- * every call throws `ERR_TUNTAP_CLOSED`, but `name`, `fd` (-1), `closed`,
+ * every call throws `ERR_TUNTAP_CLOSED`, except `name`, `fd` (-1), `closed`,
  * `isUp` (false) and `close()` itself.
  */
 export interface Device extends DeviceInterface, Disposable, AsyncDisposable, AsyncIterable<Uint8Array> {
@@ -19,9 +19,9 @@ export interface Device extends DeviceInterface, Disposable, AsyncDisposable, As
   readonly kind: "tun" | "tap";
   /** The file descriptor, non-blocking and close-on-exec; -1 once closed. */
   readonly fd: number;
-  /** Whether the device is closed. */
+  /** Tells whether the device is closed. */
   readonly closed: boolean;
-  /** Whether each frame begins with the 4 bytes of `struct tun_pi`. */
+  /** Tells whether each frame begins with the 4 bytes of `struct tun_pi`. */
   readonly packetInfo: boolean;
   /** The part of the `offload` option that is in force now; undefined without the option. */
   readonly offload: OffloadInfo | undefined;

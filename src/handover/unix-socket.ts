@@ -5,7 +5,7 @@ import { removeFile, type SocketFile, setMode, socketFileAt } from "../sys/socke
 import { closeFd } from "../sys/tun.ts";
 import * as unix from "../sys/unix.ts";
 
-/** `sun_path` of struct sockaddr_un (include/uapi/linux/un.h) has 108 bytes, the last of them a NUL. */
+/** The longest path: `sun_path` of struct sockaddr_un (include/uapi/linux/un.h) has 108 bytes, the last of them a NUL. */
 const PATH_MAX_BYTES = 107;
 
 /** The most connections that wait to be accepted. */

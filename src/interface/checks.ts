@@ -35,17 +35,17 @@ export function checkName(name: string, patternAllowed: boolean, option = "name"
   }
 }
 
-/** 68 to 65535, less the Ethernet header on a TAP (drivers/net/tun.c tun_net_initialize()). */
+/** Checks an MTU: 68 to 65535, less the Ethernet header on a TAP (drivers/net/tun.c tun_net_initialize()). */
 export function checkMtu(bytes: number, kind: Kind | undefined): void {
   integer(bytes, "mtu", ETH_MIN_MTU, kind === "tap" ? ETH_MAX_MTU - ETH_HLEN : ETH_MAX_MTU);
 }
 
-/** Up to 2^32 - 2: the kernel reads -1 as "nobody" (TUNSETOWNER, TUNSETGROUP). */
+/** Checks the id of a user or group, up to 2^32 - 2: the kernel reads -1 as "nobody" (TUNSETOWNER, TUNSETGROUP). */
 export function checkId(id: number, option: string): void {
   integer(id, option, 0, 0xffff_fffe);
 }
 
-/** Less than IFALIASZ of include/uapi/linux/if.h. */
+/** Checks an alias, of fewer bytes than IFALIASZ of include/uapi/linux/if.h. */
 export function checkAlias(alias: string): void {
   if (typeof alias !== "string" || alias.includes("\0")) throw wrong("alias", "text without NUL", alias);
   if (new TextEncoder().encode(alias).length > 255) {
@@ -65,7 +65,7 @@ export function checkTxQueueLength(frames: number): void {
   integer(frames, "txQueueLength", 0, 0x7fff_ffff);
 }
 
-/** At least 1 byte: TUNSETSNDBUF refuses less (drivers/net/tun.c). */
+/** Checks a send buffer, of at least 1 byte: TUNSETSNDBUF refuses less (drivers/net/tun.c). */
 export function checkSendBuffer(bytes: number): void {
   integer(bytes, "sendBuffer", 1, 0x7fff_ffff);
 }

@@ -9,7 +9,7 @@ import { tryOrUndefined } from "../rollback.ts";
 import { ENODEV, IFF_TAP } from "../sys/constants.ts";
 import { closeFd, getDevNetns, getHwaddr, getIff, isInNamespaceOf } from "../sys/tun.ts";
 
-/** How often an interface is looked for: a program that moves it without rest must not hold this one for ever. */
+/** The most times that an interface is looked for: a program that moves it without rest must not hold this one for ever. */
 const MOVE_TRIES = 8;
 
 /**

@@ -5,9 +5,9 @@ import { ETH_ALEN, TUN_FLT_ALLMULTI } from "../sys/constants.ts";
 import { parseMac } from "./mac.ts";
 import type { TxFilterOptions } from "./types.ts";
 
-/** drivers/net/tun.c */
+/** The unicast addresses that a filter matches exactly (drivers/net/tun.c). */
 const FLT_EXACT_COUNT = 8;
-/** include/uapi/linux/bpf_common.h */
+/** The longest program (include/uapi/linux/bpf_common.h). */
 const BPF_MAXINSNS = 4096;
 
 /**

@@ -30,7 +30,7 @@ export class Link {
   #addresses: Addresses | undefined;
   #routes: Routes | undefined;
   /**
-   * Whether IPv6 shall be silent. Kept here because an MTU below 1280 removes IPv6 and its settings from the
+   * Tells whether IPv6 shall be silent. Kept here because an MTU below 1280 removes IPv6 and its settings from the
    * interface.
    */
   #silent = false;

@@ -32,7 +32,10 @@ export interface MonitoredDevice {
   updateInterest(): void;
 }
 
-/** How often the state is read anew if notifications come meanwhile: a namespace that never rests must not hold the thread for ever. */
+/**
+ * The most times that the state is read anew because notifications came meanwhile: a namespace that never rests must
+ * not hold the thread for ever.
+ */
 const READ_TRIES = 16;
 
 /** Reports the changes of the interface of one device to listeners, in the kernel's order. */
@@ -70,7 +73,7 @@ export class Monitor {
     this.#listeners.delete(listener);
   }
 
-  /** Whether to wait for EPOLLOUT. Without rtnetlink it tells that the interface is up: the kernel takes frames then (tun_chr_poll()). */
+  /** Tells whether to wait for EPOLLOUT. Without rtnetlink it tells that the interface is up: the kernel takes frames then (tun_chr_poll()). */
   get wantsWritable(): boolean {
     return this.#source === undefined && !this.#tracker.up;
   }

@@ -10,7 +10,7 @@ export type LinkChange =
   | { readonly type: "up" | "down" }
   | {
       readonly type: "carrier";
-      /** Whether there is one now. */
+      /** Tells whether the interface has a carrier now. */
       readonly carrier: boolean;
     }
   | {
@@ -46,7 +46,7 @@ export type LinkChange =
    */
   | {
       readonly type: "lost";
-      /** How many went. */
+      /** The number of dropped changes. */
       readonly count: number;
     }
   /**

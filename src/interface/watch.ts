@@ -50,7 +50,7 @@ async function* iterate(
 }
 
 class InterfaceWatch implements Teller {
-  /** Why no change comes any more, unless the interface has gone. */
+  /** The reason why no change comes any more, unless the interface has gone. */
   failure: TunTapError | undefined;
   readonly #index: number;
   readonly #tracker: ChangeTracker;

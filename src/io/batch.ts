@@ -6,7 +6,7 @@ import type { FrameSource } from "./types.ts";
 export const GATHER_MAX: number = 512;
 /** The most views of one batch that are known: the largest batch of a reader. */
 const KNOWN_MAX = 2048;
-/** Where the frames of one call begin, from the first byte of the first one. */
+/** The places at which the frames of one call begin, from the first byte of the first one. */
 export const offsets: Int32Array = new Int32Array(GATHER_MAX);
 /** The lengths of the frames; a call that fails leaves `-errno` here. */
 export const lengths: Int32Array = new Int32Array(GATHER_MAX);

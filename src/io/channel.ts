@@ -14,7 +14,7 @@ import { type BatchWriter, type RefusalPolicy, Sender } from "./sender.ts";
 /** The parts of a channel. */
 export interface ChannelParts<R extends Reader, B> {
   readonly fd: number;
-  /** Whether the end closes the fd. */
+  /** Tells whether the end closes the fd. */
   readonly closeFd: boolean;
   readonly reader: R;
   /** The way to take what is pushed to a handler. */
@@ -94,7 +94,7 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
   protected abstract checkAlive(): void;
   /** Called when the fd may be written to, or when something else may have changed that writing depends on. */
   protected onWritable(): void {}
-  /** Whether to wait for {@link onWritable} although nothing waits to be sent. */
+  /** Tells whether to wait for {@link onWritable} although nothing waits to be sent. */
   protected get wantsWritable(): boolean {
     return false;
   }

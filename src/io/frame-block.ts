@@ -1,7 +1,7 @@
 import { GATHER_MAX, gathered, lengths, offsets } from "./batch.ts";
 import type { FrameSet } from "./frame-set.ts";
 
-/** Where the frames of a block begin and how long they are. Each reader has one of these, for its last block. */
+/** The places and lengths of the frames of a block. Each reader has one of these, for its last block. */
 export interface Places {
   /** Counted from the first byte of the memory. */
   readonly offsets: Int32Array;
@@ -22,7 +22,7 @@ export interface BlockMemory {
 }
 
 /**
- * The frames of one read as places in memory, for those who pass them on without a look at them: a view of each would
+ * The frames of one read as places in memory, for code that passes them on without a look at them: a view of each would
  * cost more than all else that is done for it. It is valid until the next read.
  */
 export class FrameBlock implements FrameSet {
@@ -37,7 +37,7 @@ export class FrameBlock implements FrameSet {
     else this.#frames = from;
   }
 
-  /** Whether the frames are in one piece of memory, so that it can be sent as it is. */
+  /** Tells whether the frames are in one piece of memory, so that it can be sent as it is. */
   get isWhole(): boolean {
     return this.#in !== undefined;
   }

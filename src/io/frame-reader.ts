@@ -18,7 +18,7 @@ export interface FrameReaderOptions {
   /** The longest frame to expect, in bytes. A longer one arrives whole all the same. */
   readonly frameMax: number;
   readonly reuseBuffers: boolean;
-  /** Whether the fd carries virtio headers: they are removed, and super-packets split. */
+  /** Tells whether the fd carries virtio headers: they are removed, and super-packets split. */
   readonly split?: "tun" | "tap" | undefined;
 }
 

@@ -59,7 +59,7 @@ export class Batch {
     this.given = given;
   }
 
-  /** Whether every frame was taken. */
+  /** Tells whether every frame was taken. */
   get isAllTaken(): boolean {
     return this.refused.length === 0 && this.done === this.given.count;
   }

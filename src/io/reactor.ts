@@ -38,7 +38,7 @@ interface Watched {
  */
 const SETTLE_MS = 100;
 
-/** How often io_submit is tried before the thread takes over. */
+/** Calls of io_submit before the thread takes over. */
 const ARM_TRIES = 3;
 
 /**

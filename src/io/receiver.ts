@@ -5,7 +5,7 @@ import { WaitQueue } from "./wait-queue.ts";
 export interface Consumer {
   /** Its name in the error of a second consumer, such as "the data handler". */
   readonly description: string;
-  /** Whether it is the consumer only while a call waits, not until it is released. */
+  /** Tells whether it is the consumer only while a call waits, not until it is released. */
   readonly perCall?: boolean;
 }
 
@@ -13,9 +13,9 @@ export interface Consumer {
 export interface Reader {
   /** The most frames in one batch, and the budget of one wake-up. */
   readonly batchMax: number;
-  /** Whether frames have been read and not been taken. The kernel sends no wake-up for them. */
+  /** Tells whether frames have been read and not been taken. The kernel sends no wake-up for them. */
   readonly buffered: boolean;
-  /** Whether the last read may have ended for lack of room, with more waiting in the kernel. */
+  /** Tells whether the last read may have ended for lack of room, with more waiting in the kernel. */
   readonly crowded: boolean;
   /** Called with the negative errno of a read that failed for good and had nothing to return. */
   onFailed: (errno: number) => void;
@@ -65,7 +65,7 @@ export class Receiver<R extends Reader, B> {
   /** Frames that may still be taken before the event loop gets its turn. */
   #budget: number;
   #ended = false;
-  /** Whether frames that were read before the end can still be taken. */
+  /** Tells whether frames that were read before the end can still be taken. */
   #givesLeftOver = false;
   #returning = false;
 
@@ -78,7 +78,7 @@ export class Receiver<R extends Reader, B> {
     this.#budget = reader.batchMax;
   }
 
-  /** Whether anybody is waiting for frames. */
+  /** Tells whether anybody is waiting for frames. */
   get wanted(): boolean {
     return !this.#ended && (this.#push !== undefined || this.#waiters.length > 0);
   }

@@ -78,7 +78,7 @@ export class Sender<Cause extends string> {
   readonly #owner: SenderOwner;
   readonly #waiters = new WaitQueue<void>();
   readonly #known = new KnownViews();
-  /** Called with the frames of a batch that the kernel has taken: the first ones, but for those whose places are in `refused`. */
+  /** Called with the frames of a batch that the kernel has taken: the first ones, without those whose places are in `refused`. */
   onFrames: ((frames: readonly Uint8Array[], refused: readonly number[]) => void) | undefined;
   /** Called once for each batch with refused frames, with the error of the first one. */
   onRefused: ((error: TunTapError) => void) | undefined;
@@ -100,7 +100,7 @@ export class Sender<Cause extends string> {
     return { framesSent: this.#frames, bytesSent: this.#bytes, refused, refusedBy: { ...this.#refused } };
   }
 
-  /** Whether the kernel took no more frames, and has not been seen to take them again. */
+  /** Tells whether the kernel took no more frames, and has not been seen to take them again. */
   get blocked(): boolean {
     return this.#blocked;
   }

@@ -15,7 +15,7 @@ export interface Filler {
   readonly batchMax: number;
   /** The alignment of frames in the slab, a power of two. */
   readonly alignment: number;
-  /** Whether frames were read from the kernel that found no room in the slab. The next {@link fill} begins with it. */
+  /** Tells whether frames were read from the kernel that found no room in the slab. The next {@link fill} begins with it. */
   readonly held: boolean;
   /** Memory for the end of a frame that is longer than the room in the slab, for ways to read that allow for it. */
   readonly spill?: Uint8Array;
@@ -39,8 +39,7 @@ export interface SlabOptions {
    */
   readonly frameMax: number;
   /**
-   * Whether to use one slab for ever, from its start at each fill. Otherwise each byte is written once, and a frame
-   * can be kept.
+   * Uses one slab for ever, from its start at each fill. Otherwise each byte is written once, and a frame can be kept.
    */
   readonly reuse: boolean;
 }
@@ -65,8 +64,9 @@ export class Slab {
   readonly #starts: Int32Array = noLengths;
   readonly #sizes: Int32Array = noLengths;
   #full = false;
-  /** Where the last fill began, and whether anybody has a view of what it read. */
+  /** The place at which the last fill began. */
   #start = SLAB_START;
+  /** Tells whether anybody has a view of what the last fill read. */
   #seen = true;
   /** Places of the last block. */
   #places: Places | undefined;
@@ -99,12 +99,12 @@ export class Slab {
     return this.#truncated;
   }
 
-  /** Whether the last fill may have ended for lack of room, with more waiting. */
+  /** Tells whether the last fill may have ended for lack of room, with more waiting. */
   get crowded(): boolean {
     return this.#filler.held || this.#bytes - this.#offset < this.#frameMax;
   }
 
-  /** Whether the next fill goes behind what was read, and not into a new slab. */
+  /** Tells whether the next fill goes behind what was read, and not into a new slab. */
   get hasRoom(): boolean {
     return this.#bytes - this.#offset >= this.#frameMax && this.#memory !== empty && (this.#reuse || !this.#full);
   }

@@ -25,7 +25,7 @@ export interface OffloadOptions {
    * reads it. Default false: packets as without offload.
    */
   raw?: boolean;
-  /** Whether to offload UDP, too (Linux 6.2). Default true; false on Linux 7.0, which damages checksums. */
+  /** Offloads UDP, too (Linux 6.2). Default true; false on Linux 7.0, which damages checksums. */
   udp?: boolean;
 }
 
@@ -34,9 +34,9 @@ export type SuperPacketKind = "tcp4" | "udp4" | "tcp6" | "udp6";
 
 /** The segmentation offload in force. */
 export interface OffloadInfo {
-  /** Whether frames keep their virtio header, and super-packets stay whole. */
+  /** Tells whether frames keep their virtio header, and super-packets stay whole. */
   readonly raw: boolean;
-  /** Whether super-packets of UDP are received and sent. Those of TCP always are. */
+  /** Tells whether super-packets of UDP are received and sent. Those of TCP always are. */
   readonly udp: boolean;
   /**
    * Kinds of super-packets that this kernel has refused. They are sent packet

@@ -10,7 +10,7 @@ export class Clock implements Watcher {
   readonly #timer: number;
   readonly #watch: Watch;
   #isClosed = false;
-  /** When the timer fires. */
+  /** The time at which the timer fires. */
   #setFor: number = Number.POSITIVE_INFINITY;
 
   constructor() {
@@ -25,7 +25,7 @@ export class Clock implements Watcher {
     this.#watch.setReferenced(false);
   }
 
-  /** Microseconds. */
+  /** Returns the time in microseconds, from any start. */
   now(): number {
     return Bun.nanoseconds() / 1000;
   }
@@ -51,7 +51,7 @@ export class Clock implements Watcher {
     reportError(error);
   }
 
-  /** A frame may still be on its way through a link that is about to be closed, too. */
+  /** Ends the timer. {@link settle} may be called all the same: a frame may be on its way through a link that closes next. */
   close(): void {
     this.#isClosed = true;
     this.#watch.end();

@@ -14,7 +14,7 @@ export interface HostCommands {
   readonly stop: AbortSignal;
 }
 
-/** Set in the process that runs in user, network and mount namespaces of its own. */
+/** The environment variable of the process that runs in user, network and mount namespaces of its own. */
 const INSIDE = "BUN_TUNTAP_LAB_INSIDE";
 /** Exit codes as `env` and shells have them. */
 const CANNOT_RUN = 125;

@@ -20,17 +20,17 @@ export class Fates {
   /** The number of the frame, among those that chance is about. */
   #frame = 0;
   #isBad = false;
-  /** When the bottleneck has sent all that waits for it, in microseconds. */
+  /** The time at which the bottleneck has sent all that waits for it, in microseconds. */
   #busyUntil = 0;
   #lastAt = 0;
 
-  /** When the frame arrives, in microseconds. */
+  /** The time at which the frame arrives, in microseconds. */
   at = 0;
   /** 2 if it arrives twice. */
   copies = 1;
   /** Frames that are to overtake it. */
   hold = 0;
-  /** Whether it is one of the frames that overtake others: those that are exempt do not count. */
+  /** Tells whether it is one of the frames that overtake others: those that are exempt do not count. */
   overtakes = true;
   /** The bit that is flipped, counted from the first of the frame; -1 for none. */
   bit = -1;

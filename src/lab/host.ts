@@ -211,7 +211,7 @@ function noAddress(text: string): TunTapError {
   return new TunTapError("EADDRNOTAVAIL", text, { hint: "join them by lab.link() or lab.switch() first" });
 }
 
-/** Whether `address` is in the network of the interface. */
+/** Tells whether `address` is in the network of the interface. */
 function sameNetwork({ address, address6 }: Nic, gateway: string): boolean {
   const list = new (process.getBuiltinModule("node:net").BlockList)();
   const own = gateway.includes(":") ? address6 : address;
@@ -223,7 +223,7 @@ function sameNetwork({ address, address6 }: Nic, gateway: string): boolean {
 /**
  * A new namespace has the IPv4 settings of the machine (net/ipv4/devinet.c
  * devinet_init_net()), which are not a lab's: forwarding, and the reverse path
- * filter, which would drop what comes by another way than it would go.
+ * filter, which drops packets that arrive on another interface than answers leave by.
  */
 function setForwarding({ name, isRouter }: HostParts): void {
   const on = isRouter ? "1" : "0";

@@ -100,7 +100,7 @@ export class LabLink implements Link {
     checkOptions(impairments, linkImpairmentChecks, undefined);
     const { both, forward, back } = layersOf(impairments);
     const given = this.#given;
-    // What is said of both directions is newer than what was said of one.
+    // A new value for both directions replaces an older one for a single direction.
     this.#given = {
       both: { ...given.both, ...both },
       forward: { ...given.forward, ...both, ...forward },

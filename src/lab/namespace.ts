@@ -43,7 +43,7 @@ export function inNetns<T>(netns: number, use: () => T): T {
   }
 }
 
-/** There is no way to go on for a thread that is where nothing else expects it to be. */
+/** Enters the namespace that the thread was in. If it cannot, the process ends: nothing else expects the thread where it is. */
 function comeBack(own: number): void {
   try {
     enterNetns(own);

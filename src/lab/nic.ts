@@ -17,7 +17,7 @@ export interface NicOptions {
   readonly address6: string;
   /** A link-local address, without which a router cannot look for its neighbours (net/ipv6/ndisc.c ndisc_send_ns()). */
   readonly linkLocal: string | undefined;
-  /** Where it is, for errors: 'the host "client", the link "client-server"'. */
+  /** Its place, for errors: 'the host "client", the link "client-server"'. */
   readonly place: string;
 }
 
@@ -68,7 +68,7 @@ function detailOf({ detail }: TunTapError): string {
   return detail === undefined ? "" : `: ${detail}`;
 }
 
-/** Whether this kernel has IPv6, and has it on. */
+/** Tells whether this kernel has IPv6, and has it on. */
 export function hasIPv6(): boolean {
   return existsSync("/proc/sys/net/ipv6");
 }

@@ -124,7 +124,7 @@ export class Pipe implements Outlet {
     let onward = 0;
     this.#parts.interceptors.run(frame, this.direction, (next, delayMs) => {
       onward++;
-      // What an interceptor returned may be used again by it for the next frame.
+      // An interceptor may use the memory of its answer again for the next frame.
       this.#impair(next === frame || delayMs > 0 ? next : next.slice(), now, delayMs * 1000);
     });
     if (onward === 0) this.#counters.intercepted++;
@@ -198,7 +198,7 @@ function flip(frame: Uint8Array, bit: number): void {
 }
 
 /**
- * Whether a frame only keeps the Ethernet going: ARP, IGMP, and neighbour
+ * Tells whether a frame only keeps the Ethernet going: ARP, IGMP, and neighbour
  * discovery and MLD of ICMPv6, which the kernel sends when it likes.
  */
 function isUpkeep(frame: Uint8Array): boolean {

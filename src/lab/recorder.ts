@@ -18,7 +18,7 @@ export class Recorder {
   readonly #ways: boolean[] = new Array(COUNT).fill(true);
   /** Frames that were ever kept; the newest is at (#count - 1) % COUNT. */
   #count = 0;
-  /** Where the next frame goes. */
+  /** The place of the next frame. */
   #end = 0;
 
   constructor(name: string) {

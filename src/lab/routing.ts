@@ -12,7 +12,7 @@ export function setDefaultRoutes(one: LabHost, other: LabHost): void {
   if (hasIPv6()) host.route("::/0", router);
 }
 
-/** Whether a host has an interface on a link or switch. */
+/** Tells whether a host has an interface on a link or switch. */
 export function isOn(host: LabHost, network: Link | Switch): boolean {
   return tryOrUndefined(() => host.addressOn(network)) !== undefined;
 }

@@ -15,9 +15,9 @@ export interface Settings {
   readonly queue: number;
   /** Longest IP packet in bytes, perhaps Infinity. */
   readonly mtu: number;
-  /** Whether frames may have to wait. */
+  /** Tells whether frames may have to wait. */
   readonly isTimed: boolean;
-  /** Whether every frame passes as it is, at once. */
+  /** Tells whether every frame passes as it is, at once. */
   readonly isPlain: boolean;
 }
 

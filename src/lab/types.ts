@@ -136,7 +136,7 @@ export interface Link extends Disposable {
   readonly name: string;
   /** The names of its two ends. */
   readonly ends: readonly [string, string];
-  /** Whether the link is closed. */
+  /** Tells whether the link is closed. */
   readonly closed: boolean;
   /** Changes some impairments, and leaves the others. Frames under way stay as they were decided. */
   update(impairments: LinkImpairments): void;
@@ -148,7 +148,7 @@ export interface Link extends Disposable {
   cut(options?: { carrier?: boolean }): void;
   /** Ends a {@link cut}. */
   restore(): void;
-  /** Whether the link is cut. */
+  /** Tells whether the link is cut. */
   readonly isCut: boolean;
   /**
    * Shows each frame to `interceptor`, which decides about it. Several are asked
@@ -211,7 +211,7 @@ export interface Host extends Disposable {
   readonly netns: string;
   /** Names and addresses of all hosts as environment variables: `LAB_SERVER`, `LAB_SERVER6`. Spawned programs have them. */
   readonly environment: Readonly<Record<string, string>>;
-  /** Whether the host is closed. */
+  /** Tells whether the host is closed. */
   readonly closed: boolean;
   /** Runs a program on this host: `Bun.spawn`, in its namespace. It is killed with the host. */
   spawn<
@@ -257,7 +257,7 @@ export interface SwitchOptions {
 export interface Switch extends Disposable {
   /** The name of the switch. */
   readonly name: string;
-  /** Whether the switch is closed. */
+  /** Tells whether the switch is closed. */
   readonly closed: boolean;
   /** Joins a host to the switch. */
   attach(host: Host, impairments?: LinkImpairments): Link;
@@ -269,7 +269,7 @@ export interface Switch extends Disposable {
 
 /** Options of {@link createLab}. */
 export interface LabOptions {
-  /** Where all chance comes from, 0 to 4294967295. Default: BUN_TUNTAP_LAB_SEED, or one by chance; `lab.seed` tells. */
+  /** The seed of all chance, 0 to 4294967295. Default: that of BUN_TUNTAP_LAB_SEED, or one by chance, which `lab.seed` tells. */
   seed?: number;
   /** Gets what an interceptor throws. Default: an uncaught exception, which fails a test. */
   error?(error: unknown): void;
@@ -279,7 +279,7 @@ export interface LabOptions {
 export interface Lab extends Disposable, AsyncDisposable {
   /** The seed of all chance in the lab: the same seed gives the same fates. */
   readonly seed: number;
-  /** Whether the lab is closed. */
+  /** Tells whether the lab is closed. */
   readonly closed: boolean;
   /** Makes a host: a network namespace of its own. */
   host(name: string, options?: HostOptions): Host;

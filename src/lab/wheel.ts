@@ -1,6 +1,6 @@
 import { Cells } from "./cells.ts";
 
-/** Where frames go that are due. */
+/** The destination of frames that are due. */
 export interface Outlet {
   /** Takes frames, in order. They are valid until it returns. */
   deliver(frames: Uint8Array[]): void;
@@ -22,7 +22,7 @@ const NONE = -1;
  * The frames of all links that wait for their time. A frame is an entry, a row
  * of typed arrays, in the slot of its tick; the entries of a slot are in the
  * order of their times, and of those with the same time in the order in which
- * they came. Pure: the time is told by whoever calls.
+ * they came. Pure: its callers tell the time.
  */
 export class Wheel {
   readonly #cells = new Cells();
@@ -41,7 +41,7 @@ export class Wheel {
   #tick = 0;
   #size = 0;
   #isDraining = false;
-  /** When the first frame is due, or a little before; Infinity if there is none. */
+  /** The time at which the first frame is due, or a little before; Infinity if there is none. */
   earliest: number = Number.POSITIVE_INFINITY;
 
   /** Frames that wait. */
@@ -137,7 +137,7 @@ export class Wheel {
   }
 
   #insert(entry: number, at: number): void {
-    // What is due already goes into the slot that is looked at next.
+    // A frame that is due already goes into the slot that is looked at next.
     const tick = Math.max(Math.floor(at / TICK), this.#tick);
     const slot = tick & MASK;
     this.#times[entry] = at;

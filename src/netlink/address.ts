@@ -112,7 +112,7 @@ export function addressBody(index: number, { local, prefixLength, scope }: Parse
   return bytes;
 }
 
-/** IFA_ADDRESS is the peer's address, or the interface's own where there is no peer. */
+/** Makes the attributes of an address. IFA_ADDRESS is the peer's, or the interface's own where there is no peer. */
 export function addressAttributes({ local, peer, broadcast, preferred, valid, flags }: ParsedAddress): Attribute[] {
   const lifetimes = new Uint8Array(CACHEINFO_LEN);
   lifetimes.set(encodeU32(preferred));

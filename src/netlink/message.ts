@@ -161,7 +161,7 @@ export function decodeU32(bytes: Uint8Array): number {
   return view(bytes).getUint32(0, true);
 }
 
-/** NUL-terminated. */
+/** Encodes a text, with a NUL at its end. */
 export function encodeString(text: string): Uint8Array {
   return encoder.encode(`${text}\0`);
 }

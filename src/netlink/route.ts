@@ -47,7 +47,7 @@ import {
 import type { Route, RouteLike } from "./types.ts";
 
 const RTMSG_LEN = 12;
-/** Where `struct rta_cacheinfo` has `rta_expires`, in ticks of USER_HZ. */
+/** The place of `rta_expires` in `struct rta_cacheinfo`, in ticks of USER_HZ. */
 const CACHEINFO_EXPIRES = 8;
 const TICKS_PER_SECOND = 100;
 

@@ -25,8 +25,8 @@ import {
 /** The size that `ip` uses; the kernel fills a dump's messages up to this much (net/netlink/af_netlink.c). */
 const RECEIVE_BYTES = 32768;
 /**
- * How often a dump that changed while it was read is read anew: a namespace that never rests must not hold the thread
- * for ever.
+ * The most times that a dump which changed while it was read is read anew: a namespace that never rests must not hold
+ * the thread for ever.
  */
 const DUMP_TRIES = 16;
 

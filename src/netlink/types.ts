@@ -1,6 +1,6 @@
 /** Addresses, routes and the state of an interface, as users give them and as the kernel reports them. */
 
-/** How far an IPv4 address or route reaches (ip-address(8)). The kernel derives that of an IPv6 address from the address. */
+/** The range in which an IPv4 address or route is valid (ip-address(8)). The kernel derives that of an IPv6 address from the address. */
 export type Scope = "global" | "site" | "link" | "host" | "nowhere" | number;
 
 /**
@@ -41,7 +41,7 @@ export interface Address {
   readonly peer?: string;
   /** The version of IP. */
   readonly family: 4 | 6;
-  /** How far the address is valid. */
+  /** The range in which the address is valid. */
   readonly scope: Scope;
   /** The broadcast address of IPv4. */
   readonly broadcast?: string;
@@ -49,15 +49,15 @@ export interface Address {
   readonly validLifetime?: number;
   /** Seconds that are left; absent if it stays preferred for ever. */
   readonly preferredLifetime?: number;
-  /** Whether it was added without duplicate address detection. */
+  /** Tells whether it was added without duplicate address detection. */
   readonly noDad?: boolean;
-  /** Whether there is no route to its prefix because of it. */
+  /** Tells whether it brings no route to its prefix with it. */
   readonly noPrefixRoute?: boolean;
-  /** Whether duplicate address detection is still running: the address cannot be used yet. */
+  /** Tells whether duplicate address detection is still running: the address cannot be used yet. */
   readonly tentative?: boolean;
-  /** Whether another host on the link has the address: it cannot be used. */
+  /** Tells whether another host on the link has the address: it cannot be used. */
   readonly duplicate?: boolean;
-  /** Whether the preferred lifetime is over. */
+  /** Tells whether the preferred lifetime is over. */
   readonly deprecated?: boolean;
 }
 
@@ -109,9 +109,9 @@ export interface Route {
   readonly table: number;
   /** The address that packets get that have none yet. */
   readonly source?: string;
-  /** Whether the gateway counts as on this link even if no address says so. */
+  /** Treats the gateway as on this link even if no address says so. */
   readonly onLink?: boolean;
-  /** How far the destination is. */
+  /** The distance of the destination. */
   readonly scope: Scope;
   /** The maker: `"static"` for routes made here, `"kernel"` for those that follow from an address. */
   readonly protocol: RouteProtocol;
@@ -173,7 +173,7 @@ export interface Rule {
   readonly mark?: number;
   /** Absent if all bits of the mark count, or none. */
   readonly mask?: number;
-  /** Whether it selects the packets for which the rest does not hold. */
+  /** Selects the packets for which the rest does not hold. */
   readonly not?: boolean;
   /** The name of the interface that packets come in by. */
   readonly incomingInterface?: string;
@@ -190,7 +190,7 @@ export interface Rule {
   /** The maker of the rule. */
   readonly protocol: RouteProtocol;
   /**
-   * Whether the rule selects by something that has no member here, such as ports or users. Such a rule cannot be
+   * Tells whether the rule selects by something that has no member here, such as ports or users. Such a rule cannot be
    * given back.
    */
   readonly incomplete?: boolean;
@@ -228,7 +228,7 @@ export interface LinkFlags {
   /** IFF_UP: the administrative state. */
   readonly up: boolean;
   /**
-   * Whether the interface has a carrier, as with a cable plugged in: off while no fd is attached, and after
+   * Tells whether the interface has a carrier, as with a cable plugged in: off while no fd is attached, and after
    * `setCarrier(false)`.
    */
   readonly carrier: boolean;
@@ -262,13 +262,13 @@ export interface InterfaceInfo extends LinkFlags {
   readonly owner: number | undefined;
   /** The group id that may attach to it without privilege. */
   readonly group: number | undefined;
-  /** Whether the interface outlives the processes that are attached. */
+  /** Tells whether the interface outlives the processes that are attached. */
   readonly persistent: boolean;
-  /** Whether each frame has the 4-byte packet-information header. */
+  /** Tells whether each frame has the 4-byte packet-information header. */
   readonly packetInfo: boolean;
-  /** Whether each frame has a virtio header, as with `offload`. */
+  /** Tells whether each frame has a virtio header, as with `offload`. */
   readonly vnetHeader: boolean;
-  /** Whether several queues may be attached. */
+  /** Tells whether several queues may be attached. */
   readonly multiQueue: boolean;
   /**
    * The number of attached queues; undefined for a persistent interface with a single queue, of which the kernel

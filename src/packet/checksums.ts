@@ -14,12 +14,12 @@ import { pseudoHeaderSum } from "./pseudo-header.ts";
 import { parseTcp } from "./tcp.ts";
 import { parseUdp } from "./udp.ts";
 
-/** Which checksums are right. */
+/** The checksums of a packet, and whether they are right. */
 export interface Checksums {
-  /** Whether the checksum of the IPv4 header is right; null for anything but IPv4. */
+  /** Tells whether the checksum of the IPv4 header is right; null for anything but IPv4. */
   readonly ipHeader: boolean | null;
   /**
-   * Whether the checksum of TCP, UDP, ICMP or ICMPv6 is right. Null if there is none to check: another protocol, a
+   * Tells whether the checksum of TCP, UDP, ICMP or ICMPv6 is right. Null if there is none to check: another protocol, a
    * fragment, UDP over IPv4 with a checksum of zero.
    */
   readonly upperLayer: boolean | null;

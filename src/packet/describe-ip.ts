@@ -12,7 +12,7 @@ import { parseTcp, TcpFlag } from "./tcp.ts";
 import type { TcpOption } from "./tcp-options.ts";
 import { parseUdp } from "./udp.ts";
 
-/** Where tcpdump puts the ports: behind the addresses, or on their own where extension headers stand between. */
+/** The addresses with the ports where tcpdump puts them: behind the addresses, or on their own where extension headers stand between. */
 type Ends = (sourcePort: number, destinationPort: number) => string;
 
 const flagLetters: readonly [flag: number, letter: string][] = [

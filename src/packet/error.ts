@@ -10,7 +10,7 @@ export class PacketError extends RangeError {
   override readonly name = "PacketError";
   /** Whose rule was broken: "Ethernet", "ARP", "IPv4", "IPv6", "UDP", "TCP", "ICMP", "ICMP echo", "ICMPv6" or "virtio-net header". */
   readonly protocol: string;
-  /** Where in the parsed bytes the trouble starts; their length if they end too early. */
+  /** The place in the parsed bytes at which the trouble starts; their length if they end too early. */
   readonly offset: number;
 
   constructor(protocol: string, offset: number, found: string, wanted: string) {

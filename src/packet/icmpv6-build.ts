@@ -50,11 +50,11 @@ export interface NeighborSolicitationFields extends NdFields {
 export interface NeighborAdvertisementFields extends NdFields {
   /** Address of the neighbor, as text or as 16 bytes. */
   target: string | Uint8Array;
-  /** Whether a router sends it; default false. */
+  /** Says that a router sends it. Default false. */
   router?: boolean;
-  /** Whether it answers a solicitation; default false. */
+  /** Says that it answers a solicitation. Default false. */
   solicited?: boolean;
-  /** Whether the receiver is to replace the link-layer address that it knows; default false. */
+  /** Tells the receiver to replace the link-layer address that it knows. Default false. */
   override?: boolean;
 }
 

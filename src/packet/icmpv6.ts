@@ -23,9 +23,9 @@ export interface Icmpv6Fields extends IpEnds {
 export interface RouterFields {
   /** Hop limit for packets that a host sends; 0 if the router does not tell it. */
   readonly hopLimit: number;
-  /** Whether DHCPv6 gives addresses. */
+  /** Tells whether DHCPv6 gives addresses. */
   readonly managed: boolean;
-  /** Whether DHCPv6 gives other settings. */
+  /** Tells whether DHCPv6 gives other settings. */
   readonly otherConfig: boolean;
   /** Seconds for which the sender is a default router; 0 if it is none. */
   readonly lifetimeSeconds: number;

@@ -129,7 +129,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
     return (readUint16(this.#bytes, FLAGS_FRAGMENT_OFFSET) & MORE_FRAGMENTS) !== 0;
   }
 
-  /** Where in the whole packet's payload this one belongs, in bytes: 0 to 65528. */
+  /** The place of this one in the whole packet's payload, in bytes: 0 to 65528. */
   get fragmentOffset(): number {
     return (readUint16(this.#bytes, FLAGS_FRAGMENT_OFFSET) & FRAGMENT_OFFSET_MASK) * 8;
   }
@@ -149,7 +149,7 @@ export class IPv4Packet implements Required<IPv4Fields> {
     return readUint16(this.#bytes, HEADER_CHECKSUM);
   }
 
-  /** Whether the checksum is right for the header. */
+  /** Tells whether the checksum is right for the header. */
   get checksumIsValid(): boolean {
     return checksumOfRange(this.#bytes, 0, this.headerLength) === 0;
   }

@@ -12,7 +12,7 @@ export interface IPv6ExtensionHeader {
 
 /** Contents of a fragment header, RFC 8200 section 4.5. */
 export interface IPv6Fragment {
-  /** Where in the whole packet this one belongs, in bytes: 0 to 65528. */
+  /** The place of this one in the whole packet, in bytes: 0 to 65528. */
   readonly offset: number;
   /** True for every fragment but the last. */
   readonly moreFragments: boolean;
@@ -20,7 +20,7 @@ export interface IPv6Fragment {
   readonly identification: number;
 }
 
-/** Where the extension headers end, and what is there. */
+/** The end of the extension headers, and what is there. */
 export interface ExtensionHeaders {
   readonly headers: readonly IPv6ExtensionHeader[];
   readonly protocol: number;

@@ -6,7 +6,7 @@ import { EtherType, parseEthernet } from "./ethernet.ts";
 import { parseIPv4 } from "./ipv4.ts";
 import { parseIPv6 } from "./ipv6.ts";
 
-/** Whether bytes are an IP packet, as of a TUN, or an Ethernet frame, as of a TAP: what `device.kind` says. */
+/** Tells whether bytes are an IP packet, as of a TUN, or an Ethernet frame, as of a TAP: what `device.kind` says. */
 export type FrameKind = "tun" | "tap";
 
 const wanted = '"tun" for IP packets or "tap" for Ethernet frames';

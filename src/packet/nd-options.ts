@@ -25,9 +25,9 @@ export type NdOption =
       prefix: string;
       /** 0 to 128. */
       prefixLength: number;
-      /** Whether its addresses are on this link. */
+      /** Tells whether its addresses are on this link. */
       onLink: boolean;
-      /** Whether hosts may make themselves addresses of it, RFC 4862. */
+      /** Tells whether hosts may make themselves addresses of it, RFC 4862. */
       autonomous: boolean;
       /** Lifetime of the prefix, in seconds. */
       validSeconds: number;
@@ -71,7 +71,7 @@ const UINT32_MAX = 0xffff_ffff;
 /** Options are so many bytes, or a multiple of it. */
 const UNIT = 8;
 
-/** How far the options from `start` on are well-formed: the end of the bytes if all of them are. */
+/** Returns how far the options from `start` on are well-formed: the end of the bytes if all of them are. */
 export function endOfNdOptions(bytes: Uint8Array, start: number): number {
   let at = start;
   for (let length = lengthAt(bytes, at); length > 0; length = lengthAt(bytes, at)) at += length;

@@ -1,4 +1,4 @@
-/** How strict a parser is. */
+/** Options of a parser: how strict it is. */
 export interface ParseOptions {
   /**
    * Takes what was cut off at the end, as the packets that ICMP errors quote are: lengths may say more than

@@ -48,7 +48,7 @@ export type TcpOption =
       /** Bytes behind type and length. */
       data: Uint8Array;
     }
-  /** Where the list goes on in a way that cannot be read: all the rest of it. */
+  /** The rest of a list that goes on in a way that cannot be read. */
   | {
       kind: "malformed";
       /** The rest of the options. */

@@ -33,9 +33,9 @@ export interface VnetHeaderFields {
   headerLength?: number;
   /** Bytes of payload in each segment but the last. Default 0. */
   gsoSize?: number;
-  /** Where the sum of the checksum begins: at the TCP or UDP header. Default 0. */
+  /** The place at which the sum of the checksum begins: the TCP or UDP header. Default 0. */
   checksumStart?: number;
-  /** Where the checksum is, counted from `checksumStart`: 16 for TCP, 6 for UDP. Default 0. */
+  /** The place of the checksum, counted from `checksumStart`: 16 for TCP, 6 for UDP. Default 0. */
   checksumOffset?: number;
 }
 
@@ -77,12 +77,12 @@ export class VnetHeader implements Required<VnetHeaderFields> {
     this.#bytes = frame;
   }
 
-  /** Whether the checksum at `checksumStart + checksumOffset` is to be completed. */
+  /** Tells whether the checksum at `checksumStart + checksumOffset` is to be completed. */
   get needsChecksum(): boolean {
     return ((this.#bytes[FLAGS] as number) & NEEDS_CSUM) !== 0;
   }
 
-  /** Whether the checksums in the frame have been verified. */
+  /** Tells whether the checksums in the frame have been verified. */
   get dataValid(): boolean {
     return ((this.#bytes[FLAGS] as number) & DATA_VALID) !== 0;
   }
@@ -92,7 +92,7 @@ export class VnetHeader implements Required<VnetHeaderFields> {
     return gsoNames[(this.#bytes[GSO_TYPE] as number) & ~GSO_ECN] ?? "none";
   }
 
-  /** Whether the first TCP segment, and it alone, is to carry CWR. */
+  /** Tells whether the first TCP segment, and it alone, is to carry CWR. */
   get ecn(): boolean {
     return ((this.#bytes[GSO_TYPE] as number) & GSO_ECN) !== 0;
   }
@@ -107,12 +107,12 @@ export class VnetHeader implements Required<VnetHeaderFields> {
     return readUint16(this.#bytes, GSO_SIZE);
   }
 
-  /** Where in the packet the sum of the checksum begins. */
+  /** The place in the packet at which the sum of the checksum begins. */
   get checksumStart(): number {
     return readUint16(this.#bytes, CHECKSUM_START);
   }
 
-  /** Where the checksum is, counted from `checksumStart`. */
+  /** The place of the checksum, counted from `checksumStart`. */
   get checksumOffset(): number {
     return readUint16(this.#bytes, CHECKSUM_OFFSET);
   }

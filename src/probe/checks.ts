@@ -143,7 +143,7 @@ function device(facts: ProbeFacts): ProbeCheck[] {
 
 function node({ node: { path, kind, mode, device, opening }, user, system }: ProbeFacts): Found {
   if (kind === null) {
-    // Whoever may make the node needs nobody's help: root of the host, outside of a container.
+    // The host's root, outside of a container, can make the node itself.
     const isHostRoot = user.uid === 0 && user.initialUserNamespace === true && system.container === null;
     const found = { ...missing(opening.failure), detail: `there is no ${path}` };
     return isHostRoot ? { ...found, cure: makeNodeHint } : found;

@@ -4,7 +4,7 @@
 
 /** A report of what this machine, kernel and user can do, and what to do about what is missing. */
 export interface ProbeReport extends ProbeFacts {
-  /** Whether a TUN interface can be made here: `openTun()` without options works. */
+  /** Tells whether a TUN interface can be made here: `openTun()` without options works. */
   readonly ok: boolean;
   /** The facts in words, for people, the most important ones first. */
   readonly checks: readonly ProbeCheck[];
@@ -68,7 +68,7 @@ export interface ProbeFacts {
 
 /** The result of a trial. */
 export interface ProbeTrial {
-  /** Whether it worked; null if it could not be tried. */
+  /** Tells whether it worked; null if it could not be tried. */
   readonly works: boolean | null;
   /** The failure, if it did not work. */
   readonly failure: ProbeFailure | null;
@@ -94,7 +94,7 @@ export interface ProbedBun {
   readonly version: string;
   /** The lowest version that this library is tested with. */
   readonly minimum: string;
-  /** Whether this version is high enough. */
+  /** Tells whether this version is high enough. */
   readonly supported: boolean;
 }
 
@@ -130,10 +130,10 @@ export interface ProbedUser {
     readonly sysAdmin: boolean;
   };
   /**
-   * Whether the user has CAP_NET_ADMIN in the user namespace that owns this network namespace: only there it counts.
+   * Tells whether the user has CAP_NET_ADMIN in the user namespace that owns this network namespace: only there it counts.
    */
   readonly netAdmin: ProbeTrial;
-  /** Whether the process is in the first user namespace, where root is root of the machine. */
+  /** Tells whether the process is in the first user namespace, where root is root of the machine. */
   readonly initialUserNamespace: boolean | null;
   /** The trial of making and entering a network namespace, which the `netns` option needs. */
   readonly networkNamespaces: ProbeTrial;
@@ -151,7 +151,7 @@ export interface ProbedNode {
   readonly mode: string | null;
   /** Major and minor number: `"10:200"`. */
   readonly device: string | null;
-  /** Whether the TUN driver is there. */
+  /** Tells whether the TUN driver is there. */
   readonly driver: boolean | null;
   /** The trial of opening it for reading and writing. */
   readonly opening: ProbeTrial;
@@ -161,7 +161,7 @@ export interface ProbedNode {
 export interface ProbedWaker {
   /** `"aio"` is the kernel's AIO poll, `"thread"` the fallback. */
   readonly kind: "aio" | "thread" | null;
-  /** Whether BUN_TUNTAP_WAKER names it. */
+  /** Tells whether BUN_TUNTAP_WAKER names it. */
   readonly chosen: boolean;
   /** The reason why it is not AIO. */
   readonly failure: ProbeFailure | null;

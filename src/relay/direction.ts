@@ -14,7 +14,7 @@ export interface DirectionOptions {
 
 /** One direction of a relay. */
 export class Direction {
-  /** One of its own: two relays of one device would be the same consumer otherwise. */
+  /** Each direction is a consumer of its own, so that a second relay of one device is refused. */
   readonly #consumer: Consumer = { description: "a relay" };
   readonly #from: End;
   readonly #to: End;

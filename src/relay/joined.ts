@@ -35,7 +35,7 @@ class Joined implements Relay {
   readonly #forward: Direction;
   readonly #back: Direction;
   readonly #finished = Promise.withResolvers<TunTapError | undefined>();
-  /** Take the listeners back, by which the channels hold the relay and its ends. */
+  /** Functions that remove the listeners by which the channels refer to the relay. */
   readonly #forget: readonly (() => void)[];
   #closed = false;
 

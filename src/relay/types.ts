@@ -25,9 +25,8 @@ export interface RelayOptions {
   /** Called with each batch on its way from the second end to the first, in the same way. */
   back?(frames: Uint8Array[]): readonly FrameSource[];
   /**
-   * How to deal with an end that takes no more: `"pause"` (the default) stops
-   * receiving from the other one, whose kernel queue then fills; `"drop"`
-   * drops what finds no room, and counts it.
+   * The way to deal with an end that takes no more: `"pause"` (the default) stops receiving from the other one, whose
+   * kernel queue then fills; `"drop"` drops what finds no room, and counts it.
    */
   full?: "pause" | "drop";
   /** `forward` or `back` threw (`ERR_TUNTAP_HANDLER`), which costs their batch. Without this it is an uncaught exception. */
@@ -46,7 +45,7 @@ export interface RelayedCounters {
 
 /** Two ends that are joined, until either closes. */
 export interface Relay extends Disposable, AsyncDisposable {
-  /** Whether the relay has ended. */
+  /** Tells whether the relay has ended. */
   readonly closed: boolean;
   /** Resolves once the relay has ended, to the reason why an end closed, if there is one. */
   readonly finished: Promise<TunTapError | undefined>;

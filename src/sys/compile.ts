@@ -53,7 +53,7 @@ export function textAt(address: number): string {
   return new CString(address as Pointer).toString();
 }
 
-/** `reason` is Bun's own text: "... C compiler is disabled", "bun:ffi requires the JIT". */
+/** Returns the hint for an error of `cc`. `reason` is Bun's own text: "... C compiler is disabled", "bun:ffi requires the JIT". */
 function compileHint(reason: string): string {
   if (/disabled/i.test(reason)) return "run Bun without --no-addons and --no-ffi-cc";
   if (/JIT/.test(reason)) {
@@ -69,7 +69,7 @@ interface SourceFile {
 }
 
 /**
- * `cc` reads a path only, and cannot read a file inside a compiled executable (oven-sh/bun#24752). A memfd needs no
+ * Makes a file of the source: `cc` reads a path only, and cannot read a file inside a compiled executable (oven-sh/bun#24752). A memfd needs no
  * writable file system, and no other process can write to it, unlike a file with a predictable name in /tmp.
  */
 function sourceFile(source: string): SourceFile {

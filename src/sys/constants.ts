@@ -146,7 +146,7 @@ export const TUN_F_UDP_TUNNEL_GSO_CSUM = 0x100;
 export const CAP_NET_ADMIN = 12;
 export const CAP_SYS_ADMIN = 21;
 
-/** Whether this is x86-64. A browser, which can import this library, has no `process`. */
+/** Tells whether this is x86-64. A browser, which can import this library, has no `process`. */
 function isX64(): boolean {
   return "process" in globalThis && process.arch === "x64";
 }

@@ -8,7 +8,7 @@ import { TunTapError } from "../errors.ts";
  */
 export const MINIMUM_BUN = "1.4.1";
 
-/** Whether this library works on a version of Bun. */
+/** Tells whether this library works on a version of Bun. */
 export function isBunSupported(version: string): boolean {
   // A debug or canary build of a version behaves as the version.
   return Bun.semver.order(version.replace(/-.*/, ""), MINIMUM_BUN) >= 0;

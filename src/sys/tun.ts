@@ -118,7 +118,7 @@ export function isInNetns(fd: number, netns: number): boolean {
   return compareNetns(fd, netns) === 1;
 }
 
-/** 1, 0, or -errno of TUNGETDEVNETNS. */
+/** Returns 1 if `netns` is the namespace of the interface, 0 if not, or -errno of TUNGETDEVNETNS. */
 function compareNetns(fd: number, netns: number): number {
   const ours = native().tun_get_dev_netns(fd);
   if (ours < 0) return ours;

@@ -9,7 +9,7 @@ export function openUnix(): number {
   return check(native().un_open(), "socket(AF_UNIX)");
 }
 
-/** `address` is a path, or a NUL and an abstract name, of 107 bytes at most. */
+/** Binds a Unix socket. `address` is a path, or a NUL and an abstract name, of 107 bytes at most. */
 export function bindUnix(fd: number, address: Uint8Array): void {
   check(native().un_bind(fd, address, address.length), "bind");
 }
@@ -19,7 +19,7 @@ export function listenUnix(fd: number, backlog: number): void {
   check(native().un_listen(fd, backlog), "listen");
 }
 
-/** A Unix socket connects at once, or fails with EAGAIN if too many connections wait to be accepted. */
+/** Connects a Unix socket: at once, or it fails with EAGAIN if too many connections wait to be accepted. */
 export function connectUnix(fd: number, address: Uint8Array): void {
   check(native().un_connect(fd, address, address.length), "connect");
 }

@@ -17,7 +17,7 @@ export interface UdpChannelParts {
   readonly peers: Peers;
   /** The first peer to send to, until another one is named. */
   readonly firstPeer: Peer;
-  /** Whether the socket is connected to {@link firstPeer}. */
+  /** Tells whether the socket is connected to {@link firstPeer}. */
   readonly connected: boolean;
   readonly reuseBuffers: boolean;
   /** The segmentation that both the kernel has and the user wants. */

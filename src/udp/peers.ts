@@ -12,7 +12,7 @@ export interface PeerContext {
   /** The address to which the socket is bound, as text; undefined for the unspecified one. */
   readonly boundAddress: string | undefined;
   readonly connected: boolean;
-  /** Whether runs of datagrams may be segmented by the kernel. */
+  /** Tells whether runs of datagrams may be segmented by the kernel. */
   readonly segments: boolean;
 }
 

@@ -29,7 +29,7 @@ const MESSAGE_ROOM = 65_536;
 const RECORD = 4;
 const ECN_SHIFT = 17;
 const PEER_MASK = (1 << ECN_SHIFT) - 1;
-/** How many datagrams of one block there is room for: a batch, and one message with as many as any kernel merges. */
+/** Room for the datagrams of one block: a batch, and one message with as many as any kernel merges. */
 const PLACES = BATCH + 128;
 
 /**
@@ -58,8 +58,9 @@ export class DatagramReader implements Reader {
   #fd: number;
   #slab: Uint8Array = empty;
   #offset = SLAB_START;
-  /** Where the last read began, and whether anybody has a view of what it read. */
+  /** The place at which the last read began. */
   #start = SLAB_START;
+  /** Tells whether anybody has a view of what was read last. */
   #seen = true;
   /** Places of the last block. */
   #places: Places | undefined;
@@ -147,7 +148,7 @@ export class DatagramReader implements Reader {
     this.#fd = -1;
   }
 
-  /** Whether the next message is of that run. */
+  /** Tells whether the next message is of that run. */
   #continues(from: Peer, ecn: Ecn): boolean {
     const next = this.#messages[this.#next];
     return next !== undefined && next.from === from && next.ecn === ecn;

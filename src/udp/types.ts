@@ -156,7 +156,7 @@ export interface UdpOptions extends UdpHandlers {
  * It keeps the process alive while it is open, until `unref()`. It stays open
  * while it has handlers or somebody receives from it; otherwise a socket that
  * nothing refers to any more is closed when it is collected. After `close()`
- * every call throws `ERR_TUNTAP_CLOSED`, but for the properties, `counters()`
+ * every call throws `ERR_TUNTAP_CLOSED`, except the properties, `counters()`
  * and `close()` itself.
  */
 export interface UdpSocket extends Disposable, AsyncDisposable {
@@ -168,9 +168,9 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
   readonly port: number;
   /** The peer of a connected socket. */
   readonly peer: Endpoint | undefined;
-  /** Whether the socket is closed. */
+  /** Tells whether the socket is closed. */
   readonly closed: boolean;
-  /** Why the socket closed, if it was not by `close()`. */
+  /** The reason why the socket closed, if it was not by `close()`. */
   readonly closeReason: TunTapError | undefined;
   /**
    * Segmentation that is in force now. `receive`: the kernel hands over datagrams of one
@@ -179,9 +179,9 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
    * datagrams go one by one from then on.
    */
   readonly segmentation: {
-    /** Whether runs of datagrams go to the kernel as one. */
+    /** Tells whether runs of datagrams go to the kernel as one. */
     readonly send: boolean;
-    /** Whether the kernel hands over datagrams merged. */
+    /** Tells whether the kernel hands over datagrams merged. */
     readonly receive: boolean;
   };
   /**

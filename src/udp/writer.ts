@@ -14,7 +14,7 @@ export class DatagramWriter implements BatchWriter {
   ecn: Ecn = 0;
   /** The peers of a batch whose datagrams go to one each. */
   readonly recipients: Recipients = new Recipients();
-  /** Whether the batch goes to {@link recipients}, not to {@link to}. */
+  /** Tells whether the batch goes to {@link recipients}, not to {@link to}. */
   isToEach = false;
 
   constructor(state: UdpState, to: Peer) {

@@ -79,6 +79,17 @@ describe.each(folders.map((folder) => ({ folder })))("$folder", ({ folder }) => 
   });
 });
 
+test("no comment in front of something in src and native begins with a question word", () => {
+  const found = sources
+    .filter(({ path }) => !path.startsWith("apps/"))
+    .flatMap(({ path, text }) => {
+      const comment = path.endsWith(".c") ? /\/\*\s*(?:\* )?(.*)/g : /\/\*\*\s*(?:\* )?(.*)/g;
+      return [...text.matchAll(comment)].map(([, line = ""]) => `${path}: ${line}`);
+    });
+  expect(found.length).toBeGreaterThan(1000);
+  expect(found.filter((line) => /: (Whether|Where|When|How|Why|What|Who)\b/.test(line))).toEqual([]);
+});
+
 test("no file of src and native is longer than 300 lines, and the median of src is below 120", () => {
   const lengths = sources
     .filter(({ path }) => !path.startsWith("apps/"))
