@@ -29,7 +29,7 @@ static int merge_by_loop(struct merge_loop *l)
 	long taken;
 	__asm__ volatile (
 		"movq %%rdi, %%r8\n\t"
-		LOOP_CONSTANTS
+		AVX2_CONSTANTS
 		"xorl %%r11d,%%r11d\n\t"
 		"6:\n\t"
 		"cmpq 336(%%r8),%%r11\n\t"
@@ -116,7 +116,7 @@ static int merge_by_loop(struct merge_loop *l)
 		"incq %%r11\n\t"
 		"jmp 6b\n\t"
 		"9:\n\t"
-		".byte 0xc5,0xf8,0x77\n\t"                    /* vzeroupper */
+		AVX2_END
 		"movl %%r11d,%%eax\n\t"
 		: "=a"(taken), "+D"(l) : : "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc" LOOP_CLOBBERS);
 	return (int)taken;

@@ -1,9 +1,8 @@
 /*
  * Packets of one size by the run, for x86-64 with AVX2: what split.c and merge.c
  * do for one packet after the other, in loops that stay in registers. TinyCC
- * keeps every variable in memory, and inlines no function.
- *
- * AVX2 instructions stand as their encodings, which TinyCC does not know.
+ * keeps every variable in memory, and inlines no function. The parts that they
+ * share with sums of single packets are in checksum_x86.c.
  */
 
 #if defined(HAS_LOOPS)
@@ -13,74 +12,22 @@ enum { LOOP_HEADERS = 128, LOOP_BODY_MIN = 16 };
 /* The sum that is missing because 0x8000 was subtracted from each word, for a payload of `n` bytes (see BIAS). */
 static u64 loop_bias(int n) { return (u64)((n + 15) >> 4) << 18; }
 
-/* 0x8000 in each word of %ymm4, 1 in each of %ymm5. */
-#define LOOP_CONSTANTS \
-	".byte 0xc5,0xdd,0x75,0xe4\n\t"               /* vpcmpeqw %ymm4,%ymm4,%ymm4 */ \
-	".byte 0xc5,0xd5,0x71,0xd4,0x0f\n\t"          /* vpsrlw $15,%ymm4,%ymm5 */ \
-	".byte 0xc5,0xdd,0x71,0xf4,0x0f\n\t"          /* vpsllw $15,%ymm4,%ymm4 */
-
 /* Copies %edx bytes, an even number, from %rsi to %rdi, which go on behind them, and sums them to %eax. The mask is at %r8. */
 #define LOOP_COPY_SUM \
 	"movl %%edx,%%ecx\n\t" \
 	"shrl $6,%%ecx\n\t" \
-	".byte 0xc5,0xf9,0xef,0xc0\n\t"               /* vpxor %xmm0,%xmm0,%xmm0 */ \
-	".byte 0xc5,0xf1,0xef,0xc9\n\t"               /* vpxor %xmm1,%xmm1,%xmm1 */ \
-	"jz 2f\n\t" \
-	"1:\n\t" \
-	".byte 0xc5,0xfe,0x6f,0x16\n\t"               /* vmovdqu (%rsi),%ymm2 */ \
-	".byte 0xc5,0xfe,0x6f,0x5e,0x20\n\t"          /* vmovdqu 32(%rsi),%ymm3 */ \
-	".byte 0xc5,0xfe,0x7f,0x17\n\t"               /* vmovdqu %ymm2,(%rdi) */ \
-	".byte 0xc5,0xfe,0x7f,0x5f,0x20\n\t"          /* vmovdqu %ymm3,32(%rdi) */ \
-	".byte 0xc5,0xed,0xef,0xd4\n\t"               /* vpxor %ymm4,%ymm2,%ymm2 */ \
-	".byte 0xc5,0xe5,0xef,0xdc\n\t"               /* vpxor %ymm4,%ymm3,%ymm3 */ \
-	".byte 0xc5,0xed,0xf5,0xd5\n\t"               /* vpmaddwd %ymm5,%ymm2,%ymm2 */ \
-	".byte 0xc5,0xe5,0xf5,0xdd\n\t"               /* vpmaddwd %ymm5,%ymm3,%ymm3 */ \
-	".byte 0xc5,0xfd,0xfe,0xc2\n\t"               /* vpaddd %ymm2,%ymm0,%ymm0 */ \
-	".byte 0xc5,0xf5,0xfe,0xcb\n\t"               /* vpaddd %ymm3,%ymm1,%ymm1 */ \
-	"addq $64,%%rsi\n\t" \
-	"addq $64,%%rdi\n\t" \
-	"decl %%ecx\n\t" \
-	"jnz 1b\n\t" \
-	"2:\n\t" \
-	"testl $32,%%edx\n\t" \
-	"jz 3f\n\t" \
-	".byte 0xc5,0xfe,0x6f,0x16\n\t"               /* vmovdqu (%rsi),%ymm2 */ \
-	".byte 0xc5,0xfe,0x7f,0x17\n\t"               /* vmovdqu %ymm2,(%rdi) */ \
-	".byte 0xc5,0xed,0xef,0xd4\n\t"               /* vpxor %ymm4,%ymm2,%ymm2 */ \
-	".byte 0xc5,0xed,0xf5,0xd5\n\t"               /* vpmaddwd %ymm5,%ymm2,%ymm2 */ \
-	".byte 0xc5,0xfd,0xfe,0xc2\n\t"               /* vpaddd %ymm2,%ymm0,%ymm0 */ \
-	"addq $32,%%rsi\n\t" \
-	"addq $32,%%rdi\n\t" \
-	"3:\n\t" \
-	"testl $16,%%edx\n\t" \
-	"jz 4f\n\t" \
-	".byte 0xc5,0xfa,0x6f,0x16\n\t"               /* vmovdqu (%rsi),%xmm2 */ \
-	".byte 0xc5,0xfa,0x7f,0x17\n\t"               /* vmovdqu %xmm2,(%rdi) */ \
-	".byte 0xc5,0xe9,0xef,0xd4\n\t"               /* vpxor %xmm4,%xmm2,%xmm2 */ \
-	".byte 0xc5,0xe9,0xf5,0xd5\n\t"               /* vpmaddwd %xmm5,%xmm2,%xmm2 */ \
-	".byte 0xc5,0xfd,0xfe,0xc2\n\t"               /* vpaddd %ymm2,%ymm0,%ymm0 */ \
-	"addq $16,%%rsi\n\t" \
-	"addq $16,%%rdi\n\t" \
-	"4:\n\t" \
+	AVX2_COPY_BLOCKS \
 	"andl $15,%%edx\n\t" \
 	"jz 5f\n\t" \
 	".byte 0xc5,0xfa,0x6f,0x54,0x16,0xf0\n\t"     /* vmovdqu -16(%rsi,%rdx),%xmm2 */ \
 	".byte 0xc5,0xfa,0x7f,0x54,0x17,0xf0\n\t"     /* vmovdqu %xmm2,-16(%rdi,%rdx) */ \
 	".byte 0xc4,0xc1,0x69,0xdb,0x14,0x10\n\t"     /* vpand (%r8,%rdx),%xmm2,%xmm2 */ \
 	".byte 0xc5,0xe9,0xef,0xd4\n\t"               /* vpxor %xmm4,%xmm2,%xmm2 */ \
-	".byte 0xc5,0xe9,0xf5,0xd5\n\t"               /* vpmaddwd %xmm5,%xmm2,%xmm2 */ \
-	".byte 0xc5,0xfd,0xfe,0xc2\n\t"               /* vpaddd %ymm2,%ymm0,%ymm0 */ \
+	AVX2_ADD_16 \
 	"addq %%rdx,%%rsi\n\t" \
 	"addq %%rdx,%%rdi\n\t" \
 	"5:\n\t" \
-	".byte 0xc5,0xfd,0xfe,0xc1\n\t"               /* vpaddd %ymm1,%ymm0,%ymm0 */ \
-	".byte 0xc4,0xe3,0x7d,0x39,0xc1,0x01\n\t"     /* vextracti128 $1,%ymm0,%xmm1 */ \
-	".byte 0xc5,0xf9,0xfe,0xc1\n\t"               /* vpaddd %xmm1,%xmm0,%xmm0 */ \
-	".byte 0xc5,0xf9,0x70,0xc8,0x4e\n\t"          /* vpshufd $0x4e,%xmm0,%xmm1 */ \
-	".byte 0xc5,0xf9,0xfe,0xc1\n\t"               /* vpaddd %xmm1,%xmm0,%xmm0 */ \
-	".byte 0xc5,0xf9,0x70,0xc8,0xb1\n\t"          /* vpshufd $0xb1,%xmm0,%xmm1 */ \
-	".byte 0xc5,0xf9,0xfe,0xc1\n\t"               /* vpaddd %xmm1,%xmm0,%xmm0 */ \
-	".byte 0xc5,0xf9,0x7e,0xc0\n\t"               /* vmovd %xmm0,%eax */
+	AVX2_TOTAL
 
 /* Folds %rax into %ax. */
 #define LOOP_FOLD \
@@ -118,7 +65,7 @@ static void split_by_loop(struct split_loop *l)
 {
 	__asm__ volatile (
 		"movq %%rdi, %%r8\n\t"
-		LOOP_CONSTANTS
+		AVX2_CONSTANTS
 		"movq 160(%%r8),%%rsi\n\t"
 		"movq 168(%%r8),%%rdi\n\t"
 		"movq 176(%%r8),%%r9\n\t"
@@ -178,7 +125,7 @@ static void split_by_loop(struct split_loop *l)
 		"9:\n\t"
 		"decq %%r9\n\t"
 		"jnz 6b\n\t"
-		".byte 0xc5,0xf8,0x77\n\t"                    /* vzeroupper */
+		AVX2_END
 		"movq %%rsi,160(%%r8)\n\t"
 		"movq %%rdi,168(%%r8)\n\t"
 		: "+D"(l) : : "rax", "rcx", "rdx", "rsi", "r8", "r9", "r10", "r11", "memory", "cc" LOOP_CLOBBERS);
