@@ -9,12 +9,38 @@
  */
 import { existsSync, mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
+import { MESSAGE_MAX } from "../../apps/switch/framing.ts";
+import type { ServeOptions } from "../../apps/switch/serve.ts";
 import { Namespace } from "../io/offload/support/namespaces.ts";
 import { type IpLink, interfaceNames, until } from "../support/system.ts";
 
 export const tools: readonly string[] = ["ip", "nsenter", "unshare", "ping", "curl"];
 export const example: readonly string[] = [process.execPath, `${import.meta.dir}/../../apps/switch/index.ts`];
 export const URL_OF_SWITCH = "ws://192.0.2.1:7000";
+
+/** The token of the switches that a test runs in its own process. */
+export const TOKEN = "a-token-for-tests-only";
+
+/** The options of a switch that a test runs in its own process: on loopback, with no addresses to give, noting what it logs. */
+export function serveOptions(log: string[], own: Partial<ServeOptions> = {}): ServeOptions {
+  return {
+    hostname: "127.0.0.1",
+    port: 0,
+    token: TOKEN,
+    mtu: 1500,
+    ageMs: 300_000,
+    portsMax: 256,
+    perHostMax: 256,
+    perPortMax: 8,
+    queueMax: 2 * MESSAGE_MAX,
+    timeout: 30,
+    pool: undefined,
+    leaseMs: 0,
+    tls: undefined,
+    log: (line) => void log.push(line),
+    ...own,
+  };
+}
 
 /** What is asserted of the JSON that the switch tells of itself. */
 export interface Status {

@@ -1,13 +1,11 @@
 /** Three hubs with one NATS server, and clients without interfaces: addresses, moves from hub to hub, and hubs cut off. */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "bun:test";
-import { MESSAGE_MAX } from "../../apps/switch/framing.ts";
 import { type Hub, startHub } from "../../apps/switch/hub.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
 import { NATS, NatsServer } from "./nats.ts";
-import { example, Running } from "./switch-lan.ts";
+import { example, Running, serveOptions, TOKEN } from "./switch-lan.ts";
 
-const TOKEN = "a-token-for-tests-only";
 const NAMES = ["north", "south", "west"] as const;
 
 interface Client {
@@ -42,22 +40,7 @@ describeWithTools("three hubs with NATS", ["ip", "curl", NATS], () => {
   });
 
   async function start(pool: string | undefined): Promise<void> {
-    const options = {
-      hostname: "127.0.0.1",
-      port: 0,
-      token: TOKEN,
-      mtu: 1500,
-      ageMs: 300_000,
-      portsMax: 256,
-      perHostMax: 256,
-      perPortMax: 8,
-      queueMax: 2 * MESSAGE_MAX,
-      timeout: 30,
-      pool,
-      leaseMs: 3_600_000,
-      tls: undefined,
-      log: (line: string) => void log.push(line),
-    };
+    const options = serveOptions(log, { pool, leaseMs: 3_600_000 });
     const backbone = {
       queueMax: 4 * 2 ** 20,
       servers: [nats.url],

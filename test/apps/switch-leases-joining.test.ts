@@ -1,14 +1,12 @@
 /** Clients that wait for an address while other things happen: they leave, come twice, or the store goes. */
 import { afterEach, beforeAll, beforeEach, expect, test } from "bun:test";
 import type { AddressBook, Applicant } from "../../apps/switch/addresses/book.ts";
-import { MESSAGE_MAX } from "../../apps/switch/framing.ts";
 import { Lobby } from "../../apps/switch/lobby.ts";
 import { Members } from "../../apps/switch/members.ts";
-import { type ServeOptions, serve } from "../../apps/switch/serve.ts";
+import { serve } from "../../apps/switch/serve.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
-
-const TOKEN = "a-token-for-tests-only";
+import { serveOptions, TOKEN } from "./switch-lan.ts";
 
 /** An address book that answers when the test says so. */
 class SlowBook implements AddressBook {
@@ -47,22 +45,7 @@ describeWithTools("a client that waits for its address", ["ip"], () => {
   let server: ReturnType<typeof serve>;
   let clients: Client[] = [];
   const log: string[] = [];
-  const options: ServeOptions = {
-    hostname: "127.0.0.1",
-    port: 0,
-    token: TOKEN,
-    mtu: 1500,
-    ageMs: 300_000,
-    portsMax: 3,
-    perHostMax: 3,
-    perPortMax: 2,
-    queueMax: 2 * MESSAGE_MAX,
-    timeout: 8,
-    pool: undefined,
-    leaseMs: 0,
-    tls: undefined,
-    log: (line) => log.push(line),
-  };
+  const options = serveOptions(log, { portsMax: 3, perHostMax: 3, perPortMax: 2 });
 
   beforeAll(() => run("ip", "link", "set", "lo", "up"));
   beforeEach(() => {

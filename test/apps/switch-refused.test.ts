@@ -3,12 +3,11 @@ import { afterAll, beforeAll, beforeEach, expect, test } from "bun:test";
 import { readFileSync, statSync } from "node:fs";
 import { createConnection } from "node:net";
 import { MESSAGE_MAX } from "../../apps/switch/framing.ts";
-import { type ServeOptions, serve } from "../../apps/switch/serve.ts";
+import { serve } from "../../apps/switch/serve.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
-import { Lan, type Running, type Status, tools, URL_OF_SWITCH } from "./switch-lan.ts";
+import { Lan, type Running, type Status, serveOptions, TOKEN, tools, URL_OF_SWITCH } from "./switch-lan.ts";
 
-const TOKEN = "a-token-for-tests-only";
 const right = `Bearer ${TOKEN}`;
 /** All that is not it. */
 const wrong: { what: string; authorization?: string }[] = [
@@ -45,28 +44,13 @@ describeWithTools("the switch", ["ip", "curl"], () => {
   let server: ReturnType<typeof serve>;
   const log: string[] = [];
 
-  const options = (): ServeOptions => ({
-    hostname: "127.0.0.1",
-    port: 0,
-    token: TOKEN,
-    mtu: 1500,
-    ageMs: 300_000,
-    portsMax: 3,
-    perHostMax: 3,
-    perPortMax: 2,
-    queueMax: 2 * MESSAGE_MAX,
-    timeout: 8,
-    pool: "198.51.100.0/30",
-    leaseMs: 0,
-    tls: undefined,
-    log: (line) => log.push(line),
-  });
+  const options = serveOptions(log, { portsMax: 3, perHostMax: 3, perPortMax: 2, pool: "198.51.100.0/30" });
 
   beforeAll(() => run("ip", "link", "set", "lo", "up"));
   beforeEach(async () => {
     await server?.stop(true);
     log.length = 0;
-    server = serve(options());
+    server = serve(options);
   });
   afterAll(() => server.stop(true));
 
@@ -163,7 +147,7 @@ describeWithTools("the switch", ["ip", "curl"], () => {
 
   test("refuses a fourth client of a machine that may have three, whichever ids they use", async () => {
     server.stop(true);
-    server = serve({ ...options(), portsMax: 10 });
+    server = serve({ ...options, portsMax: 10 });
     const clients = [await client("id=a"), await client("id=b"), await client("id=c")];
     expect((await client("id=d")).closed).toEqual({
       code: 4003,

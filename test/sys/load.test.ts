@@ -2,6 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "bun:test";
 import { mkdtempSync, rmSync } from "node:fs";
 import { release } from "node:os";
+import { mounted } from "../device/as-others.ts";
 import { describeUnless } from "../support/privilege.ts";
 import { type Ended, isOneSentence, runScript, runToEnd, top } from "../support/programs.ts";
 
@@ -167,20 +168,7 @@ describeUnless(mdweMissing(), "openTun() under PR_SET_MDWE", () => {
 
 /** Runs `script` in a shell with a mount namespace of its own, then Bun. */
 function inMountNamespace(setup: string, env: Record<string, string> = {}): Ended {
-  return runToEnd(
-    [
-      "unshare",
-      "--mount",
-      "--propagation",
-      "private",
-      "sh",
-      "-ec",
-      `${setup}; exec "$0" -e "$1"`,
-      process.execPath,
-      opening,
-    ],
-    { env },
-  );
+  return runToEnd([...mounted(setup), process.execPath, "-e", opening], { env });
 }
 
 const canUnshare = Bun.which("unshare") !== null && inMountNamespace("true").exitCode === 0;

@@ -34,6 +34,7 @@ describeWithTools("three peers", tools, () => {
       host.run("ip", "addr", "add", `${inner6}/64`, "dev", name);
       host.run("ip", "link", "set", name, "up");
     }
+    for (const { host, name } of ends) await host.usable(name);
     const pairs = ends.flatMap((from) => ends.filter((to) => to !== from).map((to) => ({ from, to })));
 
     // All six begin at once, in both directions of each pair.

@@ -65,7 +65,7 @@ async function make(preshared = false): Promise<Made> {
   const change = (side: Side, changed: Partial<PeerOptions>): void =>
     tunnels[side].setPeer({ ...peerOf(side), ...changed });
   for (const side of sides) change(side, { endpoint: { address: "127.0.0.1", port: tunnels[other(side)].listenPort } });
-  for (const side of sides) await usable(hosts[side]);
+  for (const side of sides) await hosts[side].usable("wg0");
   const kept = undo.move();
   return {
     ...{ tunnels, hosts, outside, change },
@@ -73,10 +73,6 @@ async function make(preshared = false): Promise<Made> {
     [Symbol.dispose]: () => kept.dispose(),
   };
 }
-
-/** Waits for the kernel's work queue: it is there that an address ceases to be tentative, before which bind() refuses it. */
-const usable = async (host: Host): Promise<void> =>
-  until(() => host.run("ip", "-6", "-o", "addr", "show", "dev", "wg0", "tentative") === "", "usable IPv6 addresses");
 
 /** Runs a program to its end, while the tunnels of this process go on. */
 async function run(host: Host, ...command: string[]): Promise<string> {
@@ -267,7 +263,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       await until(() => made.tunnels[side].listenPort > 0, "an open socket");
       made.change(side, { endpoint: { address: "127.0.0.1", port: listenPort } });
       made.hosts[side].run("ip", "addr", "replace", `${inner[side][6]}/64`, "dev", "wg0");
-      await usable(made.hosts[side]);
+      await made.hosts[side].usable("wg0");
       await ping(side, inner[other(side)][4]);
       await ping(other(side), inner[side][6]);
     },

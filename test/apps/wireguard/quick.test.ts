@@ -92,7 +92,7 @@ PersistentKeepalive = 25
       b.run(...ours, "up", second);
       a.run(...ours, "up", first);
       for (const address of ["198.51.100.2", "2001:db8:2::2", "203.0.113.7"]) {
-        a.run("ping", "-c", "1", "-W", "10", address);
+        a.run("ping", "-c", "1", "-w", "30", address);
       }
       // The tunnel's own datagrams do not go into the tunnel.
       expect(a.run("wg", "show", "wga", "endpoints")).toContain("192.0.2.2:51820");

@@ -81,6 +81,15 @@ export class Host {
     });
   }
 
+  /**
+   * Waits until the IPv6 addresses of an interface can be used: even without duplicate address detection they are tentative
+   * until the kernel's work queue has its turn, before which nobody answers at them, and bind() refuses them.
+   */
+  async usable(name: string): Promise<void> {
+    const tentative = (): string => this.run("ip", "-6", "-o", "addr", "show", "dev", name, "tentative");
+    await until(() => tentative() === "", `usable addresses of ${name}`);
+  }
+
   /** Tells whether that path exists, seen by this host. */
   has(path: string): boolean {
     return this.try("test", "-e", path).exitCode === 0;

@@ -81,6 +81,7 @@ export async function tunnel(
     }
     // Each opens its socket when the kernel tells it that its interface is up.
     for (const { host, name } of [a, b]) {
+      await host.usable(name);
       const port = (): string => host.run("wg", "show", name, "listen-port").trim();
       await until(() => port() !== "0" && host.run("ss", "-Hun", "-a", `sport = :${port()}`) !== "", "open socket");
     }
@@ -93,7 +94,7 @@ export async function tunnel(
 
 /** One at a time: of several, ping(8) does not wait long for the last one. */
 export function ping(from: End, to: string, ...options: string[]): void {
-  for (let i = 0; i < 3; i++) from.host.run("ping", "-c", "1", "-W", "10", ...options, to);
+  for (let i = 0; i < 3; i++) from.host.run("ping", "-c", "1", "-W", "30", ...options, to);
 }
 
 /** Sends that many MiB over TCP, and compares what arrives. */

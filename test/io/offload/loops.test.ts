@@ -6,26 +6,12 @@ import { afterAll, expect, test } from "bun:test";
 import fc from "fast-check";
 import { describeUnless } from "../../support/privilege.ts";
 import { mergeable } from "./support/arbitraries.ts";
-import {
-  type Fields,
-  FLAG,
-  makeHeader,
-  makePacket,
-  makeSegments,
-  noise,
-  offsets,
-  plainFields,
-} from "./support/packets.ts";
-import { SendState, type Sent, split, useAvx2 } from "./support/shim.ts";
+import { type Fields, FLAG, isEthernet, kinds, makePacket, makeSegments, noise, offsets } from "./support/packets.ts";
+import { SendState, type Sent, splitOf, useAvx2 } from "./support/shim.ts";
 
 const missing = useAvx2(true) ? undefined : "needs a processor with AVX2";
-const isEthernet = ({ tags }: Fields): boolean => tags !== undefined;
-const kinds: [string, Fields][] = ([4, 6] as const).flatMap((version) =>
-  (["tcp", "udp"] as const).map((protocol): [string, Fields] => [
-    `${protocol}${version}`,
-    { ...plainFields, version, protocol, dontFragment: false },
-  ]),
-);
+/** Without DF, the identification counts, too. */
+const fragmentable = kinds.map(([name, fields]): [string, Fields] => [name, { ...fields, dontFragment: false }]);
 
 /** What `act` returns with the loops, and without them. */
 function both<T>(act: (which: number) => T): [T, T] {
@@ -82,13 +68,13 @@ function run(fields: Fields, size: number, count: number, odd = -1, other: Parti
 describeUnless(missing, "the loops", () => {
   afterAll(() => void useAvx2(true));
 
-  test.each(kinds)("%s: a long run is one frame, whatever the size", (_, fields) => {
+  test.each(fragmentable)("%s: a long run is one frame, whatever the size", (_, fields) => {
     for (let size = 126; size < 300; size++) expect(sent(run(fields, size, 20), false).writes).toHaveLength(1);
     expect(sent(run(fields, 1448, 100), false).writes).toHaveLength(3);
     expect(sent(run(fields, 130, 1200), false).writes).toHaveLength(fields.protocol === "udp" ? 19 : 3);
   });
 
-  test.each(kinds)("%s: a packet that does not fit is found wherever it is", (_, fields) => {
+  test.each(fragmentable)("%s: a packet that does not fit is found wherever it is", (_, fields) => {
     for (const [name, edit] of Object.entries(edits)) {
       if (fields.version === 6 && name.includes("ip4")) continue;
       if (name.includes(fields.protocol === "tcp" ? "udp" : "tcp")) continue;
@@ -112,7 +98,7 @@ describeUnless(missing, "the loops", () => {
     ["another port", { sourcePort: 7 }],
     ["another sequence number", { sequence: 7 }],
   ])("%s in the middle of a run", (_, other) => {
-    for (const [, fields] of kinds) for (const at of [1, 2, 5, 9]) sent(run(fields, 200, 10, at, other), false);
+    for (const [, fields] of fragmentable) for (const at of [1, 2, 5, 9]) sent(run(fields, 200, 10, at, other), false);
   });
 
   test("any bit of any packet", () => {
@@ -135,7 +121,7 @@ describeUnless(missing, "the loops", () => {
     );
   });
 
-  test.each(kinds)("%s: a checksum of zero in the middle of a super-packet", (_, fields) => {
+  test.each(fragmentable)("%s: a checksum of zero in the middle of a super-packet", (_, fields) => {
     const size = 64;
     const payload = noise(10 * size);
     const { check } = offsets(fields);
@@ -148,16 +134,16 @@ describeUnless(missing, "the loops", () => {
     const wanted = makeSegments(fields, payload, size);
     const checks = wanted.map((packet) => new DataView(packet.buffer).getUint16(check));
     expect(checks).toEqual(Array(10).fill(fields.protocol === "udp" ? 0xffff : 0));
-    const parts = both(() => split(makeHeader(fields, size), makePacket(fields, payload, true), false));
+    const parts = both(() => splitOf(fields, payload, size));
     expect(parts).toEqual([wanted, wanted]);
   });
 
-  test.each(kinds)("%s: the last packet of a super-packet has its flags, full or not", (_, fields) => {
+  test.each(fragmentable)("%s: the last packet of a super-packet has its flags, full or not", (_, fields) => {
     const flags = FLAG.ack | FLAG.psh | FLAG.fin | FLAG.cwr | FLAG.ece;
     for (const bytes of [999, 1000, 1001, 1100]) {
       const own = { ...fields, flags, id: 0xfffe, sequence: 0xffff_ff00 };
       const payload = noise(bytes);
-      const parts = both(() => split(makeHeader(own, 100), makePacket(own, payload, true), false));
+      const parts = both(() => splitOf(own, payload, 100));
       expect(parts).toEqual([makeSegments(own, payload, 100), makeSegments(own, payload, 100)]);
     }
   });

@@ -1,7 +1,16 @@
 /** Virtio headers that do not fit their frames, one field wrong at a time: that frame is lost and counted, and those around it are not. */
 import { describe, expect, test } from "bun:test";
 import { FrameReader } from "../../../src/io/frame-reader.ts";
-import { type Fields, makeHeader, makePacket, makeSegments, noise, offsets, plainFields } from "./support/packets.ts";
+import {
+  type Fields,
+  isEthernet,
+  makeHeader,
+  makePacket,
+  makeSegments,
+  noise,
+  offsets,
+  plainFields,
+} from "./support/packets.ts";
 import { HEADER } from "./support/shim.ts";
 import { socketPair } from "./support/sockets.ts";
 
@@ -33,16 +42,13 @@ const message = (fields: Fields, size?: number): Buffer<ArrayBuffer> =>
 /** Fails unless `bad`, between two good ones, is lost and counted, and nothing else is. */
 function expectLost(bad: Uint8Array, fields: Fields): void {
   const good = makeSegments(fields, payload, SIZE);
-  const { packets, malformed } = received(
-    [message(fields, SIZE), bad, message(fields, SIZE)],
-    fields.tags !== undefined,
-  );
+  const { packets, malformed } = received([message(fields, SIZE), bad, message(fields, SIZE)], isEthernet(fields));
   expect({ malformed, packets }).toEqual({ malformed: 1, packets: [...good, ...good] });
 }
 
 /** Fails unless the frame gives `packets`, and is not counted. */
 function expectTaken(taken: Uint8Array, fields: Fields, expected: Uint8Array[]): void {
-  expect(received([taken], fields.tags !== undefined)).toEqual({ malformed: 0, packets: expected });
+  expect(received([taken], isEthernet(fields))).toEqual({ malformed: 0, packets: expected });
 }
 
 const kinds: [string, Fields][] = ([4, 6] as const).flatMap((version) =>

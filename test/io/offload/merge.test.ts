@@ -6,6 +6,7 @@ import { expectSameFlows } from "./support/order.ts";
 import {
   type Fields,
   FLAG,
+  isEthernet,
   makeHeader,
   makePacket,
   makeSegments,
@@ -24,7 +25,7 @@ describe("merging", () => {
   test("after splitting is the identity", () => {
     fc.assert(
       fc.property(superPacket(mergeable, 64), ({ fields, payload, size }) => {
-        const ethernet = fields.tags !== undefined;
+        const ethernet = isEthernet(fields);
         const whole = makePacket(fields, payload, true);
         // Smaller segments of TCP are not merged.
         fc.pre(fields.protocol === "udp" || size >= 8);
@@ -60,7 +61,7 @@ describe("merging", () => {
   test("changes no identification that means something, and merges where it counts up", () => {
     fc.assert(
       fc.property(superPacket(mergeable, 64), ({ fields, payload, size }) => {
-        const ethernet = fields.tags !== undefined;
+        const ethernet = isEthernet(fields);
         const packets = makeSegments({ ...fields, version: 4, dontFragment: false }, payload, size);
         expect(receive(send(packets, ethernet), ethernet)).toEqual(packets);
       }),

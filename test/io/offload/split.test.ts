@@ -3,8 +3,9 @@ import { afterAll, beforeEach, describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { splittable, superPacket } from "./support/arbitraries.ts";
 import {
-  type Fields,
   FLAG,
+  isEthernet,
+  kinds,
   makeHeader,
   makePacket,
   makeSegments,
@@ -13,19 +14,8 @@ import {
   plainFields,
   sum16,
 } from "./support/packets.ts";
-import { checksum, copyChecksum, finish, split, useAvx2 } from "./support/shim.ts";
+import { checksum, copyChecksum, finish, splitOf, useAvx2 } from "./support/shim.ts";
 import { faultOf } from "./support/soundness.ts";
-
-const isEthernet = ({ tags }: Fields): boolean => tags !== undefined;
-const splitOf = (fields: Fields, payload: Uint8Array, size: number): Uint8Array[] =>
-  split(makeHeader(fields, size), makePacket(fields, payload, true), isEthernet(fields));
-
-const kinds: [string, Fields][] = ([4, 6] as const).flatMap((version) =>
-  (["tcp", "udp"] as const).map((protocol): [string, Fields] => [
-    `${protocol.toUpperCase()} over IPv${version}`,
-    { ...plainFields, version, protocol },
-  ]),
-);
 
 /** True if the processor has AVX2: then packets of one size are split in a loop of their own (native/split_x86.c). */
 const hasAvx2 = useAvx2(true);

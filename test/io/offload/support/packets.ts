@@ -61,6 +61,17 @@ export const plainFields: Fields = {
   options: [1, 1, 8, 10, 0, 0, 0, 1, 0, 0, 0, 2],
 };
 
+/** TCP and UDP over IPv4 and IPv6, by name, as `describe.each` and `test.each` take them. */
+export const kinds: [string, Fields][] = ([4, 6] as const).flatMap((version) =>
+  (["tcp", "udp"] as const).map((protocol): [string, Fields] => [
+    `${protocol.toUpperCase()} over IPv${version}`,
+    { ...plainFields, version, protocol },
+  ]),
+);
+
+/** Tells whether a packet of these fields is in an Ethernet frame. */
+export const isEthernet = ({ tags }: Fields): boolean => tags !== undefined;
+
 export const FLAG = { fin: 1, syn: 2, rst: 4, psh: 8, ack: 16, urg: 32, ece: 64, cwr: 128 } as const;
 
 /** The one's complement sum of 16-bit words (RFC 1071), 0 to 0xffff. */

@@ -1,5 +1,6 @@
 /** The C of native/ that splits and merges (shim.c), called with bytes in place of an fd. */
 import { cc } from "bun:ffi";
+import { type Fields, isEthernet, makeHeader, makePacket } from "./packets.ts";
 
 const { symbols } = cc({
   source: `${import.meta.dir}/shim.c`,
@@ -35,13 +36,18 @@ export function split(header: Uint8Array, frame: Uint8Array, ethernet: boolean):
   return cut(count);
 }
 
+/** The packets in the super-packet of these fields, `size` bytes of payload in each. */
+export function splitOf(fields: Fields, payload: Uint8Array, size: number): Uint8Array[] {
+  return split(makeHeader(fields, size), makePacket(fields, payload, true), isEthernet(fields));
+}
+
 /** The frame with its checksum completed, or undefined if it is refused. */
 export function finish(header: Uint8Array, frame: Uint8Array): Uint8Array | undefined {
   const copy = frame.slice();
   return symbols.shim_finish(copy, copy.length, header) === 1 ? copy : undefined;
 }
 
-/** Switches sums with AVX2 on where the processor has it, or off; returns whether they are on. */
+/** Switches sums with AVX2 on where the processor has it, or off; returns true if they are on. */
 export function useAvx2(on: boolean): boolean {
   return symbols.shim_use_avx2(on ? 1 : 0) === 1;
 }
