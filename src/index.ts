@@ -36,6 +36,7 @@ export type {
   RuleSettings,
   Scope,
 } from "./netlink/types.ts";
+export { probe } from "./probe/index.ts";
 export type {
   ProbeCheck,
   ProbedBun,
@@ -49,7 +50,6 @@ export type {
   ProbeGroup,
   ProbeReport,
   ProbeTrial,
-} from "./probe/index.ts";
-export { probe } from "./probe/index.ts";
-export type { Relay, RelayEnd, RelayedCounters, RelayOptions, UdpPeer } from "./relay/index.ts";
+} from "./probe/report.ts";
 export { relay } from "./relay/index.ts";
+export type { Relay, RelayEnd, RelayedCounters, RelayOptions, UdpPeer } from "./relay/types.ts";

@@ -1,9 +1,8 @@
 import { checkObserver } from "../checks.ts";
 import type { TunTapError } from "../errors.ts";
-import { showChannel } from "../io/channel.ts";
-import { abortedError } from "../io/failures.ts";
 import { type FrameReader, frameBatch, frameCopy, oneFrame } from "../io/frame-reader.ts";
 import { HandlerCalls } from "../io/handlers.ts";
+import { giveToOwner } from "../io/owner.ts";
 import type { Consumer, Take } from "../io/receiver.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
@@ -22,9 +21,6 @@ const summary = (): typeof import("./summary.ts") => lazy(() => require("./summa
 
 const dataHandler: Consumer = { description: "the data handler" };
 const receiveCalls: Consumer = { description: "receive()", perCall: true };
-
-/** Closes the attachments of devices that were dropped without close(). */
-const dropped = new FinalizationRegistry<Attachment>((attachment) => attachment.close());
 
 /** The device that users hold: frames and life cycle here, calls about the interface in {@link InterfaceCalls}. See {@link Device}. */
 export class TunTapDevice extends InterfaceCalls implements Device {
@@ -67,10 +63,7 @@ export class TunTapDevice extends InterfaceCalls implements Device {
         }
       });
     }
-    // Added last, so that an opening that fails leaves no listener behind.
-    showChannel(this, attachment);
-    dropped.register(this, attachment, attachment);
-    closeOnAbort(attachment, signal);
+    giveToOwner(this, attachment, signal);
   }
 
   get kind(): "tun" | "tap" {
@@ -190,17 +183,4 @@ export class TunTapDevice extends InterfaceCalls implements Device {
     const { receiver, reusesBuffers } = this.#attachment;
     return iteration().iterate(receiver, consumer, take, this, reusesBuffers);
   }
-}
-
-/**
- * Closes the device when the signal is aborted. A closure made in the constructor would keep the device alive through
- * the signal and the attachment.
- */
-function closeOnAbort(attachment: Attachment, signal: AbortSignal | undefined): void {
-  const abort = (): void => attachment.close(abortedError(signal?.reason), true);
-  signal?.addEventListener("abort", abort, { once: true });
-  attachment.onClose(() => {
-    dropped.unregister(attachment);
-    signal?.removeEventListener("abort", abort);
-  });
 }

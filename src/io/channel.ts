@@ -4,7 +4,7 @@ import { tryOrUndefined } from "../rollback.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { runAll } from "./ending.ts";
-import { closedError } from "./failures.ts";
+import { abortedError, closedError } from "./failures.ts";
 import type { FrameBlock } from "./frame-block.ts";
 import type { FrameObservers } from "./observers.ts";
 import { reactor, type Watch, type Watcher } from "./reactor.ts";
@@ -26,18 +26,22 @@ export interface ChannelParts<R extends Reader, B> {
   readonly events?: number;
 }
 
-/** The channels of devices and sockets, for other modules of this library. */
-const channels = new WeakMap<object, Channel<Reader, unknown, string>>();
+/** A channel of any kind. */
+export type AnyChannel = Channel<Reader, unknown, string>;
 
-/** Makes the channel of a device or socket known to {@link channelOf}, once its opening is complete. */
-export function showChannel(owner: object, channel: object): void {
-  const open = channel as Channel<Reader, unknown, string>;
+/** The channels of devices and sockets, for other modules of this library. */
+const channels = new WeakMap<object, AnyChannel>();
+
+/** Makes the channel of a device or socket known to {@link channelOf}, once its opening is complete, and returns it. */
+export function showChannel(owner: object, channel: object): AnyChannel {
+  const open = channel as AnyChannel;
   open.opened();
   channels.set(owner, open);
+  return open;
 }
 
 /** Returns the channel of a device or socket; undefined if `value` is neither. */
-export function channelOf(value: object): Channel<Reader, unknown, string> | undefined {
+export function channelOf(value: object): AnyChannel | undefined {
   return channels.get(value);
 }
 
@@ -200,6 +204,11 @@ export abstract class Channel<R extends Reader, B, Cause extends string> impleme
       () => this.#observers?.end(),
       ...[...this.#closeListeners].map((listener) => () => listener(reason)),
     );
+  }
+
+  /** Ends everything because the signal was aborted, with its reason. */
+  abort(reason: unknown): void {
+    this.close(abortedError(reason, this.noun), true);
   }
 
   /**

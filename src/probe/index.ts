@@ -2,21 +2,6 @@ import { withHint } from "../hints.ts";
 import { lazy } from "../lazy.ts";
 import type { ProbeReport } from "./report.ts";
 
-export type {
-  ProbeCheck,
-  ProbedBun,
-  ProbedNode,
-  ProbedShim,
-  ProbedSystem,
-  ProbedUser,
-  ProbedWaker,
-  ProbeFacts,
-  ProbeFailure,
-  ProbeGroup,
-  ProbeReport,
-  ProbeTrial,
-} from "./report.ts";
-
 /**
  * Finds out what this machine, kernel and user can do, and what to do about what is missing. `bunx bun-tuntap doctor`
  * prints it.

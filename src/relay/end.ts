@@ -1,13 +1,11 @@
 import type { Device } from "../device/types.ts";
-import { channelOf } from "../io/channel.ts";
+import { type AnyChannel, channelOf } from "../io/channel.ts";
 import type { FrameBlock } from "../io/frame-block.ts";
 import type { FrameSource } from "../io/types.ts";
 import type { UdpChannel } from "../udp/channel.ts";
 import type { DatagramBlock } from "../udp/reader.ts";
 import type { DatagramRun, Endpoint, UdpSocket } from "../udp/types.ts";
 import type { RelayEnd, UdpPeer } from "./types.ts";
-
-type AnyChannel = NonNullable<ReturnType<typeof channelOf>>;
 
 /** One end of a relay, whatever it is. */
 export interface End {

@@ -28,5 +28,3 @@ export function relay(a: RelayEnd, b: RelayEnd, options: RelayOptions = {}): Rel
 
 // Loaded on first use: it brings most of what moves frames, which importing this library does not need.
 const joined = (): typeof import("./joined.ts") => lazy(() => require("./joined.ts"));
-
-export type { Relay, RelayEnd, RelayedCounters, RelayOptions, UdpPeer } from "./types.ts";

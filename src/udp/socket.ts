@@ -1,9 +1,8 @@
 import { checkObserver } from "../checks.ts";
 import type { TunTapError } from "../errors.ts";
-import { showChannel } from "../io/channel.ts";
-import { abortedError } from "../io/failures.ts";
 import { HandlerCalls } from "../io/handlers.ts";
 import { iterate } from "../io/iterate.ts";
+import { giveToOwner } from "../io/owner.ts";
 import type { Consumer } from "../io/receiver.ts";
 import type { FrameSource } from "../io/types.ts";
 import { showByFields } from "../packet/show.ts";
@@ -22,9 +21,6 @@ export interface Bound {
 }
 
 const dataHandler: Consumer = { description: "the data handler" };
-
-/** Closes the channels of sockets that were dropped without close(). */
-const dropped = new FinalizationRegistry<UdpChannel>((channel) => channel.close());
 
 /** Implements {@link UdpSocket} on top of a channel: the socket that users hold. */
 export class BoundUdpSocket implements UdpSocket {
@@ -61,9 +57,7 @@ export class BoundUdpSocket implements UdpSocket {
         }
       });
     }
-    showChannel(this, channel);
-    dropped.register(this, channel, channel);
-    closeOnAbort(channel, options.signal);
+    giveToOwner(this, channel, options.signal);
   }
 
   get fd(): number {
@@ -194,17 +188,4 @@ export class BoundUdpSocket implements UdpSocket {
 
 function isList(to: Endpoint | readonly Endpoint[] | undefined): to is readonly Endpoint[] {
   return Array.isArray(to);
-}
-
-/**
- * Closes the socket when the signal is aborted. A closure made in the constructor would keep the socket alive through
- * the signal and the channel.
- */
-function closeOnAbort(channel: UdpChannel, signal: AbortSignal | undefined): void {
-  const abort = (): void => channel.close(abortedError(signal?.reason, "socket"), true);
-  signal?.addEventListener("abort", abort, { once: true });
-  channel.onClose(() => {
-    dropped.unregister(channel);
-    signal?.removeEventListener("abort", abort);
-  });
 }

@@ -2,7 +2,7 @@
 import { describe, expect, test } from "bun:test";
 import fc from "fast-check";
 import { checksOf } from "../../src/probe/checks.ts";
-import type { ProbeCheck, ProbeFacts } from "../../src/probe/index.ts";
+import type { ProbeCheck, ProbeFacts } from "../../src/probe/report.ts";
 import { isOneSentence } from "../support/programs.ts";
 import { type Differences, facts, failure, refused, untried, well, works } from "./made-up.ts";
 

@@ -1,7 +1,7 @@
 /** A report of a machine where all is well, and how to make others of it. */
 
 import { checksOf } from "../../src/probe/checks.ts";
-import type { ProbeFacts, ProbeFailure, ProbeReport, ProbeTrial } from "../../src/probe/index.ts";
+import type { ProbeFacts, ProbeFailure, ProbeReport, ProbeTrial } from "../../src/probe/report.ts";
 
 export const works: ProbeTrial = { works: true, failure: null };
 export const untried: ProbeTrial = { works: null, failure: null };

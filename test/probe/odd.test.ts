@@ -1,6 +1,6 @@
 /** probe() where it is hardest to look: other platforms, system calls that are refused, no fd to spare. */
 import { expect, setDefaultTimeout, test } from "bun:test";
-import type { ProbeReport } from "../../src/probe/index.ts";
+import type { ProbeReport } from "../../src/probe/report.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { runScript, top } from "../support/programs.ts";
 import { checkOf, idsOf } from "./support.ts";

@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openTun } from "../../src/index.ts";
-import { type ProbeReport, probe } from "../../src/probe/index.ts";
+import { probe } from "../../src/probe/index.ts";
+import type { ProbeReport } from "../../src/probe/report.ts";
 import { libcOf } from "../../src/probe/system.ts";
 import * as constants from "../../src/sys/constants.ts";
 import { ping, withQuietIPv6 } from "../device/support.ts";

@@ -1,7 +1,7 @@
 /** What the tests of probe() share: programs that print its report, as whom and where a test wants. */
 import { cpSync } from "node:fs";
 import { join } from "node:path";
-import type { ProbeCheck, ProbeReport } from "../../src/probe/index.ts";
+import type { ProbeCheck, ProbeReport } from "../../src/probe/report.ts";
 import { as, mounted, somebody } from "../device/as-others.ts";
 import { publicTree } from "../device/in-child.ts";
 
