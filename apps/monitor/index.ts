@@ -1,11 +1,11 @@
 /** A page to watch a device: see README.md. */
 import { parseArgs } from "node:util";
-import { aborted, ProgramError, runProgram } from "../../src/cli/program.ts";
+import { aborted, runProgram } from "../../src/cli/program.ts";
 import { type Device, openTun, relay } from "../../src/index.ts";
-import { type Listen, parseListen } from "../support/values.ts";
+import { type Listen, listening, parseListen } from "../support/listen.ts";
 import { attach } from "../userspace-host/attach.ts";
 import { Host } from "../userspace-host/host.ts";
-import { type MonitorServer, serveMonitor } from "./server.ts";
+import { serveMonitor } from "./server.ts";
 
 const help = `Usage: sudo bun apps/monitor [options]
 
@@ -21,28 +21,10 @@ A page to watch a device.
   --offload              the relay moves super-packets: several times as fast
   --help`;
 
-const listenProblems: Readonly<Record<string, string>> = {
-  EADDRINUSE: "is in use; choose another port, or 0 for any that is free",
-  EADDRNOTAVAIL: "is no address of this machine",
-  EACCES: "may not be used; choose a port from 1024 on",
-};
-
-function serve(device: Device, { hostname, port }: Listen): MonitorServer {
-  try {
-    return serveMonitor(device, { hostname, port });
-  } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    if (code === undefined) throw error;
-    // A name that nobody knows is one of these; its code differs from system to system.
-    const problem = listenProblems[code] ?? `cannot be used: ${message}`;
-    throw new ProgramError(`--listen ${hostname}:${port} ${problem}`, { cause: error });
-  }
-}
-
 async function watch({ listen, relay, left, right, offload }: Settings, stop: AbortSignal): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const there = relay === undefined ? openHost(stack) : openRelay(stack, { netns: relay, left, right, offload });
-  const { url } = stack.use(serve(there.device, listen));
+  const { url } = stack.use(listening(listen, () => serveMonitor(there.device, listen)));
   console.log(`${there.description}\n\nWatch ${there.device.name} here; Ctrl-C ends it:\n\n  ${url}`);
   await Promise.race([there.ended, aborted(stop)]);
 }

@@ -1,16 +1,17 @@
 /** The command line: options, their meaning and their checks. */
 import { createHash } from "node:crypto";
-import { readFileSync } from "node:fs";
+import { isIP } from "node:net";
 import { parseArgs } from "node:util";
 import { parseInteger } from "../../src/cli/values.ts";
-import { parseListen } from "../support/values.ts";
+import { readCertificateAndKey, readCertificates } from "../support/certificates.ts";
+import { parseListen } from "../support/listen.ts";
+import { Pool } from "./addresses/pool.ts";
 import { BACKBONE_HELP, BACKBONE_OPTIONS, parseBackbone } from "./backbone/command-line.ts";
 import { MESSAGE_MAX } from "./framing.ts";
 import type { HubOptions } from "./hub.ts";
 import { ownId } from "./identity.ts";
 import type { JoinOptions } from "./join.ts";
 import { ID_PATTERN } from "./protocol.ts";
-import type { ServeOptions } from "./serve.ts";
 import { givenToken, newToken, TOKEN_VARIABLE, tokenOfFile } from "./token.ts";
 
 /** Text that `--help` prints. */
@@ -112,9 +113,9 @@ function parseServe(args: string[]): Command {
     perPortMax: integer("macs", values.macs, 64, 1, 65_536),
     queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
     timeout: integer("timeout", values.timeout, 30, 8, 960),
-    pool: values.pool,
+    pool: values.pool === undefined ? undefined : new Pool(values.pool).toString(),
     leaseMs: integer("lease", values.lease, 86_400, 0, 10_000_000) * 1000,
-    tls: tlsFiles(values["tls-cert"], values["tls-key"]),
+    tls: readCertificateAndKey("tls", values["tls-cert"], values["tls-key"]),
     backbone: parseBackbone(values),
   };
   return { name: "serve", options, madeToken: token === undefined };
@@ -135,12 +136,12 @@ function parseJoin(args: string[]): Command {
     token,
     name: values.name,
     id,
-    mac: values.mac ?? macOf(id),
-    addresses: values.address,
+    mac: values.mac === undefined ? macOf(id) : parseMac(values.mac),
+    addresses: values.address.map(parseAddress),
     shortestPrefix: integer("shortest-prefix", values["shortest-prefix"], 16, 1, 30),
     queueMax: integer("queue", values.queue, 1024 * 1024, MESSAGE_MAX, 2 ** 30),
     timeout: values.timeout === undefined ? undefined : integer("timeout", values.timeout, 30, 1, 960),
-    tlsCa: values["tls-ca"] === undefined ? undefined : readFileSync(values["tls-ca"], "utf8"),
+    tlsCa: values["tls-ca"] === undefined ? undefined : readCertificates("tls-ca", values["tls-ca"]),
   };
   return { name: "join", options };
 }
@@ -154,11 +155,20 @@ function parseUrls(positionals: readonly string[]): string[] {
   throw new RangeError(`join needs one URL such as ws://192.0.2.1:7000, or several, got "${positionals.join(" ")}"`);
 }
 
-function tlsFiles(cert: string | undefined, key: string | undefined): ServeOptions["tls"] {
-  if (cert === undefined && key === undefined) return undefined;
-  if (cert !== undefined && key !== undefined)
-    return { cert: readFileSync(cert, "utf8"), key: readFileSync(key, "utf8") };
-  throw new RangeError("--tls-cert and --tls-key go together");
+/** Checks an address of the interface. One without a prefix length would be alone in its network. */
+function parseAddress(text: string): string {
+  const [, ip = "", digits] = /^(.+)\/(\d{1,3})$/.exec(text) ?? [];
+  const version = isIP(ip);
+  if (version !== 0 && Number(digits) <= (version === 4 ? 32 : 128)) return text;
+  throw new RangeError(
+    `--address must be an address with its prefix length, such as 198.51.100.7/24 or 2001:db8::7/64, got "${text}"`,
+  );
+}
+
+/** Checks the address of a station: of no group, and not all zeros. */
+function parseMac(text: string): string {
+  if (/^[0-9a-f][02468ace](:[0-9a-f]{2}){5}$/i.test(text) && /[1-9a-f]/i.test(text)) return text;
+  throw new RangeError(`--mac must be the address of one station, such as 02:00:5e:00:53:01, got "${text}"`);
 }
 
 function integer(option: string, text: string | undefined, preset: number, min: number, max: number): number {

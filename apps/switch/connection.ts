@@ -1,6 +1,15 @@
 /** One connection of a client to a hub, from its handshake to its end. */
 import type { HubAddress } from "./hubs.ts";
-import { Close, helloQuery, JOIN_MESSAGE, JOIN_PATH, parseHubState, parseWelcome, type Welcome } from "./protocol.ts";
+import {
+  Close,
+  helloQuery,
+  JOIN_MESSAGE,
+  JOIN_PATH,
+  parseHubState,
+  parseWelcome,
+  plainText,
+  type Welcome,
+} from "./protocol.ts";
 import { bearer } from "./token.ts";
 
 export interface ConnectionOptions {
@@ -100,7 +109,7 @@ export class Connection {
     this.#expectAnswer(Math.max(WELCOME_MS, options.timeoutMs));
     this.#socket.onmessage = ({ data }) => this.#receive(data);
     this.#socket.onerror = ({ message }) => {
-      this.#failure = message;
+      this.#failure = `No connection to ${hub.url}: ${reasonOf(message)}`;
     };
     this.#socket.onclose = ({ code, reason }) => this.#close(code, reason);
   }
@@ -158,8 +167,10 @@ export class Connection {
   #hear(text: string): void {
     const state = parseHubState(text);
     if (state === null) {
+      // One welcome is enough: a hub that repeats it has no say over the interface, nor over the log.
+      if (this.#welcomedAt !== undefined) return;
       this.#member?.welcome(parseWelcome(text, this.#options.shortestPrefix));
-      this.#welcomedAt ??= performance.now();
+      this.#welcomedAt = performance.now();
       clearTimeout(this.#late);
       return;
     }
@@ -173,13 +184,19 @@ export class Connection {
     this.#life[Symbol.dispose]();
     clearTimeout(this.#late);
     const refused = / 401$/.test(this.#failure) ? "The switch does not know this token" : undefined;
-    const closed = code === LOST ? "The connection to the switch is lost" : `The switch says: ${reason || code}`;
+    const closed =
+      code === LOST ? "The connection to the switch is lost" : `The switch says: ${plainText(reason) || code}`;
     const why = refused ?? (this.#failure || closed);
     const advice = refused ? "use the token that the switch has" : FINAL.get(code);
     const stayedMs = this.#welcomedAt === undefined ? undefined : performance.now() - this.#welcomedAt;
     this.#opened.reject(new ConnectionError(why, advice));
     this.#ended.resolve({ why, advice, stayedMs });
   }
+}
+
+/** Returns the reason in Bun's words for a connection that failed: before it comes the URL, with all of the query. */
+function reasonOf(message: string): string {
+  return /^WebSocket connection to '.*' failed: (.+)$/s.exec(message)?.[1] ?? message;
 }
 
 function openSocket({ url, host, serverName }: HubAddress, options: ConnectionOptions): WebSocket {

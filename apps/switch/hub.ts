@@ -1,4 +1,5 @@
 /** A hub: the switch for its clients, by itself or in a LAN of several. */
+import { listening } from "../support/listen.ts";
 import { openSharedLeases } from "./addresses/open.ts";
 import type { SharedLeases } from "./addresses/shared-leases.ts";
 import { type Entered, type EnterOptions, enterBackbone } from "./backbone/enter.ts";
@@ -43,7 +44,7 @@ export async function startHub(options: HubOptions, failed: (why: string) => voi
   const backbone = entered?.backbone;
   const answers = parts.use(new StatusAnswers(sourceOf(options, members, backbone), backbone && othersOf(backbone)));
   if (backbone !== undefined) backbone.status.answerTo = (query) => answers.answerHub(query);
-  const server = serve(options, members, answers);
+  const server = listening(options, () => serve(options, members, answers));
   // First, so that the others hear of the clients that leave.
   parts.defer(() => server.stop(true));
   const all = parts.move();

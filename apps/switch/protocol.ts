@@ -55,26 +55,33 @@ const PREFIX_MAX = 30;
  */
 export function parseWelcome(message: string, shortestPrefix: number): Welcome {
   const { mtu, address, noAddress } = parseObject(message);
-  if (typeof mtu !== "number") throw new RangeError(`The switch gives no MTU: ${JSON.stringify(message)}`);
+  if (typeof mtu !== "number") throw new RangeError(`The switch gives no MTU: ${quoted(message)}`);
   if (address === undefined) return typeof noAddress === "string" ? { mtu, noAddress: plainText(noAddress) } : { mtu };
   const [, ip = "", digits] = /^([\d.]+)\/(\d{1,2})$/.exec(String(address)) ?? [];
   const prefix = Number(digits);
   if (isIPv4(ip) && prefix >= shortestPrefix && prefix <= PREFIX_MAX) return { mtu, address: `${ip}/${prefix}` };
   throw new RangeError(
-    `The switch gives the address ${JSON.stringify(address)}, wanted IPv4 with a prefix of ${shortestPrefix} to ${PREFIX_MAX}: allow shorter ones with --shortest-prefix, or choose an --address`,
+    `The switch gives the address ${quoted(String(address))}, wanted IPv4 with a prefix of ${shortestPrefix} to ${PREFIX_MAX}: allow shorter ones with --shortest-prefix, or choose an --address`,
   );
 }
 
-/** Replaces control characters: the text of another machine goes to the log. */
-function plainText(text: string): string {
-  return text.replace(/[^ -~]/g, "?");
+/** The most characters of another machine's words that go to the log. */
+const WORDS_MAX = 200;
+
+/** Makes the words of another machine fit for the log: control characters are replaced, and the rest is short. */
+export function plainText(text: string): string {
+  return text.slice(0, WORDS_MAX).replace(/[^ -~]/g, "?");
+}
+
+function quoted(text: string): string {
+  return `"${plainText(text)}"`;
 }
 
 function parseObject(message: string): Record<string, unknown> {
   try {
     return Object(JSON.parse(message));
   } catch (error) {
-    throw new RangeError(`The switch welcomes with ${JSON.stringify(message)}, wanted JSON`, { cause: error });
+    throw new RangeError(`The switch welcomes with ${quoted(message)}, wanted JSON`, { cause: error });
   }
 }
 
@@ -103,10 +110,14 @@ export function helloQuery({ id, run, sequence, claim, wish, hold }: Hello): str
   return query.toString();
 }
 
-/** Reads the request of a client. Returns null if its id is not allowed. */
+/** An IPv4 address, with or without its prefix length. */
+const ADDRESS_PATTERN = /^(?:\d{1,3}\.){3}\d{1,3}(?:\/\d{1,2})?$/;
+
+/** Reads the request of a client. Returns null if its id, or an address in it, is none. */
 export function parseHello(query: URLSearchParams): Hello | null {
   const id = query.get("id") ?? "";
-  if (!ID_PATTERN.test(id)) return null;
+  const addresses = [query.get("claim"), query.get("wish")];
+  if (!ID_PATTERN.test(id) || addresses.some((text) => text !== null && !ADDRESS_PATTERN.test(text))) return null;
   const run = query.get("run") ?? "";
   return {
     id,

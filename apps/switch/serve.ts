@@ -70,7 +70,10 @@ function answer(
     return answers.answer(url) ?? new Response(`There are ${JOIN_PATH}, ${LOOK_PATHS}\n`, { status: 404 });
   }
   const hello = parseHello(url.searchParams);
-  if (hello === null) return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -\n", { status: 400 });
+  if (hello === null)
+    return new Response("The id must be 1 to 64 of A-Z a-z 0-9 _ . : / @ -, claim and wish IPv4 addresses\n", {
+      status: 400,
+    });
   const from = server.requestIP(request)?.address ?? "?";
   const none = { address: undefined, lacksAddress: false, port: undefined };
   const data = { hello, from, host: hostOf(from), since: performance.now(), ...none };

@@ -1,6 +1,6 @@
 /** The backbone on real NATS servers: who is let in by what credentials, who is told what is wrong, and what is bounded. */
 import { afterAll, beforeAll, expect, test } from "bun:test";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { createUser } from "@nats-io/nkeys";
 import type { ConnectOptions } from "../../apps/switch/backbone/connection.ts";
@@ -11,6 +11,7 @@ import { LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
 import { ProgramError } from "../../src/cli/program.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
+import { Authority } from "./authority.ts";
 import { NATS, type NatsOptions, NatsServer } from "./nats.ts";
 import { credsOf, operatorConfig } from "./nats-jwt.ts";
 import { BROADCAST, frameOf } from "./switch-bus.ts";
@@ -183,6 +184,42 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await expect(new TestHub().enter([plain.url], { tls: { ca } })).rejects.toThrow("does not support 'tls'");
   }, 60_000);
 
+  test("show a certificate to a server that wants one, and are told what is wrong with it", async () => {
+    const authority = new Authority(folder);
+    const [server, own] = [authority.issue("nats", "IP:127.0.0.1"), authority.issue("hub", "DNS:hub")];
+    const stranger = new Authority(`${folder}/strangers`).issue("stranger", "DNS:stranger");
+    const files = `cert_file: "${server.certFile}", key_file: "${server.keyFile}", ca_file: "${authority.certFile}"`;
+    await using nats = await startServer({ config: `tls { ${files}, verify: true }` });
+    const { ca } = authority;
+    const tls = { ca, cert: own.cert, key: own.key };
+    await using one = await new TestHub().enter([nats.url], { tls });
+    await using other = await new TestHub().enter([nats.url], { hub: "hub2", tls });
+    await exchange(one, other);
+    const enter = (tls: ConnectOptions["tls"]): Promise<unknown> =>
+      new TestHub().enter([nats.url], { hub: "hub3", tls });
+    await expect(enter({ ca })).rejects.toThrow("wants a certificate of this hub (--backbone-tls-cert and");
+    const strange = { ca, cert: stranger.cert, key: stranger.key };
+    await expect(enter(strange)).rejects.toThrow("it refuses this hub's certificate");
+    await expect(enter({ cert: own.cert, key: own.key })).rejects.toThrow("(--backbone-tls-ca is for an authority");
+    // The certificate is shown again where the connection is made again.
+    nats.signal("SIGSTOP");
+    await until(() => !one.summary.isConnected, "it is noticed");
+    nats.signal("SIGCONT");
+    await until(() => one.summary.isConnected && other.summary.isConnected, "they are connected again");
+    await exchange(one, other);
+  }, 60_000);
+
+  test("end when the client library gives their connection up, and not when they leave", async () => {
+    await using server = await startServer();
+    await using one = await new TestHub().enter([server.url]);
+    const other = await new TestHub().enter([server.url], { hub: "hub2" });
+    await one.entered?.connection.nats.close();
+    await until(() => one.failure !== undefined, "it ends");
+    expect(one.failure).toContain("has ended for good");
+    await other.entered?.close();
+    expect(other.failure).toBeUndefined();
+  }, 30_000);
+
   test("that have permissions for another LAN are told, and hear nothing of this one", async () => {
     const subjects = (lan: string): string => `{ publish: "bun-tuntap.${lan}.>", subscribe: "bun-tuntap.${lan}.>" }`;
     const users = ["test", "other"].map((lan) => `{ user: ${lan}, password: pass, permissions: ${subjects(lan)} }`);
@@ -265,6 +302,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     const hub = Bun.spawn([...example, ...args, "--backbone", server.url], { stdout: "ignore", stderr: "ignore" });
     await until(() => one.summary.hubs.length === 1, "it is there");
     hub.kill("SIGSTOP");
+    await until(() => readFileSync(`/proc/${hub.pid}/stat`, "utf8").includes(") T "), "it stands still");
     const [peer] = [...(one.entered as Entered).backbone.roster.peers.values()] as [Peer];
     one.lan.table.learn(0x22, peer.port, performance.now());
     for (let i = 0; i < 5000; i++) {

@@ -22,7 +22,7 @@ export class Pool {
     const inRange = this.#prefix >= PREFIX_MIN && this.#prefix <= PREFIX_MAX;
     if (!isIPv4(network) || !inRange || this.#network % this.#size !== 0) {
       throw new RangeError(
-        `The pool must be an IPv4 network with a prefix of ${PREFIX_MIN} to ${PREFIX_MAX}, such as "198.51.100.0/24", got "${text}"`,
+        `--pool must be an IPv4 network with a prefix of ${PREFIX_MIN} to ${PREFIX_MAX}, such as "198.51.100.0/24", got "${text}"`,
       );
     }
   }

@@ -1,7 +1,7 @@
 /** Options of the command line that join a hub and others to one LAN, and their checks. */
-import { readFileSync } from "node:fs";
 import { hostname } from "node:os";
 import { parseInteger } from "../../../src/cli/values.ts";
+import { readCertificateAndKey, readCertificates } from "../../support/certificates.ts";
 import { MESSAGE_MAX } from "../framing.ts";
 import type { BackboneTls } from "./connection.ts";
 import { CREDENTIAL_VARIABLES, givenCredentials } from "./credentials.ts";
@@ -97,13 +97,10 @@ function parseServer(text: string): { host: string; isTls: boolean } {
 }
 
 function parseTls(values: Values, isWanted: boolean): BackboneTls | undefined {
-  const [ca, cert, key] = (["ca", "cert", "key"] as const).map((name) => values[`backbone-tls-${name}`]);
-  if ((cert === undefined) !== (key === undefined))
-    throw new RangeError("--backbone-tls-cert and --backbone-tls-key go together");
-  if (!isWanted && ca === undefined && cert === undefined) return undefined;
-  const read = (file: string | undefined): string | undefined =>
-    file === undefined ? undefined : readFileSync(file, "utf8");
-  return { ca: read(ca), cert: read(cert), key: read(key) };
+  const ca = values["backbone-tls-ca"];
+  const own = readCertificateAndKey("backbone-tls", values["backbone-tls-cert"], values["backbone-tls-key"]);
+  if (!isWanted && ca === undefined && own === undefined) return undefined;
+  return { ca: ca && readCertificates("backbone-tls-ca", ca), ...own };
 }
 
 function parseQueue(text: string | undefined): number {

@@ -4,7 +4,7 @@ import { ProgramError } from "../../../src/cli/program.ts";
 import type { Bus } from "./bus.ts";
 import type { Credentials } from "./credentials.ts";
 import { NatsBus } from "./nats-bus.ts";
-import { probe } from "./probe.ts";
+import { type Greeting, probe } from "./probe.ts";
 import { subjectsOf } from "./subjects.ts";
 
 /** Certificates, PEM. */
@@ -75,8 +75,14 @@ const LIMITS = {
 export async function connectBackbone(options: ConnectOptions): Promise<BackboneConnection> {
   const { connect } = await import("@nats-io/transport-node");
   const settings = await settingsOf(options);
-  const first = await firstOf(options.servers, async (server) => {
-    const nats = await connect({ ...settings, servers: [server] });
+  const first = await firstOf(options.servers, async (server, { wantsCertificate }) => {
+    if (wantsCertificate && settings.tls?.cert === undefined)
+      throw new Error("it wants a certificate of this hub (--backbone-tls-cert and --backbone-tls-key)");
+    const nats = await connect({ ...settings, servers: [server] }).catch((error: unknown) => {
+      // TLS 1.3 has the client's certificate behind the server's last word (RFC 8446 section 2): silence is the refusal.
+      if (wantsCertificate && isTimeout(error)) throw new Error("it refuses this hub's certificate", { cause: error });
+      throw error;
+    });
     await nats.close();
   });
   const others = options.servers.filter((server) => server !== first).sort(() => Math.random() - 0.5);
@@ -86,15 +92,23 @@ export async function connectBackbone(options: ConnectOptions): Promise<Backbone
 }
 
 /** Returns the server that is the first to answer and to let this hub in. */
-async function firstOf(servers: readonly string[], enter: (server: string) => Promise<void>): Promise<string> {
-  const waiting = new Map(servers.map((server) => [server, probe(server).then((defect) => ({ server, defect }))]));
+async function firstOf(
+  servers: readonly string[],
+  enter: (server: string, greeting: Greeting) => Promise<void>,
+): Promise<string> {
+  const look = (server: string): Promise<Look> =>
+    probe(server).then(
+      (greeting) => ({ server, greeting }),
+      (defect: unknown) => ({ server, defect }),
+    );
+  const waiting = new Map(servers.map((server) => [server, look(server)]));
   const reasons = new Map<string, string>();
   while (waiting.size > 0) {
-    const { server, defect } = await Promise.race(waiting.values());
+    const { server, greeting, defect } = await Promise.race(waiting.values());
     waiting.delete(server);
     try {
-      if (defect !== undefined) throw defect;
-      await enter(server);
+      if (greeting === undefined) throw defect;
+      await enter(server, greeting);
       return server;
     } catch (error) {
       reasons.set(server, reasonOf(error));
@@ -102,6 +116,13 @@ async function firstOf(servers: readonly string[], enter: (server: string) => Pr
   }
   const all = servers.map((server) => `${server}: ${reasons.get(server)}`);
   throw new ProgramError(`The backbone cannot be reached: ${all.join("; ")}`);
+}
+
+/** A server that was looked at. */
+interface Look {
+  readonly server: string;
+  readonly greeting?: Greeting;
+  readonly defect?: unknown;
 }
 
 async function settingsOf({ servers, lan, hub, credentials, tls }: ConnectOptions): Promise<ConnectionOptions> {
@@ -129,9 +150,22 @@ function reasonOf(error: unknown): string {
   const { name, message, code, cause } = Object(error) as Record<string, unknown> & { cause?: { code?: unknown } };
   if (name === "AuthorizationError" || name === "UserAuthenticationExpiredError")
     return "it refuses the credentials (--backbone-creds, --backbone-nkey or --backbone-user-file)";
-  if (name === "TimeoutError") return "no answer";
+  if (isTimeout(error)) return "no answer";
   if (code === "ECONNREFUSED") return "connection refused";
-  return String(message || code || cause?.code || error).replace(/[^ -~]/g, "?");
+  const text = String(message || code || cause?.code || error).replace(/[^ -~]/g, "?");
+  return UNTRUSTED.has(String(code)) ? `${text} (--backbone-tls-ca is for an authority of your own)` : text;
+}
+
+/** Codes of OpenSSL for a certificate that no known authority has signed. */
+const UNTRUSTED: ReadonlySet<string> = new Set([
+  "DEPTH_ZERO_SELF_SIGNED_CERT",
+  "SELF_SIGNED_CERT_IN_CHAIN",
+  "UNABLE_TO_GET_ISSUER_CERT_LOCALLY",
+  "UNABLE_TO_VERIFY_LEAF_SIGNATURE",
+]);
+
+function isTimeout(error: unknown): boolean {
+  return error instanceof Error && error.name === "TimeoutError";
 }
 
 /**

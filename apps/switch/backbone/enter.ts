@@ -62,12 +62,14 @@ export async function enterBackbone(options: EnterOptions, hub: Surroundings): P
   }
   end();
   const errors = new LogLimit(log, clock);
+  let isLeaving = false;
   connection.onEvent((event) => {
     if (event.type === "reconnected") {
       log(`nats  connected again, to ${event.server}`);
       backbone.reconnected();
     } else if (event.type === "disconnected") log(`nats  connection to ${event.server} is lost; trying again`);
     else if (event.type === "error") errors.log(`nats  ${event.message}`);
+    else if (!isLeaving) failed("The connection to NATS has ended for good, and the client library does not try again");
   });
   backbone.run();
   log(`nats  connected to ${connection.server}: hub ${options.hub} of the LAN ${options.lan}`);
@@ -75,6 +77,7 @@ export async function enterBackbone(options: EnterOptions, hub: Surroundings): P
     backbone,
     connection,
     async close() {
+      isLeaving = true;
       backbone.close();
       await connection.close();
     },

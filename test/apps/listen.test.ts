@@ -1,6 +1,6 @@
-/** Values on the command line: addresses to listen at. */
+/** Addresses to listen at, on the command line. */
 import { expect, test } from "bun:test";
-import { parseListen } from "../../apps/support/values.ts";
+import { parseListen } from "../../apps/support/listen.ts";
 
 test.each([
   ["192.0.2.1:7000", { hostname: "192.0.2.1", port: 7000 }],
