@@ -39,7 +39,8 @@ export class FrameBlock implements FrameSet {
 
   /** Tells whether the frames are in one piece of memory, so that it can be sent as it is. */
   get isWhole(): boolean {
-    return this.#in !== undefined;
+    // byteLength is 0 if an observer has transferred the buffer of a frame.
+    return this.#in !== undefined && this.#in.memory.byteLength > 0;
   }
 
   frames(): readonly Uint8Array[] {

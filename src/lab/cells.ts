@@ -27,7 +27,17 @@ class Pool {
 
   view(cell: number, length: number): Uint8Array {
     const offset = (cell % this.#perSlab) * this.bytes;
-    return (this.#slabs[Math.floor(cell / this.#perSlab)] as Uint8Array).subarray(offset, offset + length);
+    return this.#slabOf(cell).subarray(offset, offset + length);
+  }
+
+  #slabOf(cell: number): Uint8Array {
+    const number = Math.floor(cell / this.#perSlab);
+    const slab = this.#slabs[number] as Uint8Array;
+    if (slab.byteLength > 0) return slab;
+    // An interceptor has transferred the buffer of a frame, and with it all frames of this slab.
+    const next = new Uint8Array(this.bytes * this.#perSlab);
+    this.#slabs[number] = next;
+    return next;
   }
 
   #grow(): void {

@@ -105,7 +105,7 @@ export class DatagramReader implements Reader {
 
   /** Returns the datagrams of the next sender, about `limit` of them at most; null if none is waiting. */
   readRun(limit: number): DatagramRun | null {
-    if (!this.buffered && !this.#read(limit)) return null;
+    if (!this.#hasNext() && !this.#read(limit)) return null;
     const { from, ecn } = this.#messages[this.#next] as Message;
     const datagrams = this.#reuse ? this.#list : [];
     datagrams.length = 0;
@@ -118,7 +118,7 @@ export class DatagramReader implements Reader {
 
   /** Returns the datagrams of the next sender as {@link readRun} does, as one block. */
   readBlock(limit: number): DatagramBlock | null {
-    if (!this.buffered && !this.#read(limit)) return null;
+    if (!this.#hasNext() && !this.#read(limit)) return null;
     const { from, ecn } = this.#messages[this.#next] as Message;
     let places = this.#places ?? placesFor(PLACES);
     let count = 0;
@@ -137,6 +137,15 @@ export class DatagramReader implements Reader {
     this.#from = from;
     this.#datagrams += count;
     return new DatagramBlock(count, this.#placed(places), from);
+  }
+
+  /**
+   * Tells whether a message waits to be taken. All of them are gone with their slab if the user has transferred the
+   * buffer of a datagram before them.
+   */
+  #hasNext(): boolean {
+    if (this.#slab.byteLength === 0) this.#messages.length = 0;
+    return this.buffered;
   }
 
   #placed(places: Places): BlockMemory {

@@ -89,6 +89,28 @@ test("frames that a delivery puts are delivered after it", () => {
   expect(log.got).toEqual([1, 2]);
 });
 
+test("a delivery that transfers the buffer of a frame costs the frames of its memory, and none that come later", () => {
+  const wheel = new Wheel();
+  const got: number[] = [];
+  let transfers = true;
+  const outlet: Outlet = {
+    waiting: 0,
+    waitingBytes: 0,
+    deliver(frames) {
+      for (const frame of frames) got.push(frame.length === 0 ? -1 : (frame[3] as number));
+      const { buffer } = frames[0] as Uint8Array<ArrayBuffer>;
+      if (transfers) structuredClone(buffer, { transfer: [buffer] });
+      transfers = false;
+    },
+  };
+  for (const number of [1, 2, 3]) wheel.put(outlet, frameOf(number), number * 1000);
+  wheel.drain(1000);
+  wheel.put(outlet, frameOf(4), 4000);
+  wheel.drain(4000);
+  expect(got).toEqual([1, 0, 0, 4]);
+  expect([outlet.waiting, outlet.waitingBytes, wheel.size]).toEqual([0, 0, 0]);
+});
+
 test("a million frames through one wheel keep no more memory than waited at once", () => {
   const [wheel, log] = [new Wheel(), new Log()];
   const frame = frameOf(1, 1514);

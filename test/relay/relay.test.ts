@@ -65,6 +65,27 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     if (!reuseBuffers) expect(views).toEqual(received);
   });
 
+  test.each([false, true])(
+    "an observer that transfers a frame's buffer costs its batch alone, offload %p",
+    async (offload) => {
+      using net = await joinedTuns(offload);
+      let transferred = 0;
+      using _ = net.left.observe({
+        frames([frame], direction) {
+          if (direction !== "received" || transferred++ >= 3) return;
+          const { buffer } = frame as Uint8Array<ArrayBuffer>;
+          structuredClone(buffer, { transfer: [buffer] });
+        },
+      });
+      await ping(net.here, "192.0.2.2");
+      expect(transferred).toBeGreaterThan(3);
+      // Empty views, and no memory that is not there any more.
+      const { malformed, ...others } = net.right.counters().refusedBy;
+      expect(malformed).toBeGreaterThanOrEqual(3);
+      expect(others).toEqual({ down: 0, other: 0 });
+    },
+  );
+
   test("lives while the other side is down, and goes on when it is up again", async () => {
     using net = await joinedTuns();
     await ping(net.here, "192.0.2.2");

@@ -59,6 +59,29 @@ describePrivileged("the life of a UDP socket", () => {
     for (const { client } of [one, two]) client.close();
   });
 
+  test("a handler that transfers the buffer of a datagram loses what was read with it, and the socket goes on", async () => {
+    const runs: number[] = [];
+    using socket = openUdp({
+      address: "127.0.0.1",
+      data(_socket, datagrams) {
+        runs.push(...datagrams.map(({ length }) => length));
+        const { buffer } = datagrams[0] as Uint8Array<ArrayBuffer>;
+        if (runs.length < 3) structuredClone(buffer, { transfer: [buffer] });
+      },
+    });
+    using one = openUdp({ address: "127.0.0.1" });
+    using other = openUdp({ address: "127.0.0.1" });
+    const send = (bytes: number): void => {
+      for (const from of [one, other]) from.send(new Uint8Array(bytes), from.endpoint("127.0.0.1", socket.port));
+    };
+    // Runs of two senders, which are read together and given out one by one.
+    for (let i = 1; i <= 5; i++) send(i);
+    await until(() => runs.length > 0, "a run");
+    send(100);
+    await until(() => runs.includes(100), "a run after it");
+    expect([socket.closed, runs[0]]).toEqual([false, 1]);
+  });
+
   test("a handler that sends to itself, and to others, re-enters", async () => {
     let turns = 0;
     using echo = openUdp({
