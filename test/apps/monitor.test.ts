@@ -48,7 +48,7 @@ describeWithTools("the example that shows a device", tools, () => {
     });
     await view.navigate(url);
     await eventually(view, `document.getElementById("dot").className === "dot live" && ${text("name")} === "left0"`);
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     view.close();
@@ -207,7 +207,7 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(await flood.exited).toBe(0);
     await server.exited;
     expect(answersIn(ping(3))).toBeGreaterThanOrEqual(3);
-  }, 60_000);
+  }, 120_000);
 
   test("loses packets while the other end is down, and then goes on", () => {
     const there = (...command: string[]): string => run("nsenter", "--target", `${other.pid}`, "--net", ...command);

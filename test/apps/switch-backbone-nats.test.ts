@@ -115,7 +115,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     server.signal("SIGCONT");
     await until(() => one.log.some((line) => line.includes("connected again")), "it is connected again");
     await exchange(one, other);
-  }, 60_000);
+  }, 120_000);
 
   test("go to another server of a cluster when theirs is killed", async () => {
     const hosts = ["127.0.0.2", "127.0.0.3"];
@@ -136,7 +136,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await its.kill();
     await until(() => third.log.some((line) => line.includes("connected again")), "the third hub is there");
     expect(third.summary.isConnected).toBe(true);
-  }, 60_000);
+  }, 120_000);
 
   test.each(["user", "nkey", "creds"] as const)(
     "are let in by %s, and told when it is refused",
@@ -182,7 +182,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await expect(new TestHub().enter([server.url], { hub: "hub3" })).rejects.toThrow(/: .*certificate/i);
     await using plain = await startServer();
     await expect(new TestHub().enter([plain.url], { tls: { ca } })).rejects.toThrow("does not support 'tls'");
-  }, 60_000);
+  }, 120_000);
 
   test("show a certificate to a server that wants one, and are told what is wrong with it", async () => {
     const authority = new Authority(folder);
@@ -238,7 +238,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
       /server at 127\.0\.0\.1:\d+ says: permissions violation.*\(a hub needs to .* bun-tuntap\.test\.>\)$/i,
     );
     expect(one.summary.hubs.map(({ id }) => id)).toEqual(["hub2"]);
-  }, 60_000);
+  }, 120_000);
 
   test("of one name: the second is refused; a server that takes too little is named", async () => {
     await using server = await startServer({ config: "max_payload: 4096" });
@@ -249,7 +249,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await expect(jumbo).rejects.toThrow("and the NATS server takes 4096: raise its max_payload, or lower --mtu");
     await using other = await new TestHub().enter([server.url], { hub: "hub2" });
     await exchange(one, other);
-  }, 60_000);
+  }, 120_000);
 
   test("that a hub cannot reach are named with the reason of each, in a line, with exit code 1", async () => {
     using silent = Bun.listen({ hostname: "127.0.0.1", port: 0, socket: { data() {} } });
@@ -264,7 +264,7 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     });
     expect(stderr).toStartWith("The backbone cannot be reached: nats://127.0.0.1:1: connection refused; ");
     expect(stderr).toContain(`nats://127.0.0.1:${silent.port}: no answer; nats://nowhere.invalid:4222: `);
-  }, 60_000);
+  }, 120_000);
 
   test("are not looked for by a hub without a backbone, which does not even load the library", async () => {
     const source = `
@@ -313,5 +313,5 @@ describeWithTools("hubs on NATS", [NATS, "ip", "openssl"], () => {
     await hub.exited;
     const { framesOut, bytesOut, dropped } = peer.port;
     expect([framesOut + dropped.backPressure, bytesOut <= 64 * 1024]).toEqual([5000, true]);
-  }, 60_000);
+  }, 120_000);
 });

@@ -43,5 +43,5 @@ describePrivileged("a NATS server that is silent", () => {
     await connection.close();
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => void server.close(resolve));
-  }, 60_000);
+  }, 120_000);
 });

@@ -265,7 +265,6 @@ describe("two hubs that a client bridges", () => {
       // Nothing goes round any more.
       expect(step(1)).toBe(0);
     }
-    console.log(`bridged ${bridged} copies of 60 broadcasts`);
     expect(bridged).toBeLessThan(3 * 2 * 200);
     expect(log().length).toBeGreaterThan(0);
     expect(log().length).toBeLessThanOrEqual(3 * 3);

@@ -16,11 +16,11 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl",
     const [bun, source] = example as [string, string];
     run(bun, "build", "--compile", source, "--outfile", `${folder}/switch`);
     lan = await Lan.open(2, [`${folder}/switch`]);
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     rmSync(folder, { recursive: true });
     expect(await lan.end()).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   test("shows its help, and what is wrong with a command line", () => {
     expect(run(`${folder}/switch`, "--help")).toContain("switch join URL [URL...] [options]");
@@ -36,7 +36,7 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl",
     const hub = await lan.serve("--backbone", nats.url, "--lan", "compiled", "--hub", "one");
     expect(hub.log).toContain("connected to 192.0.2.1:4222: hub one of the LAN compiled");
     expect(await hub.end("SIGTERM")).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test("makes a LAN, of clients that trust the switch's certificate", async () => {
     const [key, cert] = [`${folder}/key.pem`, `${folder}/cert.pem`];
@@ -63,5 +63,5 @@ describeWithTools("the compiled executable of the switch", [...tools, "openssl",
     expect(page).toMatch(/^<!doctype html>.*<script>.*<\/script>.*<\/html>\n$/s);
     for (const client of clients) expect(await client.end()).toBe(0);
     expect(await server.end("SIGTERM")).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });

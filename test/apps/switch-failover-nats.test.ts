@@ -24,11 +24,11 @@ describeWithTools("two clients of two hubs that NATS joins", [...tools, NATS], (
   beforeAll(async () => {
     lan = await Lan.open(4);
     nats = await NatsServer.start({ host: NATS_HOST, netns: lan.hub.path, jetStream: true });
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => {
     await nats?.[Symbol.asyncDispose]();
     expect(await lan.end()).toEqual([]);
-  }, 60_000);
+  }, 120_000);
 
   const serve = (number: number): Promise<Running> => {
     const backbone = ["--backbone", nats.url, "--lan", `office${lans}`, "--hub", `hub${number}`];
@@ -38,13 +38,14 @@ describeWithTools("two clients of two hubs that NATS joins", [...tools, NATS], (
   beforeEach(async () => {
     lans++;
     hubs = [await serve(NEAR)];
-    const args = [...urls, "--token-file", lan.tokenFile];
+    // Several hubs have 1.2 s by default, for which a busy machine may stop: no client is to leave a hub for nothing.
+    const args = [...urls, "--token-file", lan.tokenFile, "--timeout", "3"];
     clients = [1, 2].map((number) => lan.startJoin(number, [...args, "--id", `client${number}`]));
     for (const client of clients) await client.says(`at ${urls[0]}`);
     hubs.push(await serve(FAR));
     connection = await EchoConnection.open(lan, 1, 2);
     await connection.answers(20);
-  }, 60_000);
+  }, 120_000);
   afterEach(async () => {
     connection?.[Symbol.dispose]();
     await Promise.all([...clients, ...hubs].map((running) => running.end("SIGKILL")));
@@ -61,25 +62,25 @@ describeWithTools("two clients of two hubs that NATS joins", [...tools, NATS], (
     const before = addresses();
     cut(1, hosts[0]);
     await clients[0]?.says(`at ${urls[1]}`);
-    console.log(`longest pause ${await connection?.answers(50)} ms over the way to the hub`);
+    await connection?.answers(50);
     await hubs[0]?.says("leave client1");
     expect(hubs[0]?.log).toMatch(/leave client1 after \d+ s: joined at another hub; 1 here\n/);
     expect(addresses()).toEqual(before);
     expect(clients[1]?.log).not.toContain(urls[1] as string);
-  }, 60_000);
+  }, 120_000);
 
   test("both leave a hub that is cut off from NATS, and go back to none by themselves", async () => {
     const before = addresses();
     cut(NEAR, NATS_HOST);
     for (const client of clients) await client.says(`at ${urls[1]}`);
-    console.log(`longest pause ${await connection?.answers(50)} ms over the hub's way to NATS`);
+    await connection?.answers(50);
     expect(addresses()).toEqual(before);
     lan.site(NEAR).run("ip", "neigh", "del", NATS_HOST, "dev", "eth0");
     await hubs[0]?.says("addresses: the store is there again");
     await connection?.answers(50);
     for (const client of clients) expect(client.log.split(`at ${urls[0]}`)).toHaveLength(2);
     expect(hubs[0]?.log.split("leave client")).toHaveLength(3);
-  }, 60_000);
+  }, 120_000);
 
   test("all stay where they are while no hub has NATS", async () => {
     await nats.kill();
@@ -93,5 +94,5 @@ describeWithTools("two clients of two hubs that NATS joins", [...tools, NATS], (
     for (const hub of hubs) await hub.says("addresses: the store is there again");
     await connection?.answers(20);
     expect(clients.map(({ ended }) => ended)).toEqual([false, false]);
-  }, 60_000);
+  }, 120_000);
 });

@@ -157,15 +157,16 @@ describeWithTools("two clients with two hubs", tools, () => {
 
   beforeAll(async () => {
     lan = await Lan.open(4);
-  }, 60_000);
+  }, 120_000);
   // Without a backbone two hubs are two LANs: both clients find the first alone, and later the second alone.
   beforeEach(async () => {
     hubs = [await lan.serveAt(NEAR, ...pool)];
-    const args = [...urls, "--token-file", lan.tokenFile];
+    // Several hubs have 1.2 s by default, for which a busy machine may stop: no client is to leave a hub for nothing.
+    const args = [...urls, "--token-file", lan.tokenFile, "--timeout", "3"];
     clients = [1, 2].map((number) => lan.startJoin(number, [...args, "--id", `client${number}`]));
     for (const client of clients) await client.says("lan0 is in the LAN");
     hubs.push(await lan.serveAt(FAR, ...pool));
-  }, 60_000);
+  }, 120_000);
   afterEach(async () => {
     connection?.[Symbol.dispose]();
     await Promise.all([...clients, ...hubs].map((running) => running.end("SIGKILL")));
@@ -179,22 +180,22 @@ describeWithTools("two clients with two hubs", tools, () => {
     using watched = lan.site(1).start("ip", "-o", "monitor", "link", "dev", "lan0");
     await hubs[0]?.end("SIGKILL");
     for (const client of clients) await client.says(`at ${urls[1]}`);
-    console.log(`longest pause ${await connection.answers(50)} ms over the SIGKILL of the hub`);
+    await connection.answers(50);
     const now = [1, 2].map((number) => lan.interfaceOf(number));
     expect(now).toEqual(before);
     watched.signal("SIGTERM");
-  }, 60_000);
+  }, 120_000);
 
   test("a hub that is cut off is noticed, and one that comes back is not gone to", async () => {
     connection = await EchoConnection.open(lan, 1, 2);
     await connection.answers(20);
     lan.site(NEAR).run("ip", "link", "set", "eth0", "down");
     for (const client of clients) await client.says(`at ${urls[1]}`);
-    console.log(`longest pause ${await connection.answers(50)} ms over the loss of the link of the hub`);
+    await connection.answers(50);
     lan.site(NEAR).run("ip", "link", "set", "eth0", "up");
     await connection.answers(100);
     for (const client of clients) expect(client.log.split("is in the LAN")).toHaveLength(3);
-  }, 60_000);
+  }, 120_000);
 
   test("a hub that is stopped is noticed, too, and does not keep a client from another", async () => {
     hubs[0]?.signal("SIGSTOP");
@@ -205,7 +206,7 @@ describeWithTools("two clients with two hubs", tools, () => {
       clients[0] = lan.startJoin(1, [...urls, "--token-file", lan.tokenFile, "--id", "client1"]);
       await clients[0].says(`at ${urls[1]}`);
     }
-  }, 60_000);
+  }, 120_000);
 });
 
 describeWithTools("a client of hubs that do not let it in", [...tools, "openssl"], () => {
@@ -216,7 +217,7 @@ describeWithTools("a client of hubs that do not let it in", [...tools, "openssl"
 
   beforeAll(async () => {
     lan = await Lan.open(3);
-  }, 60_000);
+  }, 120_000);
   afterEach(async () => {
     await Promise.all(running.map((each) => each.end("SIGKILL")));
     running = [];
@@ -248,7 +249,7 @@ describeWithTools("a client of hubs that do not let it in", [...tools, "openssl"
     const client = join(...urls, "--token-file", lan.tokenFile);
     await client.says(`at ${urls[1]}`);
     await client.end();
-  }, 60_000);
+  }, 120_000);
 
   test("ends if all of them do not know its token, and goes on trying if one cannot be asked", async () => {
     running.push(await lan.serveAt(FIRST), await lan.serveAt(SECOND));
@@ -261,7 +262,7 @@ describeWithTools("a client of hubs that do not let it in", [...tools, "openssl"
     const other = join(...args);
     await other.says("trying again");
     expect([other.ended, other.log]).toEqual([false, expect.stringContaining("The switch does not know this token")]);
-  }, 60_000);
+  }, 120_000);
 
   test("finds all addresses of a name, over TLS, too", async () => {
     const { folder } = lan;
@@ -280,5 +281,5 @@ describeWithTools("a client of hubs that do not let it in", [...tools, "openssl"
     const [first, other] = client.log.includes("at wss://192.0.2.12:7000") ? [0, "13"] : [1, "12"];
     await hubs[first]?.end("SIGKILL");
     await client.says(`at wss://192.0.2.${other}:7000`);
-  }, 60_000);
+  }, 120_000);
 });

@@ -21,7 +21,7 @@ describeWithTools("three hubs, six clients and a cluster of three NATS servers",
   afterAll(async () => {
     await exchanger[Symbol.asyncDispose]();
     await lan[Symbol.asyncDispose]();
-  }, 60_000);
+  }, 120_000);
 
   test("each client reaches each other by IPv4, IPv6 and multicast, and no frame comes twice, as captures say", async () => {
     const { missing, extra, captured, nodes } = await reachAll(lan, exchanger);

@@ -92,7 +92,7 @@ describeWithTools("three hubs with NATS", ["ip", "curl", NATS], () => {
     expect(all.filter(({ closed }) => closed !== undefined)).toEqual([]);
     expect(new Set(all.map(addressOf)).size).toBe(120);
     expect(all.map(addressOf)).not.toContain(undefined);
-  }, 60_000);
+  }, 120_000);
 
   describe.each([{ pool: "198.51.100.0/24" }, { pool: undefined }])(
     "a client of a LAN with the pool $pool",
@@ -149,7 +149,7 @@ describeWithTools("three hubs with NATS", ["ip", "curl", NATS], () => {
     expect(addressOf(await join(0, "id=two"))).toBeDefined();
     await until(() => one.closed !== undefined || one.messages.at(-1)?.isolated === false, "it is told");
     expect(log.filter((line) => line.startsWith("addresses: the store is there again")).length).toBeGreaterThan(0);
-  }, 60_000);
+  }, 120_000);
 
   test("know a client that is away, over the end of its hub", async () => {
     await start("198.51.100.0/24");
@@ -180,11 +180,11 @@ describeWithTools("the command with a NATS server that has no JetStream", ["ip",
     expect(hub.log.split("\n").filter((line) => line !== "" && !line.startsWith("nats"))).toEqual([
       `The NATS server ${nats.url.slice("nats://".length)} has no JetStream, which keeps the addresses of --pool: put \`jetstream { store_dir: "/var/lib/nats" }\` into its configuration, or leave out --pool`,
     ]);
-  }, 60_000);
+  }, 120_000);
 
   test("starts without a pool", async () => {
     const hub = serve();
     await hub.says("listening on ");
     expect(await hub.end()).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });

@@ -68,7 +68,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
     let servers: NatsServer[] = [];
     beforeAll(async () => {
       servers = await NatsServer.startCluster(hosts);
-    }, 60_000);
+    }, 120_000);
     afterAll(async () => {
       for (const server of servers) await server[Symbol.asyncDispose]();
     });
@@ -79,7 +79,6 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       await using stack = new AsyncDisposableStack();
       const hubs: NatsHub[] = [];
       for (const [i, name] of ["a", "b", "c"].entries()) hubs.push(stack.use(await hub(name, from(i), "thousand")));
-      const began = performance.now();
       // Ten clients of each machine, at all hubs; and each client wishes what all others wish.
       const ask = (i: number) => hubs[i % 3]?.book.lease(client(`client${i}`, `machine ${i % 100}`), "198.51.0.1");
       const first = Array.from({ length: 1000 }, (_, i) => i);
@@ -90,17 +89,15 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
         const answers = await Promise.all(missing.map(ask));
         for (const [at, address] of answers.entries())
           if (address !== undefined) given.set(missing[at] as number, address);
-        console.log(`${given.size} of 1000 after ${Math.round(performance.now() - began)} ms`);
       }
       expect([given.size, new Set(given.values()).size]).toEqual([1000, 1000]);
       const { replicas } = await bucketStatus(hubs[0] as NatsHub, "thousand");
-      console.log(`${hubs.map(({ book }) => book.details().conflicts)} conflicts, ${replicas} replicas`);
       expect(replicas).toBe(3);
       // Each hub knows all of it, and each client has the same address at another one.
       await until(() => hubs.every(({ book }) => book.status().given === 1000), "all hubs know all");
       for (let i = 0; i < 9; i++)
         expect(await hubs[(i + 1) % 3]?.book.lease(client(`client${i}`, `machine ${i % 100}`))).toBe(given.get(i));
-    }, 60_000);
+    }, 120_000);
 
     test("the quota of a machine holds at three hubs at once", async () => {
       await using stack = new AsyncDisposableStack();
@@ -110,7 +107,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       const asked = Array.from({ length: 30 }, (_, i) => hubs[i % 3]?.book.lease(client(`client${i}`, "machine")));
       const given = (await Promise.all(asked)).filter((address) => address !== undefined);
       expect([given.length, new Set(given).size]).toEqual([5, 5]);
-    }, 60_000);
+    }, 120_000);
 
     test("the leader of the store may be killed: joins go on, and no address is given twice", async () => {
       await using stack = new AsyncDisposableStack();
@@ -143,7 +140,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       const all = [...given.values()].map((addresses) => [...addresses]);
       expect([all.length, all.flat().length, new Set(all.flat()).size]).toEqual([120, 120, 120]);
       await killed.restart();
-    }, 60_000);
+    }, 120_000);
   });
 
   describe("one server", () => {
@@ -190,7 +187,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       expect(server.log).not.toContain("[WRN]");
       await using other = await hub("b", [server], "restart");
       expect(await other.book.lease(client("one"))).toBe(given[0]);
-    }, 60_000);
+    }, 120_000);
 
     test("that stops for a while is waited for, but not for long", async () => {
       await using one = await hub("a", [server], "stopped");
@@ -206,7 +203,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
       }
       await until(() => one.book.trouble === undefined, "the store is there again");
       expect(await one.book.lease(client("two"))).toBeDefined();
-    }, 60_000);
+    }, 120_000);
 
     test("may have anything in the bucket", async () => {
       await using one = await hub("a", [server], "foreign");
@@ -253,7 +250,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
     } finally {
       await connection.close();
     }
-  }, 60_000);
+  }, 120_000);
 
   test("a server without JetStream: says the line of its configuration that is missing", async () => {
     await using server = await NatsServer.start({ port: 4323 });

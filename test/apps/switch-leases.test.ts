@@ -420,7 +420,7 @@ test("a thousand clients at three hubs at once: no address twice", async () => {
     for (const [at, address] of answers.entries()) if (address !== undefined) given.set(missing[at] as number, address);
   }
   expect([given.size, new Set(given.values()).size]).toEqual([1000, 1000]);
-}, 60_000);
+}, 120_000);
 
 test("whatever clients and hubs do, each client that is there has an address of its own in the end", async () => {
   const step = fc.record({
@@ -498,7 +498,7 @@ test("whatever clients and hubs do, each client that is there has an address of 
     }),
     { numRuns: 50, endOnFailure: true },
   );
-}, 60_000);
+}, 120_000);
 
 test("turns of one name follow each other, whatever becomes of them, and those of others do not wait", async () => {
   const turns = new Turns();

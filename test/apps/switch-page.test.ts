@@ -141,7 +141,7 @@ describeWithTools("the page of the switch", ["chromium", "ip"], () => {
       backend: { type: "chrome", url: false, path: Bun.which("chromium") as string, argv: ["--no-sandbox"] },
     });
     await view.navigate(`http://127.0.0.1:${server.port}/`);
-  }, 60_000);
+  }, 120_000);
 
   afterAll(async () => {
     view.close();

@@ -229,7 +229,7 @@ describeWithTools("the client's command", tools, () => {
   beforeAll(async () => {
     lan = await Lan.open(2);
     switching = await lan.serve();
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => expect(await lan.end()).toEqual([]), 30_000);
 
   test("with the wrong token ends, says so, and makes no interface", async () => {
@@ -306,7 +306,7 @@ describeWithTools("the client's command", tools, () => {
     const { ifindex, address } = lan.interfaceOf(1);
     expect([ifindex, address]).toEqual([before.ifindex, before.address]);
     expect(await client.end()).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test("a second switch at the same address says that it is in use, in a line", async () => {
     await expect(lan.serve()).rejects.toThrow(

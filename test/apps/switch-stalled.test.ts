@@ -22,7 +22,7 @@ describeWithTools("what stalls", [...tools, "iperf3", "python3"], () => {
 
   beforeAll(async () => {
     lan = await Lan.open(3);
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => expect(await lan.end()).toEqual([]), 30_000);
 
   /** Floods until `condition` holds. */
@@ -54,12 +54,11 @@ describeWithTools("what stalls", [...tools, "iperf3", "python3"], () => {
     expect(queuedBytes).toBeLessThanOrEqual(QUEUE);
     // Some 56 MB were dropped by then.
     const rssGrowth = lan.status().rssBytes - rssBefore;
-    console.log(`dropped ${dropped.backPressure} frames, ${queuedBytes} bytes queued, RSS ${rssGrowth / 1e6} MB more`);
     expect(rssGrowth).toBeLessThan(25e6);
 
     using listener = lan.site(2).start("iperf3", "-s", "-1", "--forceflush");
     await listener.line();
-    const report = lan.site(1).run("iperf3", "-c", "198.51.100.2", "--connect-timeout", "5000", "-n", "20M", "-J");
+    const report = lan.site(1).run("iperf3", "-c", "198.51.100.2", "--connect-timeout", "30000", "-n", "20M", "-J");
     // It counts until the sender is done, so not what is still on its way then.
     expect(JSON.parse(report).end.sum_received.bytes).toBeGreaterThan(10 * 2 ** 20);
     expect(answersIn(lan.ping(2, "198.51.100.1"))).toBeGreaterThanOrEqual(3);
@@ -81,7 +80,7 @@ describeWithTools("what stalls", [...tools, "iperf3", "python3"], () => {
     expect(lan.port(3).address).toBe(address as string);
     expect(answersIn(lan.ping(1, (address as string).replace(/\/.*/, "")))).toBeGreaterThanOrEqual(3);
     for (const each of [other, stalled, server]) expect(await each.end()).toBe(0);
-  }, 60_000);
+  }, 120_000);
 
   test("a switch that stalls is left, and joined again once it answers", async () => {
     const server = await lan.serve();
@@ -93,5 +92,5 @@ describeWithTools("what stalls", [...tools, "iperf3", "python3"], () => {
     await until(() => lan.interfaceOf(1).flags.includes("LOWER_UP"), "it is in the LAN again");
     expect(lan.port(1).address).toBeDefined();
     for (const each of [client, server]) expect(await each.end()).toBe(0);
-  }, 60_000);
+  }, 120_000);
 });

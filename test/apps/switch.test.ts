@@ -15,11 +15,11 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
   beforeAll(async () => {
     lan = await Lan.open(3);
     server = await lan.serve();
-  }, 60_000);
+  }, 120_000);
   beforeEach(async () => {
     for (const number of [1, 2, 3])
       if (clients[number - 1]?.ended !== false) clients[number - 1] = await lan.join(number);
-  }, 60_000);
+  }, 120_000);
   afterAll(async () => expect(await lan.end()).toEqual([]), 60_000);
 
   test.each(pairs)("client $from reaches client $to", ({ from, to }) => {
@@ -88,7 +88,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
       const { short, long, source } = lan.port(number).dropped;
       expect({ short, long, source }).toEqual({ short: 0, long: 0, source: 0 });
     }
-  }, 60_000);
+  }, 120_000);
 
   test("a client killed and started again keeps address and MAC, and is reached again", async () => {
     const before = lan.interfaceOf(2);
@@ -119,7 +119,7 @@ describeWithTools("a LAN of three over the switch", [...tools, "iperf3"], () => 
       expect(lan.port(number).address).toBe(`${addressOf(number)}/24`);
     });
     for (const { from, to } of pairs) expect(answersIn(lan.ping(from, addressOf(to)))).toBeGreaterThanOrEqual(3);
-  }, 60_000);
+  }, 120_000);
 
   test("a client that is told to end takes its interface with it, and the switch its port", async () => {
     expect(await clients[2]?.end("SIGTERM")).toBe(0);

@@ -72,7 +72,7 @@ describeWithTools("ECN", [...tools, "tcpdump", "nft"], () => {
       await until(() => outside.seen().length >= 12, "12 messages");
       expect(outside.seen()).toEqual([2, 2, 2, 1, 1, 1, 3, 3, 3, 0, 0, 0]);
     },
-    60_000,
+    120_000,
   );
 
   test.each(families)(
@@ -91,7 +91,7 @@ describeWithTools("ECN", [...tools, "tcpdump", "nft"], () => {
       await until(() => inside.seen().length >= 12, "12 packets");
       expect(inside.seen()).toEqual(Array(12).fill(3));
     },
-    60_000,
+    120_000,
   );
 
   test("TCP with ECN passes a router that marks all that may be marked", async () => {

@@ -35,7 +35,7 @@ describeWithTools("a tunnel with wireguard-go", tools, () => {
       expect(Math.abs((seenByA?.handshake ?? 0) - Date.now() / 1000)).toBeLessThan(60);
       expect(seenByB?.endpoint).toStartWith(outer === 4 ? `${a.host.ipv4}:` : `[${a.host.ipv6}]:`);
     },
-    60_000,
+    120_000,
   );
 
   test.each(pairs)(
@@ -57,7 +57,7 @@ describeWithTools("a tunnel with wireguard-go", tools, () => {
       ping(a, b.inner4, "-M", "do", "-s", String(mtu - 28));
       ping(b, a.inner6, "-M", "do", "-s", String(mtu - 48));
     },
-    60_000,
+    120_000,
   );
 
   test("roaming: by another port and another address, of either side", async () => {
@@ -75,7 +75,7 @@ describeWithTools("a tunnel with wireguard-go", tools, () => {
     ping(b, a.inner4);
     expect(shownPeers(a.host, a.name)[0]?.endpoint).toBe(`${b.host.ipv4}:40001`);
     ping(a, b.inner6);
-  }, 60_000);
+  }, 120_000);
 
   test("a peer with a wrong preshared key gets no answer, and one with the right one does then", async () => {
     using made = await tunnel(ours, theirs, { preshared: true });
@@ -91,5 +91,5 @@ describeWithTools("a tunnel with wireguard-go", tools, () => {
     expect(a.host.try("ping", "-c", "1", "-W", "2", b.inner4).exitCode).toBe(1);
     setAgain(`${rig.folder}/psk`);
     ping(a, b.inner4);
-  }, 60_000);
+  }, 120_000);
 });

@@ -125,7 +125,7 @@ describeWithTools("createTunnel", ["ping", "ip", "ss", "nsenter", "unshare"], ()
       expect([here.closings, there.closings]).toEqual([[undefined], [undefined]]);
       expect([...here.log, ...there.log]).toEqual([]);
     },
-    60_000,
+    120_000,
   );
 
   test("that fails leaves nothing, and names no secret", async () => {
@@ -155,7 +155,7 @@ describeWithTools("createTunnel", ["ping", "ip", "ss", "nsenter", "unshare"], ()
     await until(() => held().length <= before.held, "closed fds");
     expect(links(site.host)).toBe(before.links);
     expect(sockets(site.host)).toBe("");
-  }, 60_000);
+  }, 120_000);
 
   test("ends with a reason when its interface is deleted", async () => {
     using rig = await Rig.open(1);
@@ -165,5 +165,5 @@ describeWithTools("createTunnel", ["ping", "ip", "ss", "nsenter", "unshare"], ()
     await until(() => site.closings.length > 0, "the end");
     expect(site.closings[0]?.code).toBeString();
     expect(sockets(site.host)).toBe("");
-  }, 60_000);
+  }, 120_000);
 });

@@ -59,7 +59,7 @@ describeWithTools("the program", ["wg", "nsenter", "unshare", "ip", "strace"], (
     const { exitCode, stderr } = host.try(...["timeout", "-s", "KILL", "30"], ...inject, ...ours, "-f", "wg1");
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining("EMFILE: too many open files, watch")]);
     expect([hasInterface(host, "wg1"), host.has(socketOf("wg1"))]).toEqual([false, false]);
-  }, 60_000);
+  }, 120_000);
 
   test("does not take the socket of a tunnel of that name in another network namespace", async () => {
     using rig = await Rig.open(2);

@@ -89,7 +89,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
   let made: Made;
   beforeAll(async () => {
     made = await make(true);
-  }, 60_000);
+  }, 120_000);
   afterAll(() => made?.[Symbol.dispose]());
 
   const ping = async (from: Side, address: string, ...options: string[]): Promise<void> => {
@@ -114,7 +114,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       const text = await run(made.hosts[from], "ping", "-f", "-c", "1000", "-w", "50", inner[to][family]);
       expect(answersIn(text)).toBeGreaterThanOrEqual(1000);
     },
-    60_000,
+    120_000,
   );
 
   test.each(ways)(
@@ -180,7 +180,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       expect((lastHandshake as Date).getTime()).toBeWithin(before - 1, Date.now() + 1);
       expect(quiet.tunnels[side].dropped()).toMatchObject({ invalid: 0, replayed: 0, notAllowed: 0, limited: 0 });
     }
-  }, 60_000);
+  }, 120_000);
 
   test("packets of 34,736 bytes, the largest MTU of the scenario", async () => {
     for (const side of sides) made.hosts[side].run("ip", "link", "set", "wg0", "mtu", "34736");
@@ -190,7 +190,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
     }
     for (const side of sides) made.hosts[side].run("ip", "link", "set", "wg0", "mtu", "1420");
     await pingAll();
-  }, 60_000);
+  }, 120_000);
 
   test.each(sides)(
     "the endpoint that %d names moves to IPv6, to another address, and back",
@@ -205,7 +205,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
         await ping(other(side), inner[side][6]);
       }
     },
-    60_000,
+    120_000,
   );
 
   test.each(sides)(
@@ -221,7 +221,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       await ping(other(side), inner[side][4]);
       expect(made.stateOf(other(side)).endpoint).toBe(`${made.outside.ipv4}:${made.tunnels[side].listenPort}`);
     },
-    60_000,
+    120_000,
   );
 
   test.each(sides)(
@@ -237,7 +237,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       made.change(side, {});
       await pingAll();
     },
-    60_000,
+    120_000,
   );
 
   test.each(sides)(
@@ -250,7 +250,7 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       await ping(side, inner[other(side)][4]);
       await ping(other(side), inner[side][4]);
     },
-    60_000,
+    120_000,
   );
 
   test.each(sides)(
@@ -267,6 +267,6 @@ describeWithTools("two peers with their sockets in a third namespace", ["ping", 
       await ping(side, inner[other(side)][4]);
       await ping(other(side), inner[side][6]);
     },
-    60_000,
+    120_000,
   );
 });

@@ -98,7 +98,7 @@ PersistentKeepalive = 25
       expect(a.run("wg", "show", "wga", "endpoints")).toContain("192.0.2.2:51820");
       a.run(...ours, "down", "wga");
       b.run(...ours, "down", second);
-    }, 60_000);
+    }, 120_000);
 
     test("the commands of a file run in their order, with the interface's name", async () => {
       using rig = await Rig.open(1);
@@ -113,7 +113,7 @@ PersistentKeepalive = 25
       expect(await Bun.file(log).text()).toBe(
         "PreUp wgh gone\nPostUp wgh there\nPreDown wgh there\nPostDown wgh gone\n",
       );
-    }, 60_000);
+    }, 120_000);
 
     test.each([
       { name: "a command that fails", more: "PostUp = false", wanted: '"false" ended with exit code 1' },
@@ -131,7 +131,7 @@ PersistentKeepalive = 25
         expect(stateOf(host)).toEqual(before);
         expect(host.has("/run/wireguard/wgf.sock")).toBe(false);
       },
-      60_000,
+      120_000,
     );
 
     test("SaveConfig writes what the tunnel is at its end, for its owner alone", async () => {
@@ -149,7 +149,7 @@ PersistentKeepalive = 25
       host.run(...ours, "up", file);
       expect(host.run("wg", "show", "wgs", "peers").split("\n").sort()).toContain(later.public);
       host.run(...ours, "down", file);
-    }, 60_000);
+    }, 120_000);
 
     test("SaveConfig to a folder that is gone costs no rule, no route and no command", async () => {
       using rig = await Rig.open(1);
@@ -163,7 +163,7 @@ PersistentKeepalive = 25
       host.run(...ours, "down", "wgg");
       expect(stateOf(host)).toEqual(before);
       expect(await Bun.file(log).text()).toBe("ran\n");
-    }, 60_000);
+    }, 120_000);
 
     test("a default route where /proc/sys is read-only, as in a container: no rule is left, or the sysctl is set already", async () => {
       using rig = await Rig.open(1);
@@ -182,7 +182,7 @@ PersistentKeepalive = 25
       expect(up().exitCode).toBe(0);
       host.run(...ours, "down", "wgm");
       expect(stateOf(host)).toEqual(before);
-    }, 60_000);
+    }, 120_000);
 
     test("a signal while the name of an endpoint is looked for ends it in a line", async () => {
       using rig = await Rig.open(1);
@@ -200,7 +200,7 @@ PersistentKeepalive = 25
         "The endpoint nowhere.invalid:51820 was not resolved before SIGINT",
       ]);
       expect(host.try("ip", "link", "show", "wgn").exitCode).not.toBe(0);
-    }, 60_000);
+    }, 120_000);
 
     test("what a user should know is said before it goes into the background, and no key is in it", async () => {
       using rig = await Rig.open(1);
@@ -245,7 +245,7 @@ AllowedIPs = 203.0.113.9/32
           for (const line of stderr.trim().split("\n")) expect(JSON.parse(line).interface).toBe("wgw");
         host.run(...ours, "down", file);
       }
-    }, 60_000);
+    }, 120_000);
 
     test("wg-quick drives it by WG_QUICK_USERSPACE_IMPLEMENTATION", async () => {
       using rig = await Rig.open(1);
@@ -265,6 +265,6 @@ AllowedIPs = 203.0.113.9/32
       expect(host.run("wg", "show", "wgu")).toContain("allowed ips: 203.0.113.0/24");
       host.run("wg-quick", "down", file);
       expect(stateOf(host)).toEqual(before);
-    }, 60_000);
+    }, 120_000);
   },
 );
