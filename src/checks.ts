@@ -58,7 +58,7 @@ export function checkKnown(value: object, known: readonly string[], refusal: (me
 }
 
 /** Returns the one of `known` that `word` was probably meant to be; undefined if none is near. */
-function closest(word: string, known: readonly string[]): string | undefined {
+export function closest(word: string, known: readonly string[]): string | undefined {
   // Longer words hold more mistakes; of a short one every other short one is near.
   const limit = Math.min(3, Math.floor(word.length / 3));
   const ranked = known

@@ -1,5 +1,6 @@
 /** A subcommand: the arguments that it takes, its help, and its work. */
 
+import { closest } from "../checks.ts";
 import type { Output } from "./output.ts";
 
 /** An option as `util.parseArgs` takes it, with what its help says. */
@@ -98,26 +99,8 @@ function parse({ options }: Command, args: readonly string[]): Parsed {
   }
 }
 
-/** Text such as `; did you mean "doctor"?`, or none if nothing is near. */
+/** Returns text such as `; did you mean "doctor"?`, which is empty if no known word is near. */
 export function suggestion(given: string | undefined, known: readonly string[], prefix = ""): string {
-  if (given === undefined) return "";
-  const [best] = known
-    .map((name) => ({ name, distance: distance(given, name) }))
-    .filter(({ name, distance }) => distance <= Math.max(1, Math.floor(name.length / 3)))
-    .sort((a, b) => a.distance - b.distance);
-  return best === undefined ? "" : `; did you mean "${prefix}${best.name}"?`;
-}
-
-/** The least number of letters to put in, leave out or change to make one word the other (Levenshtein). */
-function distance(one: string, other: string): number {
-  let row = Array.from({ length: other.length + 1 }, (_, i) => i);
-  for (const [i, letter] of [...one].entries()) {
-    const next = [i + 1];
-    for (const [j, wanted] of [...other].entries()) {
-      const changed = (row[j] as number) + (letter === wanted ? 0 : 1);
-      next.push(Math.min(changed, (row[j + 1] as number) + 1, (next[j] as number) + 1));
-    }
-    row = next;
-  }
-  return row[other.length] as number;
+  const meant = given === undefined ? undefined : closest(given, known);
+  return meant === undefined ? "" : `; did you mean "${prefix}${meant}"?`;
 }

@@ -1,4 +1,4 @@
-import { checkOptions, text } from "../checks.ts";
+import { type Check, checkOptions, text } from "../checks.ts";
 import { createLab } from "./lab.ts";
 import { labChecks } from "./options.ts";
 import type { Lab, LabOptions } from "./types.ts";
@@ -27,12 +27,9 @@ export interface WithLabOptions extends LabOptions {
  * ```
  */
 export function withLab(options: WithLabOptions, body: (lab: Lab) => Promise<void> | void): () => Promise<void> {
+  checkOptions(options, checks, undefined);
+  if (typeof body !== "function") throw new TypeError(`"body" must be a function, got ${Bun.inspect(body)}`);
   const { dump, timeout = 4500, ...rest } = options;
-  checkOptions(rest, labChecks, undefined);
-  if (dump !== undefined) text(dump, "dump", undefined);
-  if (typeof timeout !== "number" || !(timeout > 0)) {
-    throw new RangeError(`Option "timeout" must be milliseconds above 0, got ${Bun.inspect(timeout)}`);
-  }
   return async () => {
     await using lab = await createLab(rest);
     try {
@@ -45,6 +42,15 @@ export function withLab(options: WithLabOptions, body: (lab: Lab) => Promise<voi
     }
   };
 }
+
+const checks: { readonly [K in keyof WithLabOptions]-?: Check<unknown> } = {
+  ...labChecks,
+  dump: text,
+  timeout: (value, option) => {
+    if (typeof value === "number" && value > 0) return;
+    throw new RangeError(`Option "${option}" must be milliseconds above 0, got ${Bun.inspect(value)}`);
+  },
+};
 
 async function inTime(body: (lab: Lab) => Promise<void> | void, lab: Lab, timeoutMs: number): Promise<void> {
   const late = Promise.withResolvers<never>();

@@ -117,5 +117,7 @@ describe("withLab() without a lab", () => {
     expect(() => withLab({ timeout: 0 }, () => {})).toThrow('Option "timeout" must be milliseconds above 0, got 0');
     expect(() => withLab({ seed: -1 }, () => {})).toThrow('Option "seed"');
     expect(() => withLab({ sed: 1 } as object, () => {})).toThrow('Unknown option "sed"');
+    expect(() => withLab(null as never, () => {})).toThrow('Option "options" must be an object, got null');
+    expect(() => withLab({}, 5 as never)).toThrow('"body" must be a function, got 5');
   });
 });
