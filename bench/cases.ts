@@ -1,9 +1,9 @@
 /** What is measured: each case with its network, and who takes part. */
+import type { Case } from "./case.ts";
 import type { Contender } from "./contender.ts";
 import { crossingsKind } from "./measure/crossings.ts";
 import { smallPacketsKind, superPacketsKind } from "./measure/flood.ts";
 import { flowsKind } from "./measure/flows.ts";
-import type { Kind } from "./measure/kind.ts";
 import { memoryKind } from "./measure/memory.ts";
 import { rttKind } from "./measure/rtt.ts";
 import { startupKind } from "./measure/startup.ts";
@@ -11,43 +11,6 @@ import { tcpKind } from "./measure/tcp.ts";
 import { tunnelKind } from "./measure/tunnel.ts";
 import { udpReceiveKind, udpSendKind } from "./measure/udp.ts";
 import { wireguardKind } from "./measure/wireguard.ts";
-import type { Network } from "./rig.ts";
-
-export type CaseName =
-  | `tcp-${"tun" | "tap"}-${"ipv4" | "ipv6"}`
-  | "tcp-advmss"
-  | "flood"
-  | "flood-tap-ipv6"
-  | "gso"
-  | "gso-tap-ipv6"
-  | "rtt"
-  | "devices"
-  | "crossings"
-  | "memory"
-  | "startup"
-  | `udp-${"send" | "receive"}-${64 | 512 | 1452}`
-  | `udp-${"send" | "receive"}-peers-${64 | 512 | 1452}`
-  | `udp-send-hub-${64 | 512 | 1452}`
-  | `tunnel-${"tcp" | "tcp-8" | "udp"}`
-  | `wireguard-${1 | 8}`
-  | "flows"
-  | "watched"
-  | "trial-tcp";
-
-export interface Case {
-  /** What --only selects it by. */
-  readonly name: CaseName;
-  readonly title: string;
-  readonly kind: Kind;
-  readonly network: Network;
-  readonly contenders: readonly Contender[];
-  /** In every round, or in the first alone where it does not vary. */
-  readonly once?: boolean;
-  /** `--quick` leaves it out: each of its modes is in another case. */
-  readonly slow?: boolean;
-  /** Runs if it is asked for by its name only: what was tried, for bench/NOTES.md. */
-  readonly trial?: boolean;
-}
 
 const c = (name: string, ...options: string[]): Contender => ({ name, program: "c", options });
 const ours = (name: string, against: Contender | undefined, ...options: string[]): Contender => ({

@@ -1,5 +1,6 @@
 /** The run as a picture: how fast the relays are, what they cost, and how the headlines stand to their targets. */
-import { type Case, cases } from "./cases.ts";
+import type { Case } from "./case.ts";
+import { cases } from "./cases.ts";
 import type { Contender } from "./contender.ts";
 import { type Headline, headlines, type Limit } from "./headlines.ts";
 import { type CaseResults, ratios, type Spread, values } from "./statistics.ts";

@@ -1,6 +1,6 @@
 /** The rows of the first table: what somebody wants to know who chooses a library, and what we want to reach. */
+import type { CaseName } from "./case.ts";
 import {
-  type CaseName,
   offload,
   offloadKept,
   oursToMany,

@@ -1,6 +1,7 @@
 /** The command line. */
 import { parseArgs } from "node:util";
-import { type Case, cases } from "./cases.ts";
+import type { Case } from "./case.ts";
+import { cases } from "./cases.ts";
 import type { Contender } from "./contender.ts";
 
 export interface Options {

@@ -1,5 +1,5 @@
 /** What a run says: a table of headlines, then one for each case. */
-import type { Case } from "./cases.ts";
+import type { Case } from "./case.ts";
 import type { Contender } from "./contender.ts";
 import { type Headline, headlines, type Limit } from "./headlines.ts";
 import type { Column } from "./measure/kind.ts";

@@ -13,7 +13,7 @@
  *   --self        C against itself: how far a ratio strays from 1 by noise alone; writes no file
  */
 import { mkdirSync, rmSync } from "node:fs";
-import type { Case } from "./cases.ts";
+import type { Case } from "./case.ts";
 import { chart } from "./chart.ts";
 import type { Contender, Programs } from "./contender.ts";
 import type { Sample } from "./measure/kind.ts";

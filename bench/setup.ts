@@ -2,7 +2,7 @@
 import { existsSync, mkdtempSync } from "node:fs";
 import { cpus, release, tmpdir } from "node:os";
 import { join } from "node:path";
-import type { Case } from "./cases.ts";
+import type { Case } from "./case.ts";
 import type { Programs } from "./contender.ts";
 import { run } from "./processes.ts";
 

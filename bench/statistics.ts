@@ -1,5 +1,5 @@
 /** From samples to numbers: medians over the rounds, and medians of each round's ratio. */
-import type { Case } from "./cases.ts";
+import type { Case } from "./case.ts";
 import type { Contender } from "./contender.ts";
 import type { Sample } from "./measure/kind.ts";
 import { median } from "./median.ts";
