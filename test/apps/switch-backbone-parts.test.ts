@@ -318,13 +318,13 @@ describe("the command line", () => {
   test("names servers, LAN, hub and credentials", () => {
     const user = file("user", "alice:secret:word\n");
     const args = ["--backbone", "nats://192.0.2.1,tls://[2001:db8::1]:4333", "--lan", "office", "--hub", "north"];
-    expect(parse(...args, "--backbone-user-file", user, "--backbone-tls-ca", file("ca", "PEM"))).toEqual({
+    expect(parse(...args, "--backbone-user-file", user)).toEqual({
       servers: ["nats://192.0.2.1:4222", "tls://[2001:db8::1]:4333"],
       lan: "office",
       hub: "north",
       queueMax: 8 * 1024 * 1024,
       credentials: { kind: "user", user: "alice", password: "secret:word" },
-      tls: { ca: "PEM", cert: undefined, key: undefined },
+      tls: { ca: undefined },
     });
     expect(parse("--backbone", "nats://192.0.2.1", "--lan", "x")?.hub).toMatch(/^[\w-]{1,32}$/);
   });
