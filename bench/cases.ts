@@ -106,14 +106,14 @@ const udpCases: readonly Case[] = sizes.flatMap((size): Case[] => [
   },
 ]);
 
-/** The same contender with idle devices beside the busy one. */
+/** A contender with idle devices beside the busy one. */
 function beside(idleDevices: number, contender: Contender): Contender {
   const { program, options } = contender;
   const name = `${contender.name}, ${idleDevices + 1} devices`;
   return { name, program, options, network: { idleDevices }, against: contender };
 }
 
-/** The same contender with another length of the kernel's queues. */
+/** A contender with another length of the kernel's queues. */
 function inQueueOf(txQueueLength: number, contender: Contender): Contender {
   return { ...contender, name: `${contender.name}, txqueuelen ${txQueueLength}`, network: { txQueueLength } };
 }

@@ -78,7 +78,7 @@ function throughputPanel(results: readonly CaseResults[]): Panel | undefined {
   return { height: rowY(contenders.length), content: content.join("\n") };
 }
 
-/** Those without offload first: each next to what it is held against. */
+/** The order of contenders: those without offload first, each next to what it is held against. */
 function group({ options }: Contender): number {
   return ["--vnet", "--offload", "--raw"].findIndex((option) => options.includes(option)) + 1;
 }

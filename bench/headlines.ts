@@ -26,7 +26,7 @@ export interface Headline {
   readonly key: string;
   readonly label: string;
   readonly digits: number;
-  /** Of the ratio, or of the value itself where there is no C. */
+  /** The target of the ratio, or of the value itself where there is no C. */
   readonly limit?: Limit;
 }
 

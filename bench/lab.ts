@@ -52,7 +52,7 @@ async function iperf({ client, server }: Hosts, address: string, ...options: str
   return result.end.sum_received.bits_per_second / 1e9;
 }
 
-/** The same two hosts joined by relay() in place of a link. */
+/** Two hosts joined by relay() in place of a link. */
 async function tcpByRelay(): Promise<number> {
   await using lab = await createLab();
   const hosts = { lab, client: lab.host("client"), server: lab.host("server") };

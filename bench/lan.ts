@@ -25,7 +25,7 @@ const { values } = parseArgs({
 const rounds = Number(values.rounds);
 const seconds = Number(values.seconds);
 const PINGS = 1000;
-/** Of 64 octets with its FCS: Ethernet, IP and UDP headers, and 18 octets. */
+/** The payload of a frame of 64 octets with its FCS, beside the headers of Ethernet, IP and UDP. */
 const SMALL_PAYLOAD = 18;
 const FRAME_PAYLOAD = 1448;
 const PROCESSES = ["client 1", "hub one", "nats-server", "hub two", "client 2", "client 3"] as const;

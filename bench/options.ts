@@ -6,9 +6,9 @@ import type { Contender } from "./contender.ts";
 
 export interface Options {
   readonly rounds: number;
-  /** Of each measurement. */
+  /** The length of each measurement. */
   readonly seconds: number;
-  /** Of the long flood whose memory is looked at. */
+  /** The length of the long flood whose memory is looked at. */
   readonly packets: number;
   readonly cases: readonly Case[];
   readonly self: boolean;

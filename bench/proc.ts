@@ -96,7 +96,7 @@ export function overflownDatagrams(netns: number): number {
   return counter(netns, "Udp", "RcvbufErrors");
 }
 
-/** Of the two lines of a protocol, which hold names and values. */
+/** Reads a counter from the two lines of its protocol, which hold names and values. */
 function counter(netns: number, protocol: string, name: string): number {
   const [names = [], values = []] = readFileSync(`/proc/${netns}/net/snmp`, "utf8")
     .split("\n")

@@ -63,12 +63,12 @@ function openCountingRelay({ contender, network, programs }: Setting): Promise<R
   return openRelayRig([...programs.relay[contender.program], ...contender.options, ...count], network);
 }
 
-/** What the relay has counted; C crosses nothing. It ends by this. */
+/** Ends the relay, and returns what it has counted; C crosses nothing. */
 async function countsOf(rig: RelayRig): Promise<{ calls: number; promises: number; turns: number }> {
   return { calls: 0, promises: 0, turns: 0, ...JSON.parse(await rig.relay.end()) };
 }
 
-/** Of the table's last line: "100.00    0.008219           0     16513        16 total". */
+/** Reads the total in the table's last line: "100.00    0.008219           0     16513        16 total". */
 function totalCalls(table: string): number {
   return Number(/^ *100\.00 +\S+ +\d+ +(\d+) .*total$/m.exec(table)?.[1]);
 }

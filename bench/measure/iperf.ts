@@ -99,7 +99,7 @@ function received(text: string): Received {
   if (error !== undefined) throw new Error(`iperf3: ${error}`);
   const sum = end.sum_received ?? end.sum;
   const lostPercent = end.sum?.lost_percent ?? 0;
-  // Of UDP "sum" has what was sent.
+  // With UDP, "sum" has what was sent.
   const share = end.sum_received === undefined || end.sum_received.bytes === 0 ? 1 - lostPercent / 100 : 1;
   const { bytes, bits_per_second } = sum.bytes === 0 ? end.sum : sum;
   return {

@@ -8,9 +8,9 @@ export interface Setting {
   readonly contender: Contender;
   readonly network: Network;
   readonly programs: Programs;
-  /** The duration of a measurement that goes by time. */
+  /** The length of each measurement. */
   readonly seconds: number;
-  /** The packets of a measurement that goes by packets. */
+  /** The length of the long flood whose memory is looked at. */
   readonly packets: number;
 }
 

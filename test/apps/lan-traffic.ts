@@ -18,7 +18,7 @@ export type Kind = "IPv4" | "IPv6" | "multicast";
 export interface Exchange {
   /** Datagrams that had to come. */
   readonly wanted: number;
-  /** Those that did not, "client1 → client2 by IPv6". */
+  /** Datagrams that did not, "client1 → client2 by IPv6". */
   readonly missing: readonly string[];
   /** Datagrams that came more than once, or to somebody else. */
   readonly extra: readonly string[];
@@ -270,7 +270,7 @@ export class Stream implements Disposable {
     return new Stream(server, start(from, "-c", to.address, "-t", "600", "-i", "0.1", "-b", `${bitsPerSecond}`));
   }
 
-  /** Ends it. Returns whether the connection was there to the end, and the longest time in which nothing was sent. */
+  /** Ends it. Tells whether the connection was there to the end, and the longest time in which nothing was sent. */
   async end(): Promise<{ readonly alive: boolean; readonly stallMs: number; readonly bytes: number }> {
     const alive = this.#client.exitCode === null;
     this.#client.kill("SIGINT");

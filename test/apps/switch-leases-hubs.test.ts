@@ -65,7 +65,7 @@ describeWithTools("three hubs with NATS", ["ip", "curl", NATS], () => {
     return client;
   }
 
-  /** The same; resolves once the client is in the LAN, or was refused. */
+  /** Connects a client; resolves once it is in the LAN, or was refused. */
   async function join(at: number, query: string): Promise<Client> {
     const client = connect(at, query);
     await until(() => client.messages.length > 0 || client.closed !== undefined, "it is in the LAN");

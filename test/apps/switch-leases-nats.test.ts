@@ -132,7 +132,7 @@ describeWithTools("addresses in NATS", ["ip", NATS], () => {
         () => hubs.every(({ book, connection }) => connection.isConnected && book.trouble === undefined),
         "new leader",
       );
-      // Whoever got none asks again, at another hub.
+      // A client that got none asks again, at another hub.
       for (let round = 0; given.size < 120 && round < 10; round++) {
         for (let i = 0; i < 120; i++) if (!given.has(`client${i}`)) ask(i, i + 1);
         await Promise.all(asked.splice(0));

@@ -60,7 +60,7 @@ export class Peer {
     this.now = now;
   }
 
-  /** As it is on the wire. */
+  /** Builds a packet, as it is on the wire. */
   packet(fields: Fields): Uint8Array {
     const { mss, payload = "", ...rest } = fields;
     const segment = buildTcp({

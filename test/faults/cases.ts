@@ -1,4 +1,4 @@
-/** Which calls of a scenario fail, and what came of it: what child.ts and run.ts tell each other. */
+/** The calls of a scenario that fail, and what came of it: what child.ts and run.ts tell each other. */
 import { type Errno, plausibleErrnos } from "./errnos.ts";
 import type { Kind } from "./injection.ts";
 

@@ -22,7 +22,7 @@ export interface Task {
   readonly scenario: string;
   /** The number of the first case. */
   readonly from: number;
-  /** Every how manieth case is run. */
+  /** 2 to run every second case, and so on. */
   readonly step: number;
   /** Only calls of this kind, with this errno: one at a time, or if `lasting` all from the n-th on. */
   readonly only?: { readonly call: string; readonly errno: Errno; readonly lasting?: true } | undefined;
@@ -34,7 +34,7 @@ export interface Task {
 
 /** What it prints beside verdicts. */
 export interface Progress {
-  /** Of all cases. */
+  /** The number of all cases. */
   readonly total?: number;
   /** The number of the case that begins. */
   readonly at?: number;
@@ -99,7 +99,7 @@ async function judge(scenario: Scenario, world: World, bystander: Bystander, giv
   return { scenario: scenario.name, call: kind.name, nth, errno, sticky, failed, outcome, complaints };
 }
 
-/** As {@link judge}, for what is the first of its process: afterwards it works, and leaves what it leaves without a failure. */
+/** Judges what is the first of its process: afterwards it works, and leaves what it leaves without a failure. */
 async function judgeFirst(
   scenario: Scenario,
   world: World,

@@ -19,9 +19,9 @@ export interface Outcome {
 /** Longer than a case may take that the child itself finds hanging. */
 const SILENCE_MS = 60_000;
 
-/** Which cases to run. */
+/** The cases to run. */
 export interface Choice {
-  /** Every how manieth. Default 1. */
+  /** 2 for every second case, and so on. Default 1. */
   readonly step?: number;
   /** The number of the first. Default 0. */
   readonly from?: number;

@@ -16,7 +16,7 @@ const KINDS = SPARED + SPARED_MAX;
 const KIND_WORDS = 3;
 const KIND_MAX = 256;
 
-// Of a buffer: a small array without one is given one by and by, and lies elsewhere then.
+// With a buffer of its own: a small array without one gets one later, and moves to it.
 const plan: Int32Array = new Int32Array(new ArrayBuffer(4 * (KINDS + 1 + KIND_MAX * KIND_WORDS)));
 plan.fill(-1, SPARED, SPARED + SPARED_MAX);
 
@@ -88,7 +88,7 @@ export function counted(): { kind: Kind; count: number }[] {
   });
 }
 
-/** As in injection.c, from 1 on. */
+/** The functions of injection.c, in its order: the first has the number 1. */
 const functions =
   "open close fcntl ioctl socket setsockopt getsockopt bind listen accept4 connect send recv sendmsg recvmsg setns unshare eventfd epoll_create1 epoll_ctl epoll_wait poll syscall pthread_create transfer rtnetlink realloc pipe2".split(
     " ",

@@ -111,7 +111,7 @@ export async function settledDifference(
 /** The other device. */
 export class Bystander implements Disposable {
   readonly #device: Tun;
-  /** Those of the device alone. */
+  /** The fds of the device alone. */
   readonly fds: readonly number[];
   #sent = 0;
   #answers = 0;

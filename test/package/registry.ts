@@ -4,7 +4,7 @@ import { mustRunIn, runIn } from "./support.ts";
 // support/preload.ts has taken this process, and so its children, out of it.
 const inParentNamespace = ["nsenter", `--net=/proc/${process.ppid}/ns/net`];
 
-/** As `mustRunIn`, with the registry in reach. */
+/** Runs a command like `mustRunIn`, with the registry in reach. */
 export function mustRunOnline(cwd: string, ...command: string[]): string {
   return mustRunIn(cwd, ...inParentNamespace, ...command);
 }

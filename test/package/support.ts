@@ -33,7 +33,7 @@ export function runIn(cwd: string, ...command: string[]): Output {
   return { stdout: stdout.toString(), stderr: stderr.toString(), exitCode };
 }
 
-/** As {@link runIn}; throws if the command fails. Returns what it wrote to stdout. */
+/** Runs a command like {@link runIn}, and throws if it fails. Returns what it wrote to stdout. */
 export function mustRunIn(cwd: string, ...command: string[]): string {
   const { stdout, stderr, exitCode } = runIn(cwd, ...command);
   if (exitCode !== 0) throw new Error(`${command.join(" ")} exited with ${exitCode}:\n${stdout}${stderr}`);

@@ -9,7 +9,7 @@ import { mustRunIn, projectPath, temporaryFolder } from "./support.ts";
 
 const tools = ["unshare", "mount", "chroot", "ldd", "ip", "wg", "ping", "nsenter", "ldconfig"];
 
-/** As that of bare-root.ts; the folder of the configuration sockets is the host's, so that its wg finds them. */
+/** A bare root like that of bare-root.ts; the folder of the configuration sockets is the host's, so that its wg finds them. */
 const script = `
 set -e
 root=$1

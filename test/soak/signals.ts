@@ -16,7 +16,7 @@ const { values } = parseArgs({
   options: {
     seconds: { type: "string", default: "60" },
     rate: { type: "string", default: "10000" },
-    /** Of the process that sends the signals: to whom. */
+    /** The process that gets the signals: given to the one that sends them. */
     to: { type: "string" },
   },
 });

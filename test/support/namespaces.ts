@@ -41,7 +41,7 @@ export function noNames(): string | undefined {
   }
 }
 
-/** Which network namespace this thread is in. */
+/** The network namespace that this thread is in. */
 export function ownNetns(): string {
   return readlinkSync("/proc/thread-self/ns/net");
 }

@@ -32,7 +32,7 @@ export function describePrivileged(name: string, tests: () => void): void {
   describeUnless(missing, name, tests);
 }
 
-/** As {@link describePrivileged}, for tests that also run other programs. */
+/** Tests that make interfaces and run other programs. */
 export function describeWithTools(name: string, tools: readonly string[], tests: () => void): void {
   const absent = tools.filter((tool) => Bun.which(tool) === null);
   const reason = absent.length > 0 ? `needs ${absent.join(", ")}: install with your package manager` : undefined;

@@ -9,5 +9,5 @@ import { udp } from "./udp.ts";
 /** All of them, in the order in which they are run. */
 export const scenarios: readonly Scenario[] = [...first, ...opening, ...traffic, ...life, ...udp, ...around];
 
-/** Those in which much depends on what wakes the thread. */
+/** The scenarios in which much depends on what wakes the thread. */
 export const waking: readonly Scenario[] = [...first, ...traffic, ...life, ...udp, ...around];
