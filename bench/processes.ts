@@ -58,7 +58,7 @@ export class Program {
     this.#text = this.#text.replace("ready\n", "");
   }
 
-  /** What the program prints until it ends of itself. */
+  /** Returns what the program prints until it ends of itself. */
   async output(timeoutMs: number = PATIENCE_MS): Promise<string> {
     await this.#within(timeoutMs, this.#readAll());
     const [exitCode] = await Promise.all([this.#process.exited, this.#errorsRead]);

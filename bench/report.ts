@@ -65,7 +65,7 @@ function caseCells({ key, digits, compared }: Column, contender: Contender, roun
   return [value, ratio ? `${ratio.median.toFixed(2)} (${range(ratio, 2)})` : ""];
 }
 
-/** What the ratios of a case are to: "Ratios to C, poll: ours; ours, frames kept." */
+/** Returns what the ratios of a case are to: "Ratios to C, poll: ours; ours, frames kept." */
 export function comparisons({ contenders }: Case): string {
   const compared = contenders.filter(({ against }) => against !== undefined);
   return [...Map.groupBy(compared, ({ against }) => against?.name)]
@@ -84,7 +84,7 @@ const oughtToBeZero: Record<string, string> = {
   lost: "echoes that never came",
 };
 
-/** What makes the numbers doubtful, one line each. */
+/** Returns what makes the numbers doubtful, one line each. */
 export function doubts(results: readonly CaseResults[]): string[] {
   return results.flatMap(({ of, rounds }) =>
     of.contenders.flatMap(({ name }) =>

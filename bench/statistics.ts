@@ -19,7 +19,7 @@ export interface Spread {
   readonly most: number;
 }
 
-/** What a contender did, over the rounds in which it took part; undefined if there is none. */
+/** Returns what a contender did, over the rounds in which it took part; undefined if there is none. */
 export function values(rounds: readonly Round[], { name }: Contender, key: string): Spread | undefined {
   return spread(rounds.map((round) => round[name]?.[key] ?? Number.NaN));
 }

@@ -64,7 +64,7 @@ function collections(log: string): Collection[] {
   }));
 }
 
-/** What came between one collection and the next. */
+/** Returns what came between one collection and the next. */
 function allocatedKb(cycles: readonly Collection[]): number {
   return cycles.slice(1).reduce((sum, { before }, i) => sum + before - (cycles[i]?.after ?? 0), 0);
 }

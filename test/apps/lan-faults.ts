@@ -215,7 +215,7 @@ export async function suffer(lan: LanLab, exchanger: Exchanger, fault: Fault): P
   };
 }
 
-/** What is wrong with an outcome; nothing, if all is well. */
+/** Returns what is wrong with an outcome; nothing, if all is well. */
 export function defectsOf({ name, gapMs, doubled, alive, after }: Outcome, gapMaxMs: number = GAP_MAX_MS): string[] {
   return [
     ...(gapMs < gapMaxMs ? [] : [`a gap of ${gapMs} ms`]),

@@ -184,7 +184,7 @@ export class LanLab implements AsyncDisposable {
     }
   }
 
-  /** What is wrong with the LAN as its hubs tell it: clients at no hub or at two, MAC addresses and hubs that are stale. */
+  /** Returns what is wrong with the LAN as its hubs tell it: clients at no hub or at two, MAC addresses and hubs that are stale. */
   async defects(hubs: readonly LabHub[] = this.liveHubs): Promise<string[]> {
     const views = new Map<LabHub, LanView>();
     const found: string[] = [];
@@ -241,7 +241,7 @@ export class LanLab implements AsyncDisposable {
     return places;
   }
 
-  /** What a NATS server says of the store of addresses; undefined if it is down, or has none. */
+  /** Returns what a NATS server says of the store of addresses; undefined if it is down, or has none. */
   async #store(host: Host): Promise<StoreView | undefined> {
     try {
       const url = `http://127.0.0.1:${MONITOR_PORT}/jsz?streams=true`;

@@ -5,7 +5,7 @@ import { Downloads } from "../../apps/monitor/downloads.ts";
 import { Ring } from "../../apps/monitor/ring.ts";
 import { run, until } from "../support/system.ts";
 
-/** What is in use once all that nobody refers to is gone. */
+/** Returns the bytes in use once all that nobody refers to is gone. */
 function heapBytes(): number {
   Bun.gc(true);
   const { heapSize, extraMemorySize } = heapStats();

@@ -20,7 +20,7 @@ const wrong: { what: string; authorization?: string }[] = [
   { what: "no scheme", authorization: TOKEN },
 ];
 
-/** What a handshake is answered, as the bytes on the wire have it; a WebSocket made by hand. */
+/** Returns the first line of the answer to a handshake, as it is on the wire; a WebSocket made by hand. */
 async function handshake(port: number, path: string, authorization?: string): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const socket = createConnection(port, "127.0.0.1", () => {

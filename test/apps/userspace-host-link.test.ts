@@ -74,7 +74,7 @@ class Client {
     return this.#ended && this.#acknowledged === REQUEST.length + 2;
   }
 
-  /** What the client says when nothing has come for a while. */
+  /** Returns what the client says when nothing has come for a while. */
   speak(now: number): Uint8Array {
     this.wakeAt = now + AGAIN_MS;
     return this.#say(true);

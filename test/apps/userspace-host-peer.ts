@@ -129,12 +129,12 @@ export function segmentIn(packet: Uint8Array): TcpSegment {
   return parseTcp(parseIPv4(packet).payload);
 }
 
-/** What comes after the segment, modulo 2^32. */
+/** Returns what comes after the segment, modulo 2^32. */
 export function endOf({ sequence, payload, flags }: TcpSegment): number {
   return (sequence + payload.length + (flags & (SYN | FIN) ? 1 : 0)) >>> 0;
 }
 
-/** What matters of a segment, to be compared. */
+/** Returns what matters of a segment, to be compared. */
 export function gist({ sequence, acknowledgment, flags, payload }: TcpSegment): object {
   return { sequence, acknowledgment, flags, length: payload.length };
 }

@@ -12,7 +12,7 @@ export function folder(): Disposable & { file(name: string): string; readonly pa
   };
 }
 
-/** What tshark reads in a capture: a row a packet. It must have nothing to complain about. */
+/** Returns what tshark reads in a capture: a row a packet. It must have nothing to complain about. */
 export function tshark(file: string, fields: readonly string[], ...options: string[]): string[][] {
   const command = ["tshark", "-n", "-r", file, "-T", "fields", ...fields.flatMap((field) => ["-e", field]), ...options];
   const { exitCode, stdout, stderr } = Bun.spawnSync(command);
@@ -25,7 +25,7 @@ export function tshark(file: string, fields: readonly string[], ...options: stri
     .map((line) => line.split("\t"));
 }
 
-/** What capinfos says of a capture, by its own words. */
+/** Returns what capinfos says of a capture, by its own words. */
 export function capinfos(file: string): Record<string, string> {
   const lines = run("capinfos", "-M", file).split("\n");
   return Object.fromEntries(

@@ -24,7 +24,7 @@ export function onTerminal(args: readonly string[], env: Record<string, string> 
   return runToEnd(["script", "-qec", line, "/dev/null"], { env: environment({ TERM: "xterm", ...env }) });
 }
 
-/** What the command prints with `--json`, read again; it has to end with 0 and say nothing else. */
+/** Returns what the command prints with `--json`, read again; it has to end with 0 and say nothing else. */
 export function jsonOf<T>(...args: string[]): T {
   const { stdout, stderr, exitCode } = command([...args, "--json"]);
   if (exitCode !== 0 || stderr !== "") throw new Error(`${args.join(" ")} ended with ${exitCode}: ${stderr}`);

@@ -4,7 +4,7 @@ import { describePrivileged } from "../support/privilege.ts";
 import { ipLink, run, until } from "../support/system.ts";
 import { refusal, withQuietIPv6 } from "./support.ts";
 
-/** What `ip -j address` shows, in the form of {@link Address}. */
+/** Returns what `ip -j address` shows, in the form of {@link Address}. */
 function shownByIp(name: string): Address[] {
   return (ipLink(name).addr_info ?? []).map(({ family, local, prefixlen, address, scope }) => ({
     address: `${local}/${prefixlen}`,

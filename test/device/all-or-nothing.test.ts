@@ -53,7 +53,7 @@ function expectRefusal(error: TunTapError, codes: string, option: string): void 
   expect(error.option).toBe(option);
 }
 
-/** What `ip` shows of each command, in one process. */
+/** Returns what `ip` shows of each command, in one process. */
 function shownBy(family: "-4" | "-6", ...commands: string[]): string {
   const { stdout, stderr, exitCode } = Bun.spawnSync(["ip", "-j", family, "-batch", "-"], {
     stdin: Buffer.from(`${commands.join("\n")}\n`),

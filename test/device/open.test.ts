@@ -95,7 +95,7 @@ describePrivileged("openTun() and openTap()", () => {
     await ping(tun);
   });
 
-  /** What /proc knows of an open fd; the flags are those of include/uapi/asm-generic/fcntl.h. */
+  /** Returns what /proc knows of an open fd; the flags are those of include/uapi/asm-generic/fcntl.h. */
   function fdInfo(fd: number | string): { flags: number; iff: string | undefined } {
     const text = readFileSync(`/proc/self/fdinfo/${fd}`, "latin1");
     const flags = Number.parseInt(/^flags:\s*([0-7]+)$/m.exec(text)?.[1] ?? "", 8);

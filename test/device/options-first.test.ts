@@ -7,7 +7,7 @@ import { adopt, openTap, openTun } from "../../src/index.ts";
 import { failureOf, runScript, thrownBy, top } from "../support/programs.ts";
 import { openFds } from "../support/system.ts";
 
-/** What each expression throws in a Bun without compiler: class, and code or message. */
+/** Returns what each expression throws in a Bun without compiler: class, and code or message. */
 function failuresWithoutCompiler(expressions: readonly string[]): string[] {
   const source = `
     const { openTun, openTap, adopt, TunTapError } = await import(${JSON.stringify(`${top}/src/index.ts`)});

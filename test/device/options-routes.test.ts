@@ -11,7 +11,7 @@ function concat(...parts: Uint8Array[]): Uint8Array {
   return Uint8Array.from(parts.flatMap((part) => [...part]));
 }
 
-/** What the kernel is sent for a new route through interface 7. */
+/** Returns what the kernel is sent for a new route through interface 7. */
 function encoded(like: RouteLike): Uint8Array {
   const route = parseRoute(like);
   return concat(routeBody(route), encodeAttributes(routeAttributes(7, route)));

@@ -17,7 +17,7 @@ async function sendFlows(flows: number, count: number): Promise<void> {
   for (const socket of sockets) socket.close();
 }
 
-/** What a data handler of a test sees: the texts of the datagrams. */
+/** A data handler of a test, and the texts of the datagrams that it has seen. */
 function collector(): { texts: string[]; data(_: unknown, packets: Uint8Array[]): void } {
   const texts: string[] = [];
   return {

@@ -14,7 +14,7 @@ const address = "2001:db8::1/64";
 const usable = { address, family: 6, scope: "global" } as const;
 const now = { untilUsable: true } as const;
 
-/** What a promise is rejected with; fails the test if it is not. */
+/** Returns what a promise is rejected with; fails the test if it is not. */
 async function rejection(promise: Promise<unknown>): Promise<unknown> {
   const settled = await promise.then(
     (value) => ({ value }),

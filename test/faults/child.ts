@@ -54,7 +54,7 @@ function say(progress: Progress): void {
   process.stdout.write(`${JSON.stringify(progress)}\n`);
 }
 
-/** What is left after a run, and should not be. */
+/** Returns what is left after a run, and should not be. */
 function left(
   scenario: Scenario,
   before: readonly string[],
@@ -73,7 +73,7 @@ function isOfLooking(scenario: Scenario, each: string): boolean {
   return scenario.state !== undefined && each === "gone: fd of socket";
 }
 
-/** What a failure, after which the rollback had all it needs, has changed. */
+/** Returns what a failure, after which the rollback had all it needs, has changed. */
 function changed(scenario: Scenario, world: World, before: string | undefined, sticky: boolean): string[] {
   const now = scenario.state?.(world);
   if (now === before) return [];

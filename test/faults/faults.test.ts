@@ -29,7 +29,7 @@ async function runFailing(...how: Parameters<typeof run>): Promise<Outcome> {
   }
 }
 
-/** What is wrong with an outcome. */
+/** Returns what is wrong with an outcome. */
 function faultsOf({ verdicts, crashes }: Outcome): { broken: readonly Verdict[]; crashes: readonly string[] } {
   return { broken: verdicts.filter(({ complaints }) => complaints.length > 0), crashes };
 }

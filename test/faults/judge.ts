@@ -17,7 +17,7 @@ export function resources({ other, folder }: World): string[] {
   ];
 }
 
-/** What each fd leads to, without numbers: which is free may differ. */
+/** Returns what each fd leads to, without numbers: which is free may differ. */
 function fds(): string[] {
   return openFds().map(([, target]) => `fd of ${target.replace(/:\[\d+\]/, "")}`);
 }
@@ -76,7 +76,7 @@ export function mappings(): number {
   return readFileSync("/proc/self/maps", "latin1").split("\n").length - 1;
 }
 
-/** What is in `now` and not in `before`, and the other way round. */
+/** Returns what is in `now` and not in `before`, and the other way round. */
 export function difference(before: readonly string[], now: readonly string[]): string[] {
   const left = [...now];
   const gone: string[] = [];
@@ -134,7 +134,7 @@ export class Bystander implements Disposable {
     if (!this.#device.closed && this.#device.send(bystanderRequest)) this.#sent++;
   }
 
-  /** What is wrong with it, or undefined: each packet is answered, the last as the first. */
+  /** Returns what is wrong with it, or undefined: each packet is answered, the last as the first. */
   async complaint(): Promise<string | undefined> {
     const deadline = performance.now() + PATIENCE_MS;
     this.poke();

@@ -13,7 +13,7 @@ for (const event of ["uncaughtException", "unhandledRejection"] as const) {
   });
 }
 
-/** What came of a run: an outcome, and what must not be. */
+/** Returns what came of a run: an outcome, and what must not be. */
 export async function tryOnce(scenario: Scenario, world: World): Promise<{ outcome: string; complaints: string[] }> {
   let timer: Timer | undefined;
   const hung = new Promise<string>((resolve) => {

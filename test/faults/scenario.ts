@@ -18,9 +18,9 @@ export interface Scenario {
   run(world: World): Promise<void>;
   /** True if it is about what the first device of a process does: each case has a process of its own then. */
   readonly isFirst?: boolean;
-  /** What has to be there before; returns what takes it away. */
+  /** Prepares what has to be there before; returns what takes it away. */
   prepare?(world: World): () => void;
-  /** What must be the same after a failure as before. */
+  /** Returns what must be the same after a failure as before. */
   state?(world: World): string;
   /** Makes it so again. */
   repair?(world: World): void;

@@ -56,7 +56,7 @@ class Far implements AsyncDisposable {
     this.other.run("ip", ...args);
   }
 
-  /** What the child answers. */
+  /** Returns what the child answers. */
   async ask(word: string): Promise<unknown> {
     const before = this.said.length;
     this.#process.stdin.write(`${word}\n`);

@@ -115,7 +115,7 @@ describeWithTools("setTxFilter()", ["ip"], () => {
   });
 });
 
-/** What tcpdump compiles: the first line is the number of instructions, each of the others is one. */
+/** Returns what tcpdump compiles: the first line is the number of instructions, each of the others is one. */
 function compiled(expression: string): number[][] {
   const [, ...lines] = run("tcpdump", "-y", "EN10MB", "-ddd", ...expression.split(" "))
     .trim()

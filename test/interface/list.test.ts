@@ -10,7 +10,7 @@ type Listed = Omit<InterfaceInfo, "carrier">[];
 
 const byIndex = (a: { index: number }, b: { index: number }): number => a.index - b.index;
 
-/** What listDevices() says, without what `ip` shows of an interface that is up alone. */
+/** Returns what listDevices() says, without what `ip` shows of an interface that is up alone. */
 function listed(netns?: number): Listed {
   const all = listDevices(netns === undefined ? {} : { netns });
   return all.map(({ carrier: _, ...info }) => info).sort(byIndex);

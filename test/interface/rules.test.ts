@@ -47,7 +47,7 @@ function prefixOf(address: string | undefined, length: number | undefined): stri
   return `${address}/${length ?? (address.includes(":") ? 128 : 32)}`;
 }
 
-/** What listRules() should be, by what `ip -N -d -j rule` shows. */
+/** Returns what listRules() should be, by what `ip -N -d -j rule` shows. */
 function rulesByIp(through: readonly string[] = []): Rule[] {
   return ([4, 6] as const).flatMap((family) =>
     ipJson<Shown>(`-N -d -${family} rule show`, through).map((shown) => ({

@@ -42,7 +42,7 @@ export function shownLink(name: string, through: readonly string[] = []): ShownL
   return ipJson<ShownLink>(`-d link show dev ${name}`, through)[0] as ShownLink;
 }
 
-/** What `info()` should be, by what `ip` shows; without `carrier`, which `ip` shows only of an interface that is up. */
+/** Returns what `info()` should be, by what `ip` shows; without `carrier`, which `ip` shows only of an interface that is up. */
 export function infoByIp(link: ShownLink, all: readonly ShownLink[] = shownLinks()): Omit<InterfaceInfo, "carrier"> {
   const { ifname, ifindex, flags, mtu, txqlen = 0, address, link_type, ifalias, master, linkinfo } = link;
   const data = linkinfo?.info_data ?? {};
@@ -115,7 +115,7 @@ const FOREVER = 0xffff_ffff;
 const ifSet = <T>(key: string, value: T, unless: T | undefined = undefined): Record<string, T> =>
   value === unless ? {} : { [key]: value };
 
-/** What `addresses()` should be, by what `ip` shows. */
+/** Returns what `addresses()` should be, by what `ip` shows. */
 export function addressesByIp(name: string, through: readonly string[] = []): Address[] {
   const [link] = ipJson<{ addr_info: ShownAddress[] }>(`address show dev ${name}`, through);
   return (link?.addr_info ?? []).map((shown) => ({
@@ -173,7 +173,7 @@ interface ShownRoute {
 
 const numbers = (text: string): string | number => (/^\d+$/.test(text) ? Number(text) : text);
 
-/** What `routes()` should be, by what `ip` shows. */
+/** Returns what `routes()` should be, by what `ip` shows. */
 export function routesByIp(name: string, through: readonly string[] = []): Route[] {
   return ([4, 6] as const).flatMap((family) =>
     ipJson<ShownRoute>(`-${family} route show table all dev ${name}`, through)

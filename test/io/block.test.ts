@@ -46,7 +46,7 @@ class Kept {
   }
 }
 
-/** What the driver hands over at once, and the frames in it: with virtio headers every other one is a super-packet. */
+/** Returns what the driver hands over at once, and the frames in it: with virtio headers every other one is a super-packet. */
 function messageOf(size: number, i: number, split: boolean): { parts: Uint8Array[]; frames: Uint8Array[] } {
   const bytes = noise(size, i + 1);
   if (!split) return { parts: [bytes], frames: [bytes] };

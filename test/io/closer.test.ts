@@ -6,7 +6,7 @@ import { EAGAIN, EMFILE, ENOMEM, numbers, refuse } from "./seccomp.ts";
 
 const F_DUPFD_CLOEXEC = 1030;
 
-/** What a child says at its end, which it comes to by itself; with so many open files at most, if that is given. */
+/** Returns what a child says at its end, which it comes to by itself; with so many open files at most, if that is given. */
 function said(source: string, filesMax?: number): unknown {
   const prelude = `
     import { closeSync, openSync, readdirSync, readFileSync, readlinkSync } from "node:fs";

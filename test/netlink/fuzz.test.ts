@@ -83,7 +83,7 @@ function randomBytes(random: Random): Uint8Array {
   );
 }
 
-/** What a decoder makes of `bytes`, as text; anything but a value or a NetlinkFormatError is thrown on. */
+/** Returns what a decoder makes of `bytes`, as text; anything but a value or a NetlinkFormatError is thrown on. */
 function outcome(decode: (bytes: Uint8Array) => unknown, bytes: Uint8Array): string {
   try {
     return Bun.inspect(decode(bytes), { depth: 6 });

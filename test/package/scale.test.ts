@@ -60,7 +60,7 @@ describeWithTools("many devices", ["unshare"], () => {
   }, 160_000);
 });
 
-/** What a child measured; BUN_TUNTAP_VERBOSE=1 shows it. */
+/** Returns what a child measured; BUN_TUNTAP_VERBOSE=1 shows it. */
 function report(title: string, json: string) {
   if (process.env["BUN_TUNTAP_VERBOSE"] === "1") console.log(`${title}: ${json.trim()}`);
   return JSON.parse(json);

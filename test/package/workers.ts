@@ -27,7 +27,7 @@ export class DeviceWorker {
     });
   }
 
-  /** What it says next. */
+  /** Returns what it says next. */
   async says(): Promise<Said> {
     const said = this.#said.shift();
     if (said !== undefined) return said;

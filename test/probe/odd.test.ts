@@ -7,7 +7,7 @@ import { checkOf, idsOf } from "./support.ts";
 
 setDefaultTimeout(60_000);
 
-/** What a Bun of its own prints last, as JSON. */
+/** Returns what a Bun of its own prints last, as JSON. */
 function printed<T>(source: string, env: Record<string, string> = {}): T {
   const { exitCode, stdout, stderr } = runScript(source, [], env);
   if (exitCode !== 0 || stderr !== "") throw new Error(`The program ended with ${exitCode}: ${stderr}`);

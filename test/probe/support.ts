@@ -26,7 +26,7 @@ export interface Package extends Disposable {
   readonly path: string;
   /** Runs the command `bun-tuntap` to its end. */
   command(args: readonly string[], surroundings?: Surroundings): Printed;
-  /** What `bun-tuntap doctor --json` prints, read again. */
+  /** Returns what `bun-tuntap doctor --json` prints, read again. */
   report(surroundings?: Surroundings): ProbeReport;
 }
 

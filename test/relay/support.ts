@@ -3,7 +3,7 @@ import { Namespace } from "../io/offload/support/namespaces.ts";
 
 export { Namespace };
 
-/** What a program in a namespace prints; this thread, which relays, goes on meanwhile. */
+/** Returns what a program in a namespace prints; this thread, which relays, goes on meanwhile. */
 export async function output(from: Namespace, ...command: string[]): Promise<string> {
   const child = Bun.spawn(["nsenter", `--net=${from.path}`, ...command], { stdout: "pipe", stderr: "pipe" });
   const [text, errors] = await Promise.all([child.stdout.text(), child.stderr.text()]);

@@ -76,7 +76,7 @@ async function epoch(number: number, count: number, passing: Passing, counts: Co
   return { way: name, forward, backward, refused, overflowed, seconds: (performance.now() - begun) / 1000 };
 }
 
-/** What is wrong with an epoch, or undefined. */
+/** Returns what is wrong with an epoch, or undefined. */
 function complaintOf({ way, forward, backward, refused, overflowed }: Epoch): string | undefined {
   const complaints: string[] = [];
   for (const passed of [forward, backward]) {

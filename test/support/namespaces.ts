@@ -133,7 +133,7 @@ function listensToGroups(pid: number): boolean {
     .some(([, , portId, groups]) => portId === `${pid}` && groups !== "00000000");
 }
 
-/** What `ip -o monitor` has told of the interface of that index, in the words of {@link textOf}; `masters` by name. */
+/** Returns what `ip -o monitor` has told of the interface of that index, in the words of {@link textOf}; `masters` by name. */
 export function monitored(
   lines: readonly string[],
   index: number,

@@ -1,6 +1,6 @@
 /** What several unit tests need: what a call throws, and programs run to their end. */
 
-/** What `call` throws; throws itself if it throws nothing. */
+/** Returns what `call` throws; throws itself if it throws nothing. */
 export function thrownBy(call: () => unknown): unknown {
   try {
     call();

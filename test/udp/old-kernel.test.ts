@@ -16,7 +16,7 @@ describeWithTools("openUdp() on a kernel", ["ip", "gcc"], () => {
   });
   afterAll(() => rmSync(folder, { recursive: true }));
 
-  /** What a script prints that sends 200 datagrams to itself and back. */
+  /** Returns what a script prints that sends 200 datagrams to itself and back. */
   function tried(lack: string): unknown {
     const script = `
       import { openUdp } from "${import.meta.dir}/../../src/udp/index.ts";

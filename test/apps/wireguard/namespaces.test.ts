@@ -35,7 +35,7 @@ interface Made extends Disposable {
   readonly outside: Host;
   /** Changes what `side` knows of the other one. */
   change(side: Side, change: Partial<PeerOptions>): void;
-  /** What `side` says of the other one. */
+  /** Returns what `side` says of the other one. */
   stateOf(side: Side): PeerState;
 }
 

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { describeWithTools } from "../../support/privilege.ts";
 import { type Host, keys, ours, Rig } from "./rig.ts";
 
-/** What a tunnel leaves in the kernel: addresses, routes and rules, as `ip` shows them. */
+/** Returns what a tunnel leaves in the kernel: addresses, routes and rules, as `ip` shows them. */
 function stateOf(host: Host): unknown {
   const json = (...command: string[]): Record<string, unknown>[] =>
     JSON.parse(host.run("ip", "-j", ...command) || "[]");

@@ -13,7 +13,7 @@ const missing = useAvx2(true) ? undefined : "needs a processor with AVX2";
 /** Without DF, the identification counts, too. */
 const fragmentable = kinds.map(([name, fields]): [string, Fields] => [name, { ...fields, dontFragment: false }]);
 
-/** What `act` returns with the loops, and without them. */
+/** Returns what `act` returns with the loops, and without them. */
 function both<T>(act: (which: number) => T): [T, T] {
   useAvx2(true);
   const fast = act(0);

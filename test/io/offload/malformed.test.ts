@@ -17,7 +17,7 @@ import { socketPair } from "./support/sockets.ts";
 const payload = noise(2500);
 const SIZE = 1000;
 
-/** What a device gives for these messages, and how many it counts as malformed. */
+/** Returns what a device gives for these messages, and how many it counts as malformed. */
 function received(messages: readonly Uint8Array[], ethernet: boolean): { packets: Uint8Array[]; malformed: number } {
   const [ours, theirs] = socketPair();
   using _ = ours;

@@ -11,7 +11,7 @@ function noInjection(): string | undefined {
   return exitCode === 0 ? undefined : "needs strace that may trace: allow ptrace (CAP_SYS_PTRACE)";
 }
 
-/** What the child prints, a line for each turn; the writes to the TUN of these numbers, counted from 1, are refused. */
+/** Returns what the child prints, a line for each turn; the writes to the TUN of these numbers, counted from 1, are refused. */
 function turns(when: string): unknown[] {
   const inject = ["-P", "/dev/net/tun", "-e", "trace=writev", "-e", `inject=writev:error=EINVAL:when=${when}`];
   const child = [process.execPath, `${import.meta.dir}/support/refused.ts`];

@@ -131,7 +131,7 @@ function roundTrip(): string {
   return `${frame.source} ${checksum(icmp)} ${new TextDecoder().decode(echo.payload)}`;
 }
 
-/** What the write functions say that they wrote. */
+/** Returns what the write functions say that they wrote. */
 function lengths(): string {
   const target = new Uint8Array(64);
   const macs = { source: "02:00:5e:00:53:01", destination: "02:00:5e:00:53:02" };
@@ -188,7 +188,7 @@ function lines(): string {
   return [right, ...packets.map((packet) => describe(packet).length)].join(" ");
 }
 
-/** What the other write functions wrote, and what is read of it. */
+/** Returns what the other write functions wrote, and what is read of it. */
 function upperLayers(): string {
   const six = { source: "2001:db8::1", destination: "2001:db8::2" };
   const ports = { sourcePort: 4321, destinationPort: 33434 };
@@ -206,7 +206,7 @@ function upperLayers(): string {
   ].join(" ");
 }
 
-/** What is sent, in a file, read back; and a file that is none. */
+/** Returns what is sent, in a file, read back; and a file that is none. */
 async function captured(): Promise<string> {
   const file = `${process.env["TMPDIR"] ?? "/tmp"}/consumer-${process.pid}.pcapng`;
   await using tap = openTap({ up: true, ipv6: false });

@@ -5,7 +5,7 @@ import { interfaceNames, openFds, until } from "../../support/system.ts";
 
 declare function postMessage(message: string): void;
 
-/** What the shim opens: devices, and the queues and eventfds of its threads. */
+/** Returns what the shim opens: devices, and the queues and eventfds of its threads. */
 const ours = (): string[] => openFds(/\/net\/tun$|\[event(fd|poll)\]$|pipe:/);
 
 /** Not by netlink, which waits for the lock that the closing thread takes again and again. */

@@ -41,7 +41,7 @@ function left(): { fds: number; interfaces: number } {
   };
 }
 
-/** What a device got, as text: whom the packet was for, and what was in it. */
+/** Returns what a device got, as text: whom the packet was for, and what was in it. */
 function describe(packet: Uint8Array | null): string {
   if (packet === null) return "nothing";
   const { destination, payload } = parseIPv4(packet);

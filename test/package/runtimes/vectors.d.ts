@@ -1,7 +1,7 @@
 import type * as capture from "../../../src/capture/index.ts";
 import type * as packet from "../../../src/packet/index.ts";
 
-/** What the two modules make of frames in hexadecimal: as JSON has it. */
+/** Returns what the two modules make of frames in hexadecimal: as JSON has it. */
 export function vectorsOf(
   modules: { packet: typeof packet; capture: typeof capture },
   frames: readonly string[],

@@ -19,7 +19,7 @@ import type { Golden } from "./golden.ts";
 
 const golden: Golden[] = [];
 
-/** What the kernel makes of it where nobody asks for super-packets. */
+/** Returns what the kernel makes of it where nobody asks for super-packets. */
 function splitByKernel(frame: Uint8Array, ethernet: boolean): Uint8Array[] {
   using plain = (ethernet ? openTap : openTun)({ up: true, txQueueLength: 1000 });
   using socket = new PacketSocket(plain.index);

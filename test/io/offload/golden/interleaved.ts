@@ -65,7 +65,7 @@ export const scenarios: readonly Scenario[] = ([4, 6] as const).flatMap((version
   scenariosOf({ ...acknowledged, version }).map(({ name, frames }) => ({ name: `${name}, IPv${version}`, frames })),
 );
 
-/** Which frames each of `packets` is, as "0 2 4"; each of the frames once. */
+/** Returns which frames each of `packets` is, as "0 2 4"; each of the frames once. */
 export function groupOf(packets: readonly Uint8Array[], frames: readonly Uint8Array[], used: Set<number>): string {
   return packets
     .map((packet) => {

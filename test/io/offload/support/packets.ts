@@ -90,7 +90,7 @@ function address(version: 4 | 6, host: number): number[] {
   return version === 4 ? [192, 0, 2, host] : [0x20, 0x01, 0x0d, 0xb8, ...Array(11).fill(0), host];
 }
 
-/** What a transport checksum covers before the segment: RFC 9293 section 3.1, RFC 8200 section 8.1. */
+/** Returns what a transport checksum covers before the segment: RFC 9293 section 3.1, RFC 8200 section 8.1. */
 function pseudoHeader({ version, hosts, lastHosts = hosts, protocol }: Fields, length: number): number[] {
   const number = protocol === "tcp" ? 6 : 17;
   const addresses = lastHosts.flatMap((host) => address(version, host));

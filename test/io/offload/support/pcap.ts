@@ -35,7 +35,7 @@ export class Capture {
   }
 }
 
-/** What tshark says of the checksums of a capture's packets: how many are of which status, by protocol; and how many are malformed. */
+/** Returns what tshark says of the checksums of a capture's packets: how many are of which status, by protocol; and how many are malformed. */
 export async function statuses(
   path: string,
 ): Promise<{ packets: number; malformed: string[]; bad: string[]; good: Record<string, number> }> {

@@ -85,7 +85,7 @@ export class SendState {
   #off = 0;
 
   /**
-   * What a device writes for these frames. `errors` has the errno of each
+   * Returns what a device writes for these frames. `errors` has the errno of each
    * write, 0 for none; the last is that of all after it too.
    */
   send(
@@ -112,14 +112,14 @@ export class SendState {
   }
 }
 
-/** What a new device writes for these frames. */
+/** Returns what a new device writes for these frames. */
 export function send(frames: readonly Uint8Array[], ethernet: boolean, off = 0): Uint8Array[] {
   const { writes, result, refused } = new SendState().send(frames, ethernet, { off });
   if (result < 0 || refused.size > 0) throw new Error(`The frames were refused: ${result}`);
   return writes;
 }
 
-/** What the kernel makes of these writes in the end: super-packets split, the others as they are. */
+/** Returns what the kernel makes of these writes in the end: super-packets split, the others as they are. */
 export function receive(writes: readonly Uint8Array[], ethernet: boolean): Uint8Array[] {
   return writes.flatMap((write) => {
     const [header, frame] = [write.subarray(0, HEADER), write.subarray(HEADER)];
