@@ -106,7 +106,8 @@ const checks: { readonly [K in keyof Required<HandOverOptions>]: Check } = {
 /** Checks that `device` is one: a value without an fd would become fd 0 on its way to the kernel. */
 function checkDevice(device: Device): void {
   const isDevice = typeof device === "object" && device !== null && Number.isInteger(device.fd);
-  if (isDevice && typeof device.observe === "function") return;
+  // A UDP socket has an fd, too.
+  if (isDevice && (device.kind === "tun" || device.kind === "tap") && typeof device.observe === "function") return;
   throw new TypeError(`"device" must be a Tun or a Tap, got ${Bun.inspect(device)}`);
 }
 

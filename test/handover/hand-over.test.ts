@@ -14,6 +14,7 @@ import {
 import { IFF_NO_PI, IFF_TUN } from "../../src/sys/constants.ts";
 import { openClone } from "../../src/sys/netns.ts";
 import { closeFd, setIff } from "../../src/sys/tun.ts";
+import { openUdp } from "../../src/udp/index.ts";
 import { as, somebody, somebodyElse } from "../device/as-others.ts";
 import { leavingNothing, ping, warmUp } from "../device/support.ts";
 import { describeWithTools } from "../support/privilege.ts";
@@ -309,7 +310,12 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
       expect(error instanceof TypeError || error instanceof RangeError).toBe(true);
       expect((error as Error).message).toContain(`"${name}"`.replace('"options"', "options"));
     }
-    expect(await failure(handOver({} as Device, { path: "x" }))).toBeInstanceOf(TypeError);
+    const socket = openUdp();
+    for (const device of [{}, null, socket] as unknown as Device[]) {
+      const error = await failure(handOver(device, { path: "x" }));
+      expect(error).toEqual(new TypeError(`"device" must be a Tun or a Tap, got ${Bun.inspect(device)}`));
+    }
+    socket.close();
     expect(newFds(sockets, /socket:/)).toEqual([]);
     expect(tun.closed).toBe(false);
   });
