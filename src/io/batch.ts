@@ -100,13 +100,15 @@ function gatherOthers(
   end: number,
   known: KnownViews,
 ): number {
-  gatherFirst(first);
-  const length = lengths[0] as number;
+  const length = lengthOf(first);
   const base = ask(byteOffsetOf, first);
+  offsets[0] = 0;
+  lengths[0] = length;
+  gathered.bytes = length;
   // A small array has no buffer of its own yet. Asking for it creates one, which is slow.
   if (base === 0 || length === 0) return gatherSame(first, frames, from, end);
   const buffer = ask(bufferOf, first);
-  const room = bytesIn(buffer) - base;
+  const room = buffer.byteLength - base;
   known.begin(first, from, buffer);
   known.add(from, first, base, length);
   let count = 1;
@@ -122,8 +124,9 @@ function gatherOthers(
     lengths[count] = size;
     gathered.bytes += size;
   }
-  // Asked again, because a getter of another view may have transferred or shrunk the buffer.
-  return bytesIn(buffer) - base >= room && ask(byteLengthOf, first) === length ? count : gatherFirst(first);
+  if (end - from === 1) return 1;
+  // The engine is asked last, because a getter of another view may have transferred or shrunk the buffer.
+  return bytesIn(buffer) - base >= room ? count : gatherFirst(first);
 }
 
 /** Gathers one frame alone; returns 1. */

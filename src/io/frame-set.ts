@@ -31,8 +31,10 @@ export class FrameList implements FrameSet {
   }
 
   gather(from: number): number {
-    this.#first = this.#frames[from] as Uint8Array;
-    return gather(this.#first, this.#frames, from, this.#known);
+    const frames = this.#frames;
+    const first = frames[from] as Uint8Array;
+    this.#first = first;
+    return gather(first, frames, from, this.#known);
   }
 
   get base(): Uint8Array {
