@@ -25,7 +25,7 @@ describeWithTools("a compiled executable", tools, () => {
     executable = join(folder.path, "neighbour");
     root = join(folder.path, "root");
     compile(programPath("neighbour.ts"), executable);
-  }, 60_000);
+  }, 180_000);
   afterAll(() => folder?.[Symbol.dispose]());
 
   const wanted = {
@@ -44,7 +44,7 @@ describeWithTools("a compiled executable", tools, () => {
 
   test("runs from another folder, as any other", () => {
     expect(runIn("/", executable)).toEqual(wanted);
-  }, 60_000);
+  }, 180_000);
 
   describe("in a root with its shared objects, /proc and /dev/net/tun alone", () => {
     beforeEach(async () => {
@@ -68,7 +68,7 @@ describeWithTools("a compiled executable", tools, () => {
         expect(readFileSync("/proc/self/mountinfo", "latin1")).toBe(mounts);
         expect(newInterfaces(interfaces)).toEqual([]);
       },
-      60_000,
+      180_000,
     );
   });
 
@@ -81,5 +81,5 @@ describeWithTools("a compiled executable", tools, () => {
     const { stdout, ...end } = runInBareRoot(demoRoot, "ro");
     expect(end).toEqual({ stderr: "", exitCode: 0 });
     expect(stdout).toContain("192.0.2.2");
-  }, 60_000);
+  }, 180_000);
 });

@@ -19,7 +19,7 @@ describeUnless(registryObstacle(), "the package", () => {
     folder = temporaryFolder();
     tarball = pack(folder.path);
     unpacked = unpack(tarball, folder.path);
-  }, 60_000);
+  }, 180_000);
   afterAll(() => folder?.[Symbol.dispose]());
 
   test("has the sources, the command, the C, JavaScript with declarations, and the papers, and nothing else", () => {
@@ -86,7 +86,7 @@ describeUnless(registryObstacle(), "the package", () => {
 
     beforeAll(() => {
       project = makeProject(folder.path, installer, tarball);
-    }, 60_000);
+    }, 180_000);
 
     test.each([
       { module: "preserve", moduleResolution: "bundler", skipLibCheck: false },
@@ -102,7 +102,7 @@ describeUnless(registryObstacle(), "the package", () => {
           exitCode: 0,
         });
       },
-      60_000,
+      180_000,
     );
 
     test("the type check sees every export", () => {
@@ -153,7 +153,7 @@ describeUnless(registryObstacle(), "the package", () => {
         const whole = mustRunIn(project, bun, "build", "--target=bun", "program.ts");
         for (const part of ["TUNSETIFF", "bun:ffi", "io_submit"]) expect(whole).toContain(part);
       },
-      60_000,
+      180_000,
     );
 
     test("sideEffects: importing it compiles nothing", () => {
@@ -166,7 +166,7 @@ describeUnless(registryObstacle(), "the package", () => {
         stderr: expect.stringContaining("ERR_TUNTAP_NATIVE"),
         exitCode: 1,
       });
-    }, 60_000);
+    }, 180_000);
 
     describePrivileged("run", () => {
       beforeAll(quietIPv6);
@@ -194,25 +194,25 @@ describeUnless(registryObstacle(), "the package", () => {
 
       test("from source", () => {
         expect(runIn(project, bun, "program.ts")).toEqual(wanted);
-      }, 60_000);
+      }, 180_000);
 
       test("as a bundle, away from its node_modules", () => {
         const bundle = join(folder.path, `${installer}.js`);
         mustRunIn(project, bun, "build", "--target=bun", "program.ts", "--outfile", bundle);
         expect(runIn("/", bun, bundle)).toEqual(wanted);
-      }, 60_000);
+      }, 180_000);
 
       test("as a minified bundle", () => {
         const bundle = join(folder.path, `${installer}.min.js`);
         mustRunIn(project, bun, "build", "--target=bun", "--minify", "program.ts", "--outfile", bundle);
         expect(runIn("/", bun, bundle)).toEqual(wanted);
-      }, 60_000);
+      }, 180_000);
 
       test("as a compiled executable, from /", () => {
         const executable = join(folder.path, `${installer}-program`);
         mustRunIn(project, bun, "build", "--compile", "program.ts", "--outfile", executable);
         expect(runIn("/", executable)).toEqual(wanted);
-      }, 60_000);
+      }, 180_000);
     });
   });
 });

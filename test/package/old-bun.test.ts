@@ -34,6 +34,6 @@ describeUnless(registryObstacle(), "an older Bun", () => {
       );
       expect(probed).toBe("platform ok,bun missing");
     },
-    120_000,
+    180_000,
   );
 });

@@ -25,7 +25,7 @@ describePrivileged("the life of a process with devices", () => {
         await using child = new Child("lifetime.ts", { args: [way], env: { BUN_TUNTAP_WAKER } });
         expect(await child.ending()).toEqual({ stdout: "open\n", stderr: "", exitCode: 0, signal: null });
       },
-      60_000,
+      180_000,
     );
 
     test.concurrent.each(["open", "ref() after unref()", "one of two unref'd", "one of two closed"])(
@@ -38,13 +38,13 @@ describePrivileged("the life of a process with devices", () => {
         expect(child.isRunning).toBe(true);
         expect(await child.end()).toEqual({ stdout: "open\nended\n", stderr: "", exitCode: 0, signal: null });
       },
-      60_000,
+      180_000,
     );
 
     test("unref() still delivers while something else keeps the process alive", async () => {
       await using child = new Child("lifetime.ts", { args: ["unref(), frame received"], env: { BUN_TUNTAP_WAKER } });
       expect(await child.ending()).toEqual({ stdout: "received\nopen\n", stderr: "", exitCode: 0, signal: null });
-    }, 60_000);
+    }, 180_000);
 
     test("an idle process with listening devices uses no CPU", async () => {
       await using child = new Child("idle.ts", { env: { BUN_TUNTAP_WAKER } });
@@ -58,6 +58,6 @@ describePrivileged("the life of a process with devices", () => {
       // Bun's garbage-collection timer wakes two or three threads once a second, device or not: some 7 in all.
       expect(idle.wakeUps).toBeLessThan(30);
       expect(await child.end()).toMatchObject({ stderr: "", exitCode: 0 });
-    }, 60_000);
+    }, 180_000);
   });
 });

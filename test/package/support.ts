@@ -27,9 +27,9 @@ export interface Output {
   exitCode: number;
 }
 
-/** Runs a command to its end, whatever that is; after a minute the end is SIGTERM. */
+/** Runs a command to its end, whatever that is; after two minutes the end is SIGTERM: a registry may be slow. */
 export function runIn(cwd: string, ...command: string[]): Output {
-  const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd, stdin: "ignore", timeout: 60_000 });
+  const { stdout, stderr, exitCode } = Bun.spawnSync(command, { cwd, stdin: "ignore", timeout: 120_000 });
   return { stdout: stdout.toString(), stderr: stderr.toString(), exitCode };
 }
 

@@ -45,7 +45,7 @@ describeWithTools("the compiled executable of apps/wireguard", tools, () => {
     root = join(folder.path, "root");
     const source = join(projectPath, "apps/wireguard/index.ts");
     mustRunIn("/", process.execPath, "build", "--compile", source, "--outfile", join(folder.path, "wireguard"));
-  }, 60_000);
+  }, 180_000);
   afterAll(() => folder?.[Symbol.dispose]());
 
   beforeEach(() => {
@@ -87,6 +87,6 @@ describeWithTools("the compiled executable of apps/wireguard", tools, () => {
       expect(log).not.toContain(ka.private);
       expect(listing(root)).toEqual([...new Set(files)].sort());
     },
-    60_000,
+    180_000,
   );
 });

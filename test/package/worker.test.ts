@@ -19,7 +19,7 @@ describePrivileged("devices in Workers", () => {
     expect(await worker.says()).toEqual({ name, received: numbered(0, 100) });
     await worker.closed;
     expect(newFds(before, /\/net\/tun$/)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test("a Worker receives what the main thread sends", async () => {
     const worker = new DeviceWorker({ number: 1, count: 3, sends: false });
@@ -29,7 +29,7 @@ describePrivileged("devices in Workers", () => {
     socket.close();
     expect((await worker.says()).received).toEqual(numbered(1, 3));
     await worker.closed;
-  }, 60_000);
+  }, 180_000);
 
   test("six Workers at once: each receives its own datagrams, in order", async () => {
     const before = openFds();
@@ -46,7 +46,7 @@ describePrivileged("devices in Workers", () => {
     expect(received).toEqual(numbers.map((number) => numbered(number, 200)));
     await Promise.all(workers.map(({ closed }) => closed));
     expect(newFds(before, /\/net\/tun$/)).toEqual([]);
-  }, 60_000);
+  }, 180_000);
 
   test("a Worker that ends leaves no fd behind", async () => {
     const before = openFds();
@@ -56,7 +56,7 @@ describePrivileged("devices in Workers", () => {
       () => openFds().length <= before.length,
       () => `no fd is left of ${newFds(before).join(", ")}`,
     );
-  }, 60_000);
+  }, 180_000);
 });
 
 describeWithTools("worker.terminate() with an open device and a pending receive", ["unshare", "ip"], () => {
@@ -64,12 +64,12 @@ describeWithTools("worker.terminate() with an open device and a pending receive"
     test.concurrent("20 times: neither crashes nor hangs the process", async () => {
       const { received } = await terminate(20, BUN_TUNTAP_WAKER);
       expect(received).toBe("still here");
-    }, 60_000);
+    }, 180_000);
 
     test.concurrent("takes the interface away, and closes every fd", async () => {
       const { left } = await terminate(3, BUN_TUNTAP_WAKER);
       expect(left).toMatchObject({ interfaces: 0, after: left.before });
-    }, 60_000);
+    }, 180_000);
   });
 });
 
@@ -85,7 +85,7 @@ describeWithTools("what Workers leave in the process", ["unshare"], () => {
     const [compile, device] = await Promise.all([remains("compile"), remains("device")]);
     // One text and one call of it, with what lies in between.
     expect(device).toBeLessThanOrEqual(compile + 1);
-  }, 60_000);
+  }, 180_000);
 });
 
 /** Mappings that each of 40 Workers left. */
