@@ -59,6 +59,13 @@ export function eachFrame(message: Uint8Array, each: (start: number, end: number
   return at === length;
 }
 
+/** Returns how many whole frames a message has. */
+export function countFrames(message: Uint8Array): number {
+  let frames = 0;
+  eachFrame(message, () => void frames++);
+  return frames;
+}
+
 /** The frames of a message, as views of it; null if it is not made of whole frames. */
 export function unpack(message: Uint8Array): Uint8Array[] | null {
   const frames: Uint8Array[] = [];

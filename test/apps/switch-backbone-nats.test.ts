@@ -4,10 +4,8 @@ import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { createUser } from "@nats-io/nkeys";
 import type { ConnectOptions } from "../../apps/switch/backbone/connection.ts";
-import { type Entered, enterBackbone } from "../../apps/switch/backbone/enter.ts";
+import type { Entered } from "../../apps/switch/backbone/enter.ts";
 import type { Peer } from "../../apps/switch/backbone/peer.ts";
-import { pack, unpack } from "../../apps/switch/framing.ts";
-import { LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
 import { ProgramError } from "../../src/cli/program.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
@@ -16,63 +14,10 @@ import { NATS, type NatsOptions, NatsServer } from "./nats.ts";
 import { credsOf, operatorConfig } from "./nats-jwt.ts";
 import { BROADCAST, frameOf } from "./switch-bus.ts";
 import { example } from "./switch-lan.ts";
+import { TestHub } from "./switch-test-hub.ts";
 
 /** Ports from here on are this file's. */
 const PORT = 4230;
-
-/** A hub of this process, with one client. */
-class TestHub {
-  readonly lan: LearningSwitch = new LearningSwitch({
-    ageMs: 300_000,
-    perPortMax: 1000,
-    mtu: 1500,
-    clock: () => performance.now(),
-  });
-  readonly log: string[] = [];
-  readonly marks: number[] = [];
-  failure: string | undefined;
-  entered: Entered | undefined;
-  readonly port: Port = new Port((message) => {
-    for (const frame of unpack(new Uint8Array(message)) ?? []) this.marks.push(frame[20] as number);
-    return true;
-  });
-
-  async enter(servers: readonly string[], options: Partial<ConnectOptions> & { mtu?: number } = {}): Promise<this> {
-    const { mtu = 1500, ...rest } = options;
-    const all = {
-      servers,
-      lan: "test",
-      hub: "hub1",
-      credentials: undefined,
-      tls: undefined,
-      queueMax: 2 ** 23,
-      ...rest,
-    };
-    this.entered = await enterBackbone(all, {
-      lan: this.lan,
-      mtu,
-      log: (line) => void this.log.push(line),
-      failed: (why) => {
-        this.failure = why;
-      },
-    });
-    this.lan.attach(this.port);
-    this.entered.backbone.clientsChanged();
-    return this;
-  }
-
-  send(...frames: Uint8Array[]): void {
-    pack(frames, (message) => void this.lan.receive(this.port, new Uint8Array(message)));
-  }
-
-  get summary() {
-    return (this.entered as Entered).backbone.summary();
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.entered?.close();
-  }
-}
 
 /** Two hubs exchange a broadcast and a frame for each other. */
 async function exchange(one: TestHub, other: TestHub): Promise<void> {

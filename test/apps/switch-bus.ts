@@ -14,7 +14,7 @@ export class MemoryBroker {
   payloadMax: number = 1024 * 1024;
   /** Length of the longest message so far. */
   longest = 0;
-  #queue: (() => void)[] = [];
+  #queue: { readonly to: MemoryBus; readonly bytes: number; deliver(): void }[] = [];
 
   publish(from: MemoryBus | undefined, subject: string, message: Uint8Array, answer: BusAnswer = () => {}): void {
     this.published.set(subject, (this.published.get(subject) ?? 0) + 1);
@@ -24,15 +24,30 @@ export class MemoryBroker {
     const copy = new Uint8Array(message);
     if (this.loses(subject, copy)) return;
     for (const { bus, handler } of [...(this.subscriptions.get(subject) ?? [])])
-      if (bus !== from && bus.isConnected) this.#queue.push(() => handler(copy, answer));
+      if (bus !== from && bus.isConnected)
+        this.#queue.push({ to: bus, bytes: copy.length, deliver: () => handler(copy, answer) });
   }
 
-  /** Delivers what waits. Returns how many messages that were. */
+  /** Bytes that wait for a connection. */
+  waitingFor(bus: MemoryBus): number {
+    return this.#queue.reduce((sum, { to, bytes }) => sum + (to === bus ? bytes : 0), 0);
+  }
+
+  /** Delivers what waits, as much as each line takes in a turn. Returns how many messages that were. */
   deliver(): number {
-    const queue = this.#queue;
+    const [queue, begun] = [this.#queue, new Set<MemoryBus>()];
     this.#queue = [];
-    for (const each of queue) each();
-    return queue.length;
+    const due = queue.filter((each) => {
+      const { to, bytes } = each;
+      if (!begun.has(to)) to.credit = Math.min(to.bytesInTurn, to.credit + to.bytesInTurn);
+      begun.add(to);
+      const isDue = to.credit > 0;
+      if (isDue) to.credit -= bytes;
+      else this.#queue.push(each);
+      return isDue;
+    });
+    for (const { deliver } of due) deliver();
+    return due.length;
   }
 }
 
@@ -43,6 +58,10 @@ export class MemoryBus implements Bus {
   isConnected = true;
   /** True while the server takes what is published; else it waits. */
   takes = true;
+  /** Bytes that its line takes in one turn. */
+  bytesInTurn: number = Number.POSITIVE_INFINITY;
+  /** Bytes that it may still take in this one; below 0 after a message that is longer. */
+  credit = 0;
   readonly broker: MemoryBroker;
 
   constructor(broker: MemoryBroker) {

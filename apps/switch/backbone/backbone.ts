@@ -55,7 +55,8 @@ export class Backbone {
     const { queueMax, macsMax, failed } = options;
     const link = new Link(bus, options);
     this.link = link;
-    this.sender = new FrameSender(link, queueMax, () => this.announcer.flush());
+    const before = (): void => this.announcer.flush();
+    this.sender = new FrameSender(link, queueMax, before, () => this.roster.peers.values());
     this.announcer = new Announcer(link, lan, () => this.sender.schedule());
     this.roster = new Roster(link, {
       sender: this.sender,

@@ -1,4 +1,5 @@
 /** Frames out: those of one turn go in one message for each destination. */
+import { countFrames } from "../framing.ts";
 import { Port } from "../learning-switch.ts";
 import { Arena } from "./arena.ts";
 import { Kind } from "./envelope.ts";
@@ -15,15 +16,25 @@ const TARGETS_MAX = 4096;
  */
 const USUAL_MAX = 32_000;
 
-/** Where the frames for one hub go. */
+/** Path of the frames for one hub. */
 export interface Target {
   readonly outbox: Outbox;
   /** Takes frames, or returns false if there is no room for them. */
   readonly outlet: (message: Uint8Array) => boolean;
-  /** The bytes that the hub has not confirmed. */
+  /** The bytes that the hub has not confirmed, flooded ones among them. */
   readonly window: Window;
   /** Number of the last message to it. */
   sequence: number;
+  /** Notes that the hub gets so many bytes of a message to all. */
+  flooded(bytes: number): void;
+}
+
+/** Another hub, as the sender of frames sees it. */
+export interface Receiver {
+  readonly target: Target;
+  readonly port: Port;
+  /** Whether it gets what is flooded. */
+  readonly hearsFloods: boolean;
 }
 
 /** Publishes the frames for other hubs. */
@@ -36,6 +47,7 @@ export class FrameSender {
   flooded = 0;
   /** Called before frames are published: what they need to be understood goes first. */
   readonly #before: () => void;
+  readonly #receivers: () => Iterable<Receiver>;
   readonly #link: Link;
   readonly #queueMax: number;
   #messages = 0;
@@ -50,17 +62,49 @@ export class FrameSender {
   #waiting = 0;
   #isScheduled = false;
 
-  /** @param queueMax The most bytes that are on their way to the NATS server, or to another hub */
-  constructor(link: Link, queueMax: number, before: () => void) {
+  /**
+   * @param queueMax The most bytes that are on their way to the NATS server, or to another hub
+   * @param receivers Returns the hubs that are known
+   */
+  constructor(link: Link, queueMax: number, before: () => void, receivers: () => Iterable<Receiver>) {
     this.#link = link;
     this.#before = before;
+    this.#receivers = receivers;
     this.#queueMax = queueMax;
     this.window = new Window(queueMax, link.clock);
-    this.#floodBox = this.#outbox((parts) => {
+    this.#floodBox = this.#outbox((parts, bytes) => {
       this.flooded = (this.flooded + 1) >>> 0;
       this.#publish(link.subjects.flood, Kind.FLOOD, this.flooded, parts);
+      for (const { target, hearsFloods } of receivers()) if (hearsFloods) target.flooded(bytes);
     });
-    this.floodPort = new Port((message) => this.#add(this.#floodBox, message), true);
+    this.floodPort = new Port((message) => this.#flood(message), true);
+  }
+
+  /**
+   * Sends what is flooded: in one message to all, while all hubs keep up. If one does not, each gets a message of its own,
+   * and that one what its window admits: NATS would queue a message to all for it too, and signs of life behind that.
+   */
+  #flood(message: Uint8Array): boolean {
+    if (this.#allHaveRoom(message)) return this.#add(this.#floodBox, message);
+    const hearing = [...this.#receivers()].filter(({ hearsFloods }) => hearsFloods);
+    const missed = hearing.filter(({ target }) => !target.outlet(message));
+    // A frame that no hub gets is counted once, by the port of what is flooded.
+    if (missed.length === hearing.length) return false;
+    if (missed.length > 0) {
+      const frames = countFrames(message);
+      for (const { port } of missed) port.dropped.backPressure += frames;
+    }
+    return true;
+  }
+
+  #allHaveRoom(message: Uint8Array): boolean {
+    for (const { target, hearsFloods } of this.#receivers())
+      if (hearsFloods && !this.#hasRoom(target, message)) return false;
+    return true;
+  }
+
+  #hasRoom({ window, outbox }: Target, message: Uint8Array): boolean {
+    return window.admits(message.length, outbox.bytes + this.#floodBox.bytes);
   }
 
   /** Returns where frames for a hub go. */
@@ -73,11 +117,18 @@ export class FrameSender {
       this.#publish(subject, kind, target.sequence, parts);
     });
     const outlet = (message: Uint8Array): boolean => {
-      if (window.admits(message.length, outbox.bytes)) return this.#add(outbox, message);
+      if (this.#hasRoom(target, message)) return this.#add(outbox, message);
       if (window.markLast() !== undefined) this.#publish(subject, Kind.ASK_CONFIRM, target.sequence, []);
       return false;
     };
-    const target: Target = { outbox, outlet, window, sequence: this.#targets.get(hub)?.sequence ?? 0 };
+    const flooded = (bytes: number): void => {
+      // Numbers of messages to all are another row: an empty message of this hub's own row asks in their place.
+      const asks = window.isDue(bytes);
+      if (asks) target.sequence = (target.sequence + 1) >>> 0;
+      window.sent(bytes, target.sequence);
+      if (asks) this.#publish(subject, Kind.FRAMES_ASKING, target.sequence, []);
+    };
+    const target: Target = { outbox, outlet, window, flooded, sequence: this.#targets.get(hub)?.sequence ?? 0 };
     this.#targets.set(hub, target);
     const [oldest] = this.#targets.keys();
     if (oldest !== undefined && this.#targets.size > TARGETS_MAX) this.#targets.delete(oldest);

@@ -37,6 +37,11 @@ export class Peer {
     this.port = new Port(this.target.outlet, true);
   }
 
+  /** Whether it gets what is flooded: a hub without clients does not. */
+  get hearsFloods(): boolean {
+    return this.hello?.clients !== 0;
+  }
+
   /** Tells whether to ask for its table, and notes that it is done. */
   mayAsk(now: number): boolean {
     if (now - this.#askedAt < ASK_MS) return false;

@@ -11,7 +11,8 @@ const DELAY_GOOD_MS = 100;
 /** An answer that has not come by then counts as lost, and is asked for again. */
 const LOST_MS = 1000;
 const BYTES_MIN = 32 * 1024;
-const BYTES_FIRST = 64 * 1024;
+/** Nothing is known of the receiver yet: a slow one takes this within a second, too. */
+const BYTES_FIRST = BYTES_MIN;
 /** Markers in a full window. */
 const MARKERS = 4;
 
@@ -71,11 +72,17 @@ export class Window {
    * @returns true if the receiver is to be asked to confirm it
    */
   sent(bytes: number, key: number): boolean {
+    const isDue = this.isDue(bytes);
     this.#sent += bytes;
     this.#key = key;
-    if (this.#sent - (this.#markers.at(-1)?.position ?? this.#confirmed) < this.#size / MARKERS) return false;
-    this.#mark();
-    return true;
+    if (isDue) this.#mark();
+    return isDue;
+  }
+
+  /** Tells whether the receiver is to be asked to confirm the message that sends so many more bytes. */
+  isDue(bytes: number): boolean {
+    const marked = this.#markers.at(-1)?.position ?? this.#confirmed;
+    return this.#sent + bytes - marked >= this.#size / MARKERS;
   }
 
   /**
@@ -107,8 +114,10 @@ export class Window {
   }
 
   #adapt(bytes: number, delayMs: number): void {
+    // A first answer that takes long says nothing yet: the way may be long, or something has waited.
+    const isKnown = this.#roundTripMs < Number.POSITIVE_INFINITY;
     this.#roundTripMs = Math.min(this.#roundTripMs, delayMs);
-    const waitedMs = delayMs - this.#roundTripMs;
+    const waitedMs = isKnown ? delayMs - this.#roundTripMs : delayMs;
     if (waitedMs < DELAY_GOOD_MS) this.#size = Math.min(this.#max, this.#size * 2);
     else if (waitedMs > DELAY_MAX_MS) {
       const rate = bytes / delayMs;
