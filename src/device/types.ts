@@ -10,9 +10,13 @@ import type { DeviceInterface } from "./interface-types.ts";
  *
  * It keeps the process alive while it is open, until `unref()`. It stays open
  * while it has handlers or somebody receives from it; otherwise a device that
- * nothing refers to any more is closed when it is collected. After `close()`
- * every call throws `ERR_TUNTAP_CLOSED`, except `name`, `fd` (-1), `closed`,
- * `isUp` (false) and `close()` itself.
+ * nothing refers to any more is closed when it is collected.
+ *
+ * After `close()` nothing is received any more: calls give null, iterations
+ * and streams are over. `counters()`, and the properties that need no kernel,
+ * still answer: `name`, `kind`, `closed`, `fd` (-1), `isUp` (false). `close()`,
+ * `ref()` and `unref()` do nothing, and every other call throws
+ * `ERR_TUNTAP_CLOSED`.
  */
 export interface Device extends DeviceInterface, Disposable, AsyncDisposable, AsyncIterable<Uint8Array> {
   /** `"tun"`: layer 3, IP packets. `"tap"`: layer 2, Ethernet frames. */

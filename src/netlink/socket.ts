@@ -92,7 +92,8 @@ export class RouteSocket {
     attributes: readonly Attribute[],
     what?: string,
   ): { messages: Message[]; interrupted: boolean } {
-    const sequence = ++this.#sequence;
+    this.#sequence = (this.#sequence + 1) >>> 0;
+    const sequence = this.#sequence;
     const syscall = `netlink(${call})`;
     const request = encodeMessage({ type, flags, sequence }, body, attributes);
     check(native().sock_send(this.#fd, request, request.length), syscall);

@@ -155,9 +155,11 @@ export interface UdpOptions extends UdpHandlers {
  *
  * It keeps the process alive while it is open, until `unref()`. It stays open
  * while it has handlers or somebody receives from it; otherwise a socket that
- * nothing refers to any more is closed when it is collected. After `close()`
- * every call throws `ERR_TUNTAP_CLOSED`, except the properties, `counters()`
- * and `close()` itself.
+ * nothing refers to any more is closed when it is collected.
+ *
+ * After `close()` iterations are over, and the properties and `counters()` still
+ * answer. `close()`, `ref()` and `unref()` do nothing, and every other call
+ * throws `ERR_TUNTAP_CLOSED`.
  */
 export interface UdpSocket extends Disposable, AsyncDisposable {
   /** -1 once closed. Non-blocking and close-on-exec. */
