@@ -60,7 +60,7 @@ export class TunTapError extends Error {
   readonly syscall: string | undefined;
   /** Details beyond the errno: the words of the kernel, or the arguments of the call. */
   readonly detail: string | undefined;
-  /** Advice what to do next, in one sentence. */
+  /** Advice on what to do next, in one sentence. */
   readonly hint: string | undefined;
   /** For `sendMany`: the index of the frame that was refused; those before it were taken. */
   readonly frameIndex: number | undefined;

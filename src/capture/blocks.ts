@@ -22,7 +22,7 @@ import {
 } from "./format.ts";
 import { concat } from "./runtime.ts";
 
-/** Interface of a capture: a file has one. */
+/** The interface of a capture; a file has one. */
 export interface CaptureInterface {
   /** The name of the interface; empty if the file has none. */
   readonly name: string;
@@ -35,10 +35,10 @@ export interface CaptureInterface {
 const utf8 = new TextEncoder();
 const U32 = 2 ** 32;
 
-/** Type, length before and behind. */
+/** Bytes of type and length, which stands before and behind. */
 const FRAMING = 12;
 const PACKET_HEADER = 28;
-/** epb_flags and the end of the options. */
+/** Bytes of the option epb_flags and of the end of the options. */
 const PACKET_OPTIONS = 12;
 const DROP_COUNT = 12;
 

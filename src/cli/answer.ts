@@ -87,7 +87,7 @@ function answerToIPv6(bytes: Uint8Array, mac: string | undefined): Uint8Array | 
   return buildIPv6({ ...ends, nextHeader: IpProtocol.ICMPV6, payload });
 }
 
-/** Without a source address somebody asks whether the target is free (RFC 4862 section 5.4): an answer would take it. */
+/** Makes the answer to a solicitation. One without a source address asks whether the target is free (RFC 4862 section 5.4): it gets none. */
 function advertisement(source: string, target: string | null): Uint8Array | undefined {
   if (target === null || source === "::") return undefined;
   const ends = { source: target, destination: source };

@@ -111,7 +111,7 @@ export class Output {
   }
 }
 
-/** JSON has no 64-bit numbers: those beyond 2^53 become text, as others round them. */
+/** Returns a value for JSON, which has no 64-bit numbers: those beyond 2^53 become text, because readers round them. */
 function plainValue(_: string, value: unknown): unknown {
   if (typeof value !== "bigint") return value;
   return value <= BigInt(Number.MAX_SAFE_INTEGER) ? Number(value) : value.toString();

@@ -21,7 +21,7 @@ export function painter(colour: boolean): Paint {
   return (style, text) => (colour ? `\x1b[${codes[style][0]}m${text}\x1b[${codes[style][1]}m` : text);
 }
 
-/** FORCE_COLOR before NO_COLOR before the terminal, as Node has it; an empty NO_COLOR says nothing (no-color.org). */
+/** Tells whether to use colours: by FORCE_COLOR, else NO_COLOR, else the terminal, as Node does. An empty NO_COLOR says nothing (no-color.org). */
 export function wantsColour(environment: Readonly<Record<string, string | undefined>>, isTerminal: boolean): boolean {
   const { FORCE_COLOR: forced, NO_COLOR: refused, TERM: terminal } = environment;
   if (forced !== undefined) return forced !== "0" && forced !== "false";

@@ -117,7 +117,7 @@ function engine(): typeof import("./device.ts") & typeof import("./attachment.ts
 // Loaded on first use: most devices have no offload.
 const segmentation = (): typeof import("../io/segmentation.ts") => lazy(() => require("../io/segmentation.ts"));
 
-/** Undefined for an adopted fd whose interface is out of reach of rtnetlink. */
+/** Returns the state of the interface; undefined for an adopted fd whose interface is out of reach of rtnetlink. */
 function findIfReachable(link: Link): LinkInfo | undefined {
   try {
     return link.info();

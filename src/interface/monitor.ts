@@ -78,7 +78,7 @@ export class Monitor {
     return this.#source === undefined && !this.#tracker.up;
   }
 
-  /** Without rtnetlink: asks the fd whether the interface is up. No event tells when it goes down. */
+  /** Asks the fd whether the interface is up, where rtnetlink cannot tell. No event tells when it goes down. */
   checkUp(): void {
     if (this.#source !== undefined || this.#device.closed) return;
     this.#tell(this.#tracker.setUp(isWritable(this.#device.fd)));

@@ -9,7 +9,7 @@ export function offloadOf(offload: true | OffloadOptions): Required<OffloadOptio
   return { raw, udp };
 }
 
-/** Linux 7.0 damages the checksums of split UDP super-packets (tailscale/tailscale#19918). */
+/** Tells whether this is Linux 7.0, which damages the checksums of split UDP super-packets (tailscale/tailscale#19918). */
 function hasBrokenUdp(): boolean {
   return /^7\.0\b/.test(process.getBuiltinModule("node:os").release());
 }

@@ -59,7 +59,7 @@ export class Slab {
   #memory: Uint8Array = empty;
   #offset = SLAB_START;
   #lengths: Int32Array = noLengths;
-  /** With reuse, the views of the last fills, and where they lie. */
+  /** The views of the last fills, and where they lie; for reuse alone. */
   readonly #views: (Uint8Array | undefined)[] = [];
   readonly #starts: Int32Array = noLengths;
   readonly #sizes: Int32Array = noLengths;
@@ -134,7 +134,7 @@ export class Slab {
     return count;
   }
 
-  /** Nobody has a view of what was read last: its place is free again. */
+  /** Gives the place of what was read last free again, because nobody has a view of it. */
   #rewind(): void {
     this.#offset = this.#start;
     this.#full = false;
@@ -243,7 +243,7 @@ export class Slab {
     return whole;
   }
 
-  /** With reuse the view of the last time, if it is the same: traffic repeats itself. */
+  /** Returns a view. With reuse it is the one of the last time, if that is the same: traffic repeats itself. */
   #view(i: number, start: number, length: number): Uint8Array {
     this.#seen = true;
     if (this.#reuse && this.#starts[i] === start && this.#sizes[i] === length) return this.#views[i] as Uint8Array;

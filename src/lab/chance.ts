@@ -25,7 +25,7 @@ export function chance(key: number, frame: number, purpose: number): number {
   return (mix((first + Math.imul(key, 0xc2b2_ae35) + purpose) | 0) >>> 0) / 0x1_0000_0000;
 }
 
-/** lowbias32 of Chris Wellons' hash-prospector: a bijection whose output bits are close to independent. */
+/** Mixes 32 bits: lowbias32 of Chris Wellons' hash-prospector, a bijection whose output bits are close to independent. */
 function mix(value: number): number {
   let x = value;
   x = Math.imul(x ^ (x >>> 16), 0x7feb_352d);

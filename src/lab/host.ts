@@ -221,7 +221,7 @@ function sameNetwork({ address, address6 }: Nic, gateway: string): boolean {
 }
 
 /**
- * A new namespace has the IPv4 settings of the machine (net/ipv4/devinet.c
+ * Makes the settings of a host. A new namespace has the IPv4 settings of the machine (net/ipv4/devinet.c
  * devinet_init_net()), which are not a lab's: forwarding, and the reverse path
  * filter, which drops packets that arrive on another interface than answers leave by.
  */

@@ -251,7 +251,7 @@ class LabNetwork implements Lab {
     return { ipv4: this.#addresses[kind](subnet), ipv6: this.#addresses.network6(subnet6) };
   }
 
-  /** Locally administered, and the same in every run. */
+  /** Returns the next MAC address, which is locally administered, and the same in every run. */
   #nextMac(): string {
     const number = (++this.#macs).toString(16).padStart(6, "0");
     return `02:00:5e:${number.slice(0, 2)}:${number.slice(2, 4)}:${number.slice(4)}`;

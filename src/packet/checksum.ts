@@ -85,7 +85,7 @@ export function updateUdpChecksum(before: number, from: number | Uint8Array, to:
   return before === 0 ? 0 : udpChecksum(after);
 }
 
-/** RFC 768: a checksum of zero is sent as all ones, for zero says that there is none. */
+/** Returns a checksum as UDP sends it: zero as all ones, because zero says that there is none (RFC 768). */
 export function udpChecksum(checksum: number): number {
   return checksum === 0 ? 0xffff : checksum;
 }

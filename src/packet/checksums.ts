@@ -84,7 +84,7 @@ export function fillChecksums(packet: Uint8Array): void {
   writeUint16(packet, IPV4_CHECKSUM, checksumOfRange(packet, 0, parsed.headerLength));
 }
 
-/** Null for a frame that holds no IP packet. */
+/** Views the IP packet in a frame; returns null if there is none. */
 function packetIn(bytes: Uint8Array, kind: FrameKind): IPv4Packet | IPv6Packet | null {
   if (kind === "tun") {
     const version = (bytes[0] ?? 0) >>> 4;
@@ -138,14 +138,14 @@ function covering(
   }
 }
 
-/** RFC 6946: a fragment header may be on a packet that is whole. */
+/** Tells whether a packet is a fragment: one with a fragment header may be whole (RFC 6946). */
 function isFragment({ fragment }: IPv6Packet): boolean {
   return fragment !== null && (fragment.moreFragments || fragment.offset > 0);
 }
 
 /**
- * RFC 8200 section 8.1: the pseudo-header has the last destination, which a routing header holds until the packet
- * is there. Null for a routing header of a type that is not known.
+ * Returns the destination of the pseudo-header: the last one, which a routing header holds until the packet is there
+ * (RFC 8200 section 8.1). Null for a routing header of a type that is not known.
  */
 function finalDestination(packet: IPv6Packet): Uint8Array | null {
   const routing = packet.extensionHeaders.find(({ type }) => type === IpProtocol.ROUTING)?.bytes;

@@ -153,7 +153,7 @@ function icmpv6ErrorWords({ type, code, pointer, original }: Icmpv6Message): str
   }
 }
 
-/** Multicast listener discovery, RFC 2710 and RFC 9777. */
+/** Describes messages of multicast listener discovery, RFC 2710 and RFC 9777. */
 function listenerWords(type: number, bytes: Uint8Array): string {
   const name = listenerNames[type];
   if (name !== undefined) {
@@ -167,7 +167,7 @@ function listenerWords(type: number, bytes: Uint8Array): string {
   return `multicast listener report v2, ${readUint16(bytes, 6)} group record(s)`;
 }
 
-/** "igmp v3 report, 1 group record(s)", RFC 2236 and RFC 9776. */
+/** Describes a message of IGMP, RFC 2236 and RFC 9776: "igmp v3 report, 1 group record(s)". */
 export function describeIgmp(bytes: Uint8Array): string {
   requireLength("IGMP", bytes, 8);
   const type = bytes[0] as number;
@@ -205,7 +205,7 @@ function quotedIPv6(original: Uint8Array | null): Quoted {
   return { source, destination, protocol, port: destinationPort(upperLayer) };
 }
 
-/** TCP and UDP have it at the same place. */
+/** Reads the destination port, which TCP and UDP have at the same place. */
 function destinationPort(upperLayer: Uint8Array): number | null {
   return upperLayer.length < 4 ? null : readUint16(upperLayer, 2);
 }

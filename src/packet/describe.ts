@@ -62,7 +62,7 @@ function tagWords({ vid, pcp, dei }: VlanTag): string {
   return `vlan ${vid}, p ${pcp}${dei ? ", DEI" : ""}, `;
 }
 
-/** In the words of tcpdump's print-arp.c. */
+/** Describes an ARP message in the words of tcpdump's print-arp.c. */
 function describeArp(bytes: Uint8Array): string {
   const { operation, senderMac, senderIPv4, targetMac, targetMacBytes, targetIPv4 } = parseArp(bytes);
   const length = `length ${bytes.length}`;

@@ -212,7 +212,7 @@ function isEcho(type: number): boolean {
   return type === Icmpv6Type.ECHO_REQUEST || type === Icmpv6Type.ECHO_REPLY;
 }
 
-/** RFC 4443 section 2.1: the upper bit tells. */
+/** Tells whether it is the type of an error: those have the upper bit clear (RFC 4443 section 2.1). */
 function isError(type: number): boolean {
   return type >= 0 && type < 128;
 }

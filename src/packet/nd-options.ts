@@ -89,7 +89,7 @@ export function readNdOptions(bytes: Uint8Array, start: number): NdOption[] {
   return options;
 }
 
-/** 0 if there is none, or it is longer than what is left. RFC 4861 section 4.6: a length of zero is none either. */
+/** Returns the length of an option; 0 if there is none, or it is longer than what is left. A length of zero is none either (RFC 4861 section 4.6). */
 function lengthAt(bytes: Uint8Array, at: number): number {
   if (at + UNIT > bytes.length) return 0;
   const length = (bytes[at + 1] as number) * UNIT;

@@ -31,7 +31,7 @@ export function inThrowaway<T>(use: (netns: number | undefined, made: ProbeTrial
   }
 }
 
-/** Making a namespace takes another capability than making an interface. */
+/** Adds a hint to a failure: making a namespace takes another capability than making an interface. */
 function explainMaking({ works, failure }: ProbeTrial): ProbeTrial {
   if (failure?.code !== "EPERM" || failure.syscall !== "unshare(CLONE_NEWNET)") return { works, failure };
   return { works, failure: { ...failure, hint: enteringHint } };

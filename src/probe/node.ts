@@ -6,13 +6,13 @@ import type { ProbedNode, ProbeTrial } from "./report.ts";
 import { read } from "./system.ts";
 import { trial } from "./trial.ts";
 
-/** Does without the shim, so that it works where that does not compile. */
+/** Looks at the clone device, without the shim, so that it works where that does not compile. */
 export function probeNode(): ProbedNode {
   const opening = trial(tryOpen);
   return { path: DEFAULT_PATH, ...look(), driver: hasDriver(opening), opening };
 }
 
-/** A regular file can be opened, too. */
+/** Tells whether a device can be opened; a regular file in its place could be opened, too. */
 export function isOpenable({ device, opening }: ProbedNode): boolean {
   return device !== null && opening.works === true;
 }
@@ -48,8 +48,8 @@ function numbers(rdev: number): string {
 }
 
 /**
- * /proc/misc lists loaded drivers. The kernel may load the module when the node is opened; only an error shows that
- * it cannot.
+ * Tells whether the driver is there; null if that is not known. /proc/misc lists loaded drivers. The kernel may load
+ * the module when the node is opened; only an error shows that it cannot.
  */
 function hasDriver({ works, failure }: ProbeTrial): boolean | null {
   if (failure?.code === "ENODEV" || failure?.code === "ENXIO") return false;

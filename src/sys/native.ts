@@ -49,7 +49,7 @@ function firstLoad(part: Part | undefined): { native: Native; part: unknown } {
   return first;
 }
 
-/** Loaded on first use: bun:ffi and the C text would be a third of what importing this library costs. */
+/** Loads what compiles, on first use: bun:ffi and the C text would be a third of what importing this library costs. */
 function loader(): typeof import("./load.ts") {
   return lazy((): typeof import("./load.ts") => require("./load.ts"));
 }

@@ -132,7 +132,7 @@ export function pollEvents(fd: number, events: number): number {
   return check(native().fd_poll(fd, events), "poll");
 }
 
-/** TUN_F_* */
+/** Sets the offloads that the program can deal with, TUN_F_* (TUNSETOFFLOAD). */
 export function setOffload(fd: number, bits: number): void {
   check(native().tun_set_offload(fd, bits), "ioctl(TUNSETOFFLOAD)");
 }

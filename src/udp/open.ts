@@ -5,7 +5,7 @@ import { withUdpHint } from "./hints.ts";
 import { checkUdpOptions } from "./options.ts";
 import type { UdpOptions, UdpSocket } from "./types.ts";
 
-/** Loaded at the first open: the modules that move datagrams would be most of what importing this costs. */
+/** Loads what moves datagrams, at the first open: it would be most of what importing this costs. */
 const engine = (): typeof import("./bind.ts") => lazy(() => require("./bind.ts"));
 
 /**

@@ -25,7 +25,7 @@ const SLAB_BYTES = 1024 * 1024;
 const SLAB_START = 8;
 /** The room that native/udp_receive.c wants for each message. */
 const MESSAGE_ROOM = 65_536;
-/** Offset, bytes, bytes of each datagram but the last, and peer with the ECN bits above it. */
+/** Numbers of a record: offset, bytes, bytes of each datagram but the last, and peer with the ECN bits above it. */
 const RECORD = 4;
 const ECN_SHIFT = 17;
 const PEER_MASK = (1 << ECN_SHIFT) - 1;
@@ -232,7 +232,7 @@ export class DatagramReader implements Reader {
     for (let at = 0; at < bytes; at += segment) datagrams.push(this.#view(offset + at, Math.min(segment, bytes - at)));
   }
 
-  /** With reuse the view of the last time, if it is the same: traffic repeats itself. */
+  /** Returns a view. With reuse it is the one of the last time, if that is the same: traffic repeats itself. */
   #view(offset: number, length: number): Uint8Array {
     this.#seen = true;
     const start = this.#slab.byteOffset + offset;
