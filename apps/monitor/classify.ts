@@ -1,6 +1,7 @@
 /** Tells the protocol and the sender of frames, for the shares and the talkers of the page. */
 import { EtherType, IpProtocol, parseArp, parseEthernet, parseIPv4, parseIPv6 } from "../../src/packet/index.ts";
 
+/** Protocol and sender of a frame. */
 export interface Class {
   protocol: string;
   sender: string;

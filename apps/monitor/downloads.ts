@@ -11,6 +11,7 @@ export interface DownloadLimits {
 /** Bytes that are handed to the client at a time. */
 const CHUNK_BYTES = 64 * 1024;
 
+/** Counts and bounds the downloads that are under way. */
 export class Downloads {
   readonly #limits: DownloadLimits;
   #underWay = 0;

@@ -12,6 +12,7 @@ export interface Reading {
   readonly dropped: number;
 }
 
+/** Bits and packets per second, in both directions. "In" is received by the program. */
 export interface Rates {
   inBits: number;
   outBits: number;
@@ -30,6 +31,7 @@ const START_READINGS = 240;
 /** The latest readings, for rates: 30 s at two a second. */
 const LATEST = 60;
 
+/** Reads the counters of a device. */
 export function read(device: Pick<Device, "counters" | "stats">, time: number): Reading {
   const { framesReceived, bytesReceived, framesSent, bytesSent, refused } = device.counters();
   return {
@@ -42,6 +44,7 @@ export function read(device: Pick<Device, "counters" | "stats">, time: number): 
   };
 }
 
+/** Computes the rates between two readings. */
 export function between(before: Reading, now: Reading): Rates {
   const seconds = (now.time - before.time) / 1000 || 1;
   const rate = (key: keyof Reading): number => (now[key] - before[key]) / seconds;

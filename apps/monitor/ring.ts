@@ -5,6 +5,7 @@ import type { Direction } from "../../src/index.ts";
 const FRAMES = 4000;
 const BYTES = 4 * 1024 * 1024;
 
+/** A frame that passed the device, and when. */
 export interface Kept {
   frame: Uint8Array;
   direction: Direction;
@@ -12,6 +13,7 @@ export interface Kept {
   time: number;
 }
 
+/** Keeps copies of the latest frames; older ones make room. */
 export class Ring {
   readonly #kept = new Set<Kept>();
   #bytes = 0;

@@ -5,6 +5,7 @@ import type { Class } from "./classify.ts";
 const SENDERS = 500;
 const TALKERS = 8;
 
+/** Traffic of a protocol or a sender. */
 export interface Amount {
   name: string;
   bytes: number;

@@ -9,6 +9,7 @@ import { Readings, read } from "./readings.ts";
 import type { Viewer } from "./viewer.ts";
 import { TICK_MS, Watch } from "./watch.ts";
 
+/** Options of {@link serveMonitor}. */
 export interface ServerOptions {
   /** Address of this machine. */
   hostname: string;
@@ -16,6 +17,7 @@ export interface ServerOptions {
   port: number;
 }
 
+/** A page that is being served, until it is disposed of. */
 export interface MonitorServer extends AsyncDisposable {
   readonly url: string;
 }

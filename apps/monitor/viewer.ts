@@ -5,6 +5,7 @@ import type { Direction } from "../../src/index.ts";
 const LINES = 40;
 const FILTER_MAX = 200;
 
+/** A packet as the page shows it. */
 export interface Line {
   /** Milliseconds since 1970. */
   time: number;
@@ -29,6 +30,7 @@ export interface Share {
 
 const nothing: Share = { passed: 0, examined: 0, matched: 0, shown: 0 };
 
+/** Chooses the packets that one browser is shown. */
 export class Viewer {
   readonly #windowTicks: number;
   #words: readonly string[] = [];

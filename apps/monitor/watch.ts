@@ -25,7 +25,7 @@ export interface Update {
   /** Since the program has started. */
   totals: { bytes: number; packets: number; dropped: number; seconds: number };
   history: { minute: Point[]; start: Point[] };
-  /** Whether protocols and talkers are estimates, as not all frames were looked at. */
+  /** True if protocols and talkers are estimates, as not all frames were looked at. */
   estimated: boolean;
   protocols: Amount[];
   talkers: Amount[];
@@ -39,6 +39,7 @@ export type Watched = Pick<
   "name" | "kind" | "mtu" | "isUp" | "addresses" | "counters" | "stats" | "observe" | "closed"
 >;
 
+/** Watches a device for the browsers that look at its page. */
 export class Watch {
   readonly #device: Watched;
   readonly #readings: Readings;
@@ -48,7 +49,7 @@ export class Watch {
   /** The latest frames that were looked at, for the download. */
   readonly recent: Ring = new Ring();
   #ticks: Sample[] = [new Sample()];
-  /** When the oldest of the window's ticks, and each after it, began. */
+  /** Times at which the oldest of the window's ticks, and each after it, began. */
   #began: number[];
   /** One of `#stride` frames is looked at; `#skip` frames come before the next one. */
   #stride = 1;

@@ -46,7 +46,7 @@ function firstOf(option: string, file: string, text: string): X509Certificate {
   }
 }
 
-/** Without what is in the file: it may be the secret. */
+/** Reads a key. No message quotes the file: it may be the secret. */
 function keyOf(option: string, file: string, text: string): ReturnType<typeof createPrivateKey> {
   try {
     return createPrivateKey(text);

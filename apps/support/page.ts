@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import parts from "./page-parts.html" with { type: "text" };
 
-/** Where a page wants the styles and the script that the pages of all programs share. */
+/** The place at which a page wants the styles and the script that the pages of all programs share. */
 const PARTS_MARK = "<!-- parts -->";
 
 /**

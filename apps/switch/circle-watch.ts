@@ -12,7 +12,7 @@ const FRAMES_MAX = 1024;
 
 /** A frame that was flooded. */
 interface Sighting<Port> {
-  /** Where it came from first. */
+  /** The place that it came from first. */
   readonly first: Port;
   again: number;
   since: number;

@@ -12,6 +12,7 @@ import {
 } from "./protocol.ts";
 import { bearer } from "./token.ts";
 
+/** Options of a {@link Connection}. */
 export interface ConnectionOptions {
   readonly token: string;
   /** Identity of this client in the LAN. */
@@ -41,7 +42,7 @@ export class ConnectionError extends Error {
   }
 }
 
-/** How a connection ended. */
+/** The end of a connection. */
 export interface Ending {
   readonly why: string;
   /** Advice to the user, where another attempt makes no sense. */
@@ -73,6 +74,7 @@ const FINAL: ReadonlyMap<number, string> = new Map([
   [Close.ADDRESS_TAKEN, "choose another --address, or none"],
 ]);
 
+/** A client's connection to one hub. */
 export class Connection {
   readonly hub: HubAddress;
   readonly #options: ConnectionOptions;
@@ -114,7 +116,7 @@ export class Connection {
     this.#socket.onclose = ({ code, reason }) => this.#close(code, reason);
   }
 
-  /** Whether the hub is cut off from the other hubs. */
+  /** True while the hub is cut off from the other hubs. */
   get isolated(): boolean {
     return this.#isolated;
   }

@@ -1,7 +1,8 @@
-/** How frames travel in WebSocket messages: several in each, a length of two bytes (big-endian) before each frame. */
+/** Frames in WebSocket messages: several in each, with a length of two bytes (big-endian) before each frame. */
 
 /** Addresses and EtherType: less is no Ethernet frame. */
 export const ETHERNET_HEADER_LENGTH = 14;
+/** Bytes of the length before each frame. */
 export const PREFIX_LENGTH = 2;
 /** The largest message, which a frame of 65,535 bytes fits into. */
 export const MESSAGE_MAX: number = 128 * 1024;

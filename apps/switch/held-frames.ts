@@ -1,5 +1,6 @@
 /** The last frames of a client that is between two hubs. */
 
+/** Limits of {@link HeldFrames}. */
 export interface HeldFramesLimits {
   readonly framesMax: number;
   readonly bytesMax: number;

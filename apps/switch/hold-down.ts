@@ -23,7 +23,7 @@ const HOLD_FACTOR_MAX = 16;
 
 /** Moves of one address. */
 interface Watch<Port> {
-  /** Where it was before it began to move. */
+  /** Its place before it began to move. */
   readonly home: Port;
   since: number;
   moves: number;
@@ -41,7 +41,7 @@ export interface Held<Port> {
 
 /** Counts the moves of addresses, and decides where an address is. The caller tells the time. */
 export class HoldDown<Port> {
-  /** How often an address was held. */
+  /** Number of times that an address was held. */
   holds = 0;
   readonly #options: HoldDownOptions;
   readonly #watches = new Map<number, Watch<Port>>();

@@ -5,6 +5,7 @@ import { type HubAddress, Hubs } from "./hubs.ts";
 import { LanInterface } from "./lan-interface.ts";
 import { type Failure, type Outcome, race } from "./race.ts";
 
+/** Options of {@link join}. */
 export interface JoinOptions extends Omit<ConnectionOptions, "wish" | "timeoutMs"> {
   /** URLs of the hubs, "ws://192.0.2.1:7000"; a name stands for all of its addresses. */
   readonly urls: readonly string[];
@@ -185,7 +186,7 @@ class Client {
     return undefined;
   }
 
-  /** Whether to try another hub at once: this one did not let the client in, or has gone after a while. */
+  /** Tells whether to try another hub at once: this one did not let the client in, or has gone after a while. */
   #goesOn({ stayedMs }: Ending): boolean {
     const hasOthers = this.#addresses.some(({ url }) => !this.#refusedBy.has(url));
     return this.#several && hasOthers && (stayedMs === undefined || stayedMs > STABLE_MS);

@@ -6,6 +6,7 @@ import { pack, unpack } from "./framing.ts";
 import { HeldFrames } from "./held-frames.ts";
 import type { Welcome } from "./protocol.ts";
 
+/** Options of {@link LanInterface}. */
 export interface InterfaceOptions {
   readonly name: string;
   readonly mac: string;
@@ -19,6 +20,7 @@ export interface InterfaceOptions {
 /** Takes a message, or has no room for it and returns false. */
 export type Uplink = (message: Uint8Array<ArrayBuffer>) => boolean;
 
+/** A client's interface in the LAN, which outlives its connections. */
 export class LanInterface implements Disposable {
   readonly #options: InterfaceOptions;
   #tap: Tap | undefined;

@@ -23,7 +23,7 @@ export class Port {
   readonly dropped = { short: 0, long: 0, source: 0, circle: 0, backPressure: 0 };
   /** Frames whose source has no place in the MAC table: see `perPortMax`. */
   unlearned = 0;
-  /** Whether it leads to other hubs. What comes in from the backbone never goes back to it. */
+  /** True if it leads to other hubs. Frames that come in from the backbone never go back to it. */
   readonly isBackbone: boolean;
   readonly #outlet: Outlet;
   /** Parts of the incoming message that go out: begin, end, begin, end… */
@@ -72,12 +72,14 @@ export function frameMaxOf(mtu: number): number {
   return mtu + ETHERNET_HEADER_LENGTH + TAGS_LENGTH;
 }
 
+/** Options of {@link LearningSwitch}. */
 export interface SwitchOptions extends MacTableOptions {
   readonly mtu: number;
   /** Milliseconds from any beginning. */
   readonly clock: () => number;
 }
 
+/** Switches frames between ports by their MAC addresses, as a bridge does (IEEE 802.1D). */
 export class LearningSwitch {
   readonly ports: Set<Port> = new Set();
   readonly table: MacTable<Port>;
@@ -166,8 +168,8 @@ export class LearningSwitch {
   }
 
   /**
-   * Learns the source of a frame. That of another hub's is learned from what that hub announces, as its frames may be
-   * older than the announcement of a third one.
+   * Learns the source of a client's frame. Sources behind another hub are learned from its announcements alone: its
+   * frames may be older than the announcement of a third hub.
    *
    * @returns false for a frame that goes in a circle
    */

@@ -1,4 +1,4 @@
-/** Which port each MAC address was last seen on (IEEE 802.1D section 7.9, the filtering database). */
+/** The port on which each MAC address was seen last (IEEE 802.1D section 7.9, the filtering database). */
 import { type Held, HOLD_DOWN, HoldDown, type HoldDownOptions } from "./hold-down.ts";
 
 interface Entry<Port> {
@@ -7,6 +7,7 @@ interface Entry<Port> {
   seenAt: number;
 }
 
+/** Options of {@link MacTable}. */
 export interface MacTableOptions {
   /** Milliseconds for which an address stays that is not seen again. */
   readonly ageMs: number;
@@ -24,7 +25,7 @@ export interface MacTableObserver<Port> {
   held?(mac: number, home: Port, other: Port, forMs: number): void;
 }
 
-/** Whether an address was learned: "full" if the port has as many as it may, "held" if it flaps and is elsewhere. */
+/** The outcome of learning an address: "full" if the port has as many as it may, "held" if it flaps and is elsewhere. */
 export type Learned = "learned" | "full" | "held";
 
 /** Ports by MAC address. Addresses are numbers of 48 bits: see {@link macAt}. The caller tells the time. */

@@ -33,7 +33,7 @@ export interface Connection {
   readonly host: string;
   readonly since: number;
   address: string | undefined;
-  /** Whether it has no address because none could be given when it came. */
+  /** True if it has no address because none could be given when it came. */
   lacksAddress: boolean;
   port: Port | undefined;
 }

@@ -13,7 +13,7 @@ export interface Hello {
   readonly claim: string | undefined;
   /** Address that the client was given earlier. */
   readonly wish: string | undefined;
-  /** Whether the client looks at the switch's {@link HubState} first, and then says {@link JOIN_MESSAGE}. */
+  /** True if the client looks at the switch's {@link HubState} first, and then says {@link JOIN_MESSAGE}. */
   readonly hold: boolean;
 }
 
@@ -30,7 +30,7 @@ export interface Welcome {
  * State of a hub, as JSON in a text message: to a client that holds at once, to those that have joined when it changes.
  */
 export interface HubState {
-  /** Whether the hub is cut off from the other hubs of its LAN. */
+  /** True while the hub is cut off from the other hubs of its LAN. */
   readonly isolated: boolean;
 }
 
@@ -85,9 +85,10 @@ function parseObject(message: string): Record<string, unknown> {
   }
 }
 
+/** Path of the WebSocket of clients. */
 export const JOIN_PATH = "/lan";
 
-/** Why the switch closes a connection, as WebSocket close codes (RFC 6455 section 7.4: 4000 and above are free). */
+/** Reasons for which the switch closes a connection, as WebSocket close codes (RFC 6455 section 7.4: 4000 and above are free). */
 export const Close = {
   UNSUPPORTED_DATA: 1003,
   INVALID_DATA: 1007,
@@ -103,6 +104,7 @@ export const Close = {
 /** Characters of an id: plain ones, as ids are printed and logged. */
 export const ID_PATTERN: RegExp = /^[\w.:/@-]{1,64}$/;
 
+/** Formats the request of a client as a query, which {@link parseHello} reads. */
 export function helloQuery({ id, run, sequence, claim, wish, hold }: Hello): string {
   const query = new URLSearchParams({ id, run, seq: `${sequence}`, ...(hold && { hold: "1" }) });
   if (claim !== undefined) query.set("claim", claim);

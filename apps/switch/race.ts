@@ -6,6 +6,7 @@ export interface Failure {
   readonly reason: unknown;
 }
 
+/** The result of a race: the first attempt that succeeded, or none, and the failures until then. */
 export type Outcome<T> =
   | { readonly won: T; readonly index: number; readonly failures: readonly Failure[] }
   | { readonly won?: undefined; readonly failures: readonly Failure[] };

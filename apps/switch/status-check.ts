@@ -18,7 +18,7 @@ const LINKS_MAX = 1024;
 
 type Json = { readonly [name: string]: unknown };
 
-/** Says where a status is no status; it is no error of this hub. */
+/** Thrown where a text is no status, which is no error of this hub. */
 class Broken extends Error {}
 
 /**

@@ -67,7 +67,7 @@ export interface BackboneStatus {
   readonly droppedFrames: number;
   /** Messages from the backbone that were dropped, as no hub of this LAN and version could have sent them. */
   readonly refusedMessages: number;
-  /** How often a MAC address was held, as it went to and fro. */
+  /** Number of times that a MAC address was held, as it went to and fro. */
   readonly flaps: number;
 }
 
@@ -77,7 +77,7 @@ export interface AddressStatus {
   readonly given: number;
   /** Addresses of the pool. */
   readonly size: number;
-  /** Whether new ones can be given: not while a hub is cut off from the store of the LAN. */
+  /** True if new ones can be given: not while a hub is cut off from the store of the LAN. */
   readonly available: boolean;
 }
 

@@ -2,6 +2,7 @@
 import { createHash, randomBytes, timingSafeEqual } from "node:crypto";
 import { readFileSync, writeFileSync } from "node:fs";
 
+/** Variable of the environment that may hold the token. */
 export const TOKEN_VARIABLE = "SWITCH_TOKEN";
 
 const LENGTH_MIN = 16;
@@ -17,6 +18,7 @@ export function givenToken(file: string | undefined): string | undefined {
   );
 }
 
+/** Makes a token of 256 random bits. */
 export function newToken(): string {
   return randomBytes(32).toString("base64url");
 }
@@ -31,6 +33,7 @@ export function tokenOfFile(file: string): string {
   return givenToken(file) as string;
 }
 
+/** Formats a token as the value of an Authorization header (RFC 6750 section 2.1). */
 export function bearer(token: string): string {
   return `Bearer ${token}`;
 }

@@ -6,6 +6,7 @@ import { buildPacket, type Incoming, isOneHost, parsePacket } from "./ip.ts";
 import { Tcp } from "./tcp.ts";
 import { Udp } from "./udp.ts";
 
+/** Options of {@link Host}. */
 export interface HostOptions {
   /** Address of the host, written as the parsers do. */
   readonly ipv4: string;

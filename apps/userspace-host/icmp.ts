@@ -19,6 +19,7 @@ import type { Incoming, Send } from "./ip.ts";
 const ERRORS_AT_ONCE = 50;
 const ERRORS_PER_SECOND = 100;
 
+/** Answers pings, and tells senders that a port is unreachable. */
 export class Icmp {
   readonly #counters: Counters;
   readonly #send: Send;

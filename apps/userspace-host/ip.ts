@@ -23,6 +23,7 @@ export function parsePacket(bytes: Uint8Array): Incoming {
   return (bytes[0] ?? 0) >> 4 === 6 ? fromIPv6(bytes) : fromIPv4(bytes);
 }
 
+/** Builds an IP packet of the version of its addresses. */
 export function buildPacket(source: string, destination: string, protocol: number, payload: Uint8Array): Uint8Array {
   if (source.includes(":")) return buildIPv6({ source, destination, nextHeader: protocol, payload });
   // Never to be fragmented, so that it needs no identification (RFC 6864): what we send fits the link.

@@ -1,4 +1,4 @@
-/** How long to wait for an acknowledgment before sending again, out of how long they took before: RFC 6298. */
+/** Time to wait for an acknowledgment before sending again, from how long those before took: RFC 6298. */
 export class RoundTrip {
   #smoothedMs: number | undefined;
   #variationMs = 0;
@@ -24,4 +24,5 @@ export class RoundTrip {
 const TIMEOUT_INITIAL_MS = 1000;
 /** The RFC says a second; Linux 200 ms (TCP_RTO_MIN, include/net/tcp.h), for acknowledgments are delayed less than that. */
 const TIMEOUT_MIN_MS = 200;
+/** The longest time to wait before sending again. */
 export const TIMEOUT_MAX_MS = 60_000;

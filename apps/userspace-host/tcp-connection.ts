@@ -24,6 +24,7 @@ export interface Application {
   read(limit: number): Uint8Array | null;
 }
 
+/** Options of {@link TcpConnection}. */
 export interface ConnectionOptions {
   readonly syn: Segment;
   /** ISS: our own first sequence number. */
@@ -52,7 +53,7 @@ export type TcpState =
 const RECEIVE_WINDOW = 16_384;
 /** SYN-ACKs: after 1, 2 and 4 seconds without an answer the opening is forgotten. */
 const SYN_ACKS_MAX = 3;
-/** How long a peer may be silent while nothing is sent to it. */
+/** Time for which a peer may be silent while nothing is sent to it. */
 const IDLE_MS = 30_000;
 /** Twice the time that a segment may be on its way: RFC 9293 says 4 minutes, for an internet; this is one link. */
 const TIME_WAIT_MS = 10_000;
@@ -74,7 +75,7 @@ export class TcpConnection {
   #openedAt: number;
   #heardAt: number;
   #peerEnded = false;
-  /** Whether we ended before the peer did: it is for us then to stay until no segment can be on its way. */
+  /** True if we ended before the peer did: it is for us then to stay until no segment can be on its way. */
   #endedFirst = false;
   #owesAck = false;
   #closed = false;
@@ -99,7 +100,7 @@ export class TcpConnection {
   }
 
   /**
-   * Whether a segment would open it anew: RFC 9293 section 3.6.1 lets a SYN end TIME-WAIT if nothing old can be taken
+   * Tells whether a segment would open it anew: RFC 9293 section 3.6.1 lets a SYN end TIME-WAIT if nothing old can be taken
    * for new.
    */
   isReopenedBy({ flags, sequence }: Segment): boolean {
@@ -107,7 +108,7 @@ export class TcpConnection {
     return opening && this.state === "TIME-WAIT" && distance(this.#receiveNext, sequence) > 0;
   }
 
-  /** When {@link tick} is to be called; it may change with every segment. */
+  /** Time at which {@link tick} is to be called; it may change with every segment. */
   get deadline(): number {
     if (this.#sender === undefined) return this.#synAckDeadline;
     if (this.#sender.deadline < Number.POSITIVE_INFINITY) return this.#sender.deadline;
@@ -156,7 +157,7 @@ export class TcpConnection {
     return (first >= 0 && first < RECEIVE_WINDOW) || (last >= 0 && last < RECEIVE_WINDOW);
   }
 
-  /** Something old, most likely because what acknowledged it was lost. */
+  /** Answers a segment outside of the window: an old one, most likely because its acknowledgment was lost. */
   #answerOutside({ flags, sequence }: Segment, now: number): void {
     if (flags & TcpFlag.RST) return;
     if (this.state === "TIME-WAIT" && flags & TcpFlag.FIN) this.#heardAt = now;

@@ -8,7 +8,7 @@ import { advance, distance } from "./sequence.ts";
 /** Without window scaling (RFC 7323) no peer takes more at once. */
 const BUFFER_BYTES = 65_535;
 /**
- * How long nothing new may be acknowledged: RFC 9293 section 3.8.3 asks for 100 s at least. It holds
+ * Time for which nothing new may be acknowledged: RFC 9293 section 3.8.3 asks for 100 s at least. It holds
  * for a peer whose window stays closed, too: RFC 6429 lets us end that one where room is short.
  */
 const GIVE_UP_MS = 100_000;
@@ -18,10 +18,11 @@ export interface Acknowledgment {
   readonly sequence: number;
   readonly acknowledgment: number;
   readonly window: number;
-  /** Whether it carries nothing else: only such a one can be a duplicate (RFC 5681 section 2). */
+  /** True if it carries nothing else: only such a one can be a duplicate (RFC 5681 section 2). */
   readonly bare: boolean;
 }
 
+/** Options of {@link TcpSender}. */
 export interface SenderOptions {
   /** Sequence number of the first byte. */
   readonly sequence: number;
@@ -59,11 +60,11 @@ export class TcpSender {
   /** Nothing follows what is in the buffer, but a FIN. */
   #ended = false;
   #endAcknowledged = false;
-  /** When which byte was sent for the first time: a round trip ends when it is acknowledged. One at a time. */
+  /** A byte that was sent for the first time, and when: its acknowledgment ends a round trip. One at a time. */
   #timed: { sequence: number; at: number } | undefined;
   #probes = 0;
   #progressAt = 0;
-  /** When {@link timedOut} is to be called. */
+  /** Time at which {@link timedOut} is to be called. */
   deadline: number = Number.POSITIVE_INFINITY;
 
   constructor(options: SenderOptions) {
@@ -79,7 +80,7 @@ export class TcpSender {
     this.#windowAcknowledgment = opening.acknowledgment;
   }
 
-  /** Whether a FIN has been sent, or will be. */
+  /** True once a FIN has been sent, or will be. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -99,7 +100,7 @@ export class TcpSender {
     return distance(this.#highest, acknowledgment) > 0;
   }
 
-  /** Older than anything that can still be on its way: RFC 5961 section 5.2. */
+  /** Tells whether an acknowledgment is older than anything that can still be on its way: RFC 5961 section 5.2. */
   isStale(acknowledgment: number): boolean {
     return distance(acknowledgment, this.#unacknowledged) > this.#windowMax;
   }
@@ -128,7 +129,7 @@ export class TcpSender {
     }
   }
 
-  /** False: the peer is given up. */
+  /** Does what is due after a timeout. Returns false if the peer is given up. */
   timedOut(now: number): boolean {
     if (now - this.#progressAt >= GIVE_UP_MS) return false;
     const { roundTrip } = this.#options;

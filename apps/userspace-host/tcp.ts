@@ -19,6 +19,7 @@ import type { Incoming, Send } from "./ip.ts";
 import { advance } from "./sequence.ts";
 import { type Application, type Segment, TcpConnection, type TcpState } from "./tcp-connection.ts";
 
+/** Options of {@link Tcp}. */
 export interface TcpOptions {
   /** MTU of the link. */
   readonly mtu: number;
@@ -30,7 +31,9 @@ export interface TcpOptions {
   readonly secret: Uint8Array;
 }
 
+/** The most connections at a time. */
 export const CONNECTIONS_MAX = 256;
+/** The most connections at a time that are not established yet. */
 export const HALF_OPEN_MAX = 64;
 /** IP and TCP headers, without options. */
 const HEADERS_BYTES = { 4: 40, 6: 60 } as const;
@@ -42,21 +45,21 @@ const MSS_MIN = 48;
 /** Every connection of the host, and the ports that make new ones. */
 export class Tcp {
   readonly #options: TcpOptions;
-  /** By the peer's address and the two ports; oldest first. */
+  /** Connections by the peer's address and the two ports; oldest first. */
   readonly #connections = new Map<string, TcpConnection>();
 
   constructor(options: TcpOptions) {
     this.#options = options;
   }
 
-  /** How many connections are in which state. */
+  /** Number of connections in each state. */
   get states(): Map<TcpState, number> {
     const states = new Map<TcpState, number>();
     for (const { state } of this.#connections.values()) states.set(state, (states.get(state) ?? 0) + 1);
     return states;
   }
 
-  /** When {@link tick} is to be called. */
+  /** Time at which {@link tick} is to be called. */
   get deadline(): number {
     let deadline = Number.POSITIVE_INFINITY;
     for (const connection of this.#connections.values()) deadline = Math.min(deadline, connection.deadline);
@@ -121,7 +124,7 @@ export class Tcp {
     this.#connections.set(key, connection);
   }
 
-  /** So that neither openings that are never finished nor connections that have ended keep others out. */
+  /** Makes room, so that neither openings that are never finished nor connections that have ended keep others out. */
   #makeRoom(): boolean {
     const states = this.states;
     if ((states.get("SYN-RECEIVED") ?? 0) >= HALF_OPEN_MAX) this.#dropOldest("SYN-RECEIVED");
@@ -156,7 +159,7 @@ export class Tcp {
     this.#send(packet, segment, { ...reset, window: 0, payload: new Uint8Array(0) });
   }
 
-  /** To where a packet came from. */
+  /** Sends a segment back to where a packet came from. */
   #send(to: Incoming, { sourcePort, destinationPort }: TcpSegment, segment: Segment, mss?: number): void {
     const { source: destination, destination: source } = to;
     const options: TcpOption[] = mss === undefined ? [] : [{ kind: "mss", mss }];

@@ -4,8 +4,10 @@ import type { Counters } from "./counters.ts";
 import type { Icmp } from "./icmp.ts";
 import type { Incoming, Send } from "./ip.ts";
 
+/** Port of the echo service. */
 export const ECHO_PORT = 7;
 
+/** Answers datagrams: echoes them, or says that nobody listens. */
 export class Udp {
   readonly #counters: Counters;
   readonly #send: Send;

@@ -2,6 +2,7 @@ import { parseArgs } from "node:util";
 import type { AeadName } from "./core/crypto/choose.ts";
 import type { LogFormat, LogLevel } from "./core/log.ts";
 
+/** Text that `--help` prints. */
 export const USAGE = `Usage: bun apps/wireguard [options] NAME            make the interface NAME, and wait for wg to configure it
        bun apps/wireguard [options] up FILE.conf    make, configure and route a tunnel, as wg-quick does
        bun apps/wireguard down FILE.conf|NAME       end it

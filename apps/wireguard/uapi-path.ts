@@ -1,11 +1,12 @@
-/** Where the configuration socket of a tunnel is, and who serves it. */
+/** Path of the configuration socket of a tunnel, and the process that serves it. */
 import type { TunTapError } from "../../src/index.ts";
 import { closeFd } from "../../src/sys/tun.ts";
 import { connectUnix, getPeer, openUnix } from "../../src/sys/unix.ts";
 
-/** Where `wg` looks for the sockets of userspace implementations. */
+/** Folder in which `wg` looks for the sockets of userspace implementations. */
 export const UAPI_FOLDER = "/var/run/wireguard";
 
+/** Returns the path of the configuration socket of an interface. */
 export function uapiPath(name: string): string {
   return `${UAPI_FOLDER}/${name}.sock`;
 }

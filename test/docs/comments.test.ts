@@ -73,19 +73,16 @@ describe.each(folders.map((folder) => ({ folder })))("$folder", ({ folder }) => 
     expect(odd.length > comments.length * SHARE_MAX ? odd : []).toEqual([]);
   });
 
-  if (!folder.startsWith("src")) return;
   test("exported symbols have a doc comment", () => {
     expect(files.flatMap(undocumented)).toEqual([]);
   });
 });
 
-test("no comment in front of something in src and native begins with a question word", () => {
-  const found = sources
-    .filter(({ path }) => !path.startsWith("apps/"))
-    .flatMap(({ path, text }) => {
-      const comment = path.endsWith(".c") ? /\/\*\s*(?:\* )?(.*)/g : /\/\*\*\s*(?:\* )?(.*)/g;
-      return [...text.matchAll(comment)].map(([, line = ""]) => `${path}: ${line}`);
-    });
+test("no comment in front of something begins with a question word", () => {
+  const found = sources.flatMap(({ path, text }) => {
+    const comment = path.endsWith(".c") ? /\/\*\s*(?:\* )?(.*)/g : /\/\*\*\s*(?:\* )?(.*)/g;
+    return [...text.matchAll(comment)].map(([, line = ""]) => `${path}: ${line}`);
+  });
   expect(found.length).toBeGreaterThan(1000);
   expect(found.filter((line) => /: (Whether|Where|When|How|Why|What|Who)\b/.test(line))).toEqual([]);
 });

@@ -2,7 +2,7 @@
 
 import type { AddressStatus } from "../status.ts";
 
-/** Who asks for an address, and when. Time is in milliseconds from any start. */
+/** A client that asks for an address, and the time. It is in milliseconds from any start. */
 export interface Applicant {
   readonly id: string;
   /** Process of the client; empty if it does not say. */

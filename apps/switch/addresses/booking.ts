@@ -1,5 +1,5 @@
 /**
- * How a hub books an address in the store. An address has a record that says whose it is; a machine has a list of its
+ * Books addresses in the store. An address has a record that says whose it is; a machine has a list of its
  * addresses, which holds its quota. Each change is a compare-and-set. The record of an address is written first: a list
  * never has an address whose record is still to come, and a crash in between leaves a lease like any other.
  */
@@ -17,11 +17,11 @@ export interface BookingOptions {
   readonly run: string;
   readonly perOwnerMax: number;
   readonly clock: () => number;
-  /** Whether a client that is at this hub has an address. */
+  /** Tells whether a client that is at this hub has an address. */
   readonly isInUse: (host: number) => boolean;
 }
 
-/** Who has an address. */
+/** The client that has an address. */
 export type Client = Pick<Applicant, "id" | "owner" | "run" | "sequence">;
 
 /** A client and the address that it is to have. */
@@ -37,6 +37,7 @@ export interface Request extends Applicant {
 /** An address that is in no list for so long was left over by a crash; before, its hub may be about to list it. */
 const UNLISTED_MS = 10_000;
 
+/** Books addresses for the clients of one hub. */
 export class Booking {
   readonly #synced: SyncedStore;
   readonly #pool: Pool;

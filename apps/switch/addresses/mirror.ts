@@ -17,7 +17,7 @@ import type { StoreEntry } from "./store.ts";
 export interface SharedLease extends AddressRecord {
   readonly host: number;
   readonly revision: number;
-  /** When this hub saw the record first. */
+  /** Time at which this hub saw the record first. */
   readonly seenAt: number;
 }
 
@@ -50,7 +50,7 @@ export class LeaseMirror {
   readonly #listed = new Map<string, { readonly hosts: readonly number[]; readonly revision: number }>();
   /** Revisions of records whose addresses no client holds any longer. */
   readonly #removed = new Map<number, number>();
-  /** When a process of a hub was seen last. */
+  /** Time at which a process of a hub was seen last. */
   readonly #signs = new Map<string, number>();
   #waiting: { readonly revision: number; readonly done: () => void }[] = [];
 
@@ -133,19 +133,19 @@ export class LeaseMirror {
     return [...(this.#byOwner.get(owner) ?? [])].map((host) => this.#byHost.get(host) as SharedLease);
   }
 
-  /** Whether an address may be given to another client. */
+  /** Tells whether an address may be given to another client. */
   isFree(host: number): boolean {
     const lease = this.#byHost.get(host);
     return lease === undefined || this.isOver(lease);
   }
 
-  /** Whether nothing has been seen of a client for so long that its address is not kept for it any more. */
+  /** Tells whether nothing has been seen of a client for so long that its address is not kept for it any more. */
   isOver(lease: SharedLease): boolean {
     const { keepMs } = this.#options;
     return this.quietMs(lease) >= (lease.here ? Math.max(keepMs, HUB_GONE_MS) : keepMs);
   }
 
-  /** Whether a client is away, or its hub is gone. */
+  /** Tells whether a client is away, or its hub is gone. */
   isAway(lease: SharedLease): boolean {
     return !lease.here || this.quietMs(lease) >= HUB_GONE_MS;
   }

@@ -68,7 +68,7 @@ export async function openNatsStore(nats: NatsConnection, options: NatsStoreOpti
 
 interface BucketOptions extends NatsStoreOptions {
   readonly isCluster: boolean;
-  /** Whether fewer replicas will do. */
+  /** True if fewer replicas will do. */
   readonly mayHaveFewer: boolean;
 }
 

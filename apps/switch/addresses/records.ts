@@ -14,7 +14,7 @@ export interface AddressRecord {
   readonly hub: string;
   /** Process of that hub. */
   readonly run: string;
-  /** Whether the client is there. */
+  /** True while the client is there. */
   readonly here: boolean;
 }
 

@@ -61,12 +61,13 @@ const START_AGAIN_MS = 100;
 /** Time for the last words. */
 const CLOSE_MS = 1000;
 
+/** The address book of one hub of a LAN. */
 export class SharedLeases implements AddressBook {
   readonly #options: SharedLeasesOptions;
   readonly #pool: Pool;
   readonly #synced: SyncedStore;
   readonly #booking: Booking;
-  /** For one machine one address at a time: hubs would only come before themselves. */
+  /** Books one address at a time for a machine: two bookings would conflict in the store. */
   readonly #turns = new Turns();
   readonly #held = new Map<string, Held>();
   readonly #idAt = new Map<number, string>();
@@ -276,7 +277,7 @@ export class SharedLeases implements AddressBook {
   }
 }
 
-/** Whether a connection of a client is an earlier one of the same process. */
+/** Tells whether a connection of a client is an earlier one of the same process. */
 function isOlder(one: Connection, other: Connection): boolean {
   return one.id === other.id && one.client === other.client && one.sequence < other.sequence;
 }

@@ -16,7 +16,7 @@ export class ConflictError extends Error {
 
 /** A store of all hubs. Its functions reject if the store does not answer in time. */
 export interface LeaseStore {
-  /** Whether there is a connection. */
+  /** True while there is a connection. */
   readonly isConnected: boolean;
   /**
    * Writes a value, or removes it; resolves to the new revision. A write that is rejected may have been done.

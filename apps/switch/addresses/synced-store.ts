@@ -33,6 +33,7 @@ const CURRENT_MS = 15_000;
 const SAY_AGAIN_MS = 10_000;
 const NO_ANSWER = "the store does not answer";
 
+/** Writes to the store, follows it, and notices when it does not answer. */
 export class SyncedStore {
   /** The reason why the store is of no use at the moment. */
   trouble: string | undefined;
@@ -44,14 +45,15 @@ export class SyncedStore {
   #mirror: LeaseMirror;
   #currentAt = Number.NEGATIVE_INFINITY;
   #beatRevision = 0;
-  /** Whether something may have been missed while there was no connection. */
+  /** True if something may have been missed while there was no connection. */
   #hasMissed = false;
   #beating: Promise<void> | undefined;
   #watching: Promise<void> | undefined;
-  /** Whether a record has been seen that is not there any more. */
+  /** True if a record has been seen that is not there any more. */
   #hasLost = false;
-  /** When trouble was written to the log last, and whether its end is to be. */
+  /** True if trouble was written to the log, so that its end is to be written, too. */
   #hasSaid = false;
+  /** Time at which trouble was written to the log last. */
   #saidAt = Number.NEGATIVE_INFINITY;
   #timer: Timer | undefined;
   readonly #fence: Fence;

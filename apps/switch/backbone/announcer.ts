@@ -15,7 +15,7 @@ export class Announcer {
   count = 0;
   readonly #link: Link;
   readonly #lan: LearningSwitch;
-  /** Whether an address has come; else it has gone. */
+  /** Addresses that have changed: true if one has come, false if it has gone. */
   readonly #changes = new Map<number, boolean>();
   readonly #held = new Set<number>();
   readonly #schedule: () => void;

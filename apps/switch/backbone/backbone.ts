@@ -29,7 +29,7 @@ export interface BackboneOptions extends LinkOptions {
   readonly failed: (why: string) => void;
 }
 
-/** Defaults. */
+/** The most addresses that are learned of another hub, unless set otherwise. */
 export const REMOTE_MACS_MAX = 65_536;
 
 const TICK_MS = 100;
@@ -113,7 +113,7 @@ export class Backbone {
     this.#timer = setInterval(() => this.roster.tick(), TICK_MS);
   }
 
-  /** To be called when a client has come or gone: a hub without any takes no floods. */
+  /** Hears floods while there are clients. To be called when one has come or gone. */
   clientsChanged(): void {
     const hasClients = this.clients > 0;
     if (hasClients === (this.#leaveFlood !== undefined)) return;
@@ -127,7 +127,7 @@ export class Backbone {
     this.roster.sayHello();
   }
 
-  /** To be called when the connection is there again: what was said meanwhile is unknown on both sides. */
+  /** Begins anew with all other hubs. To be called when the connection is there again, as messages may be missing. */
   reconnected(): void {
     this.sender.window.reset();
     for (const { target } of this.roster.peers.values()) target.window.reset();
@@ -150,7 +150,7 @@ export class Backbone {
     return () => void this.roster.listeners.delete(listener);
   }
 
-  /** Whether this hub is cut off from the others. */
+  /** True while this hub is cut off from the others. */
   get isIsolated(): boolean {
     return !this.link.bus.isConnected;
   }

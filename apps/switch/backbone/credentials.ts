@@ -1,7 +1,7 @@
-/** How a hub proves to the NATS server who it is. Secrets are never arguments: `ps` shows those to everybody. */
+/** Credentials by which a hub proves to the NATS server who it is. Secrets are never arguments: `ps` shows those to everybody. */
 import { readFileSync } from "node:fs";
 
-/** One of the ways of NATS. */
+/** Credentials, in one of the ways that NATS has. */
 export type Credentials =
   | { readonly kind: "user"; readonly user: string; readonly password: string }
   /** Seed of an NKey, "SU…". */

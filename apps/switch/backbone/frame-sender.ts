@@ -33,7 +33,7 @@ export interface Target {
 export interface Receiver {
   readonly target: Target;
   readonly port: Port;
-  /** Whether it gets what is flooded. */
+  /** True if it gets what is flooded. */
   readonly hearsFloods: boolean;
 }
 

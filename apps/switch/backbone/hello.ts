@@ -23,7 +23,7 @@ export interface Hello {
   readonly version: number;
   /** Number of its last message of frames to all. */
   readonly flooded: number;
-  /** Whether the others are to answer with theirs at once. */
+  /** True if the others are to answer with theirs at once. */
   readonly asks: boolean;
   /** About some of the other hubs; about the rest next time. */
   readonly reports: readonly Report[];

@@ -37,7 +37,7 @@ export class Peer {
     this.port = new Port(this.target.outlet, true);
   }
 
-  /** Whether it gets what is flooded: a hub without clients does not. */
+  /** True if it gets what is flooded: a hub without clients does not. */
   get hearsFloods(): boolean {
     return this.hello?.clients !== 0;
   }

@@ -7,7 +7,7 @@ const GREETING_MAX = 64 * 1024;
 
 /** A server as its greeting tells of it. */
 export interface Greeting {
-  /** Whether it lets in only those that have a certificate. */
+  /** True if it lets in only those that have a certificate. */
   readonly wantsCertificate: boolean;
 }
 

@@ -83,7 +83,7 @@ export class Roaming {
   }
 }
 
-/** Whether a connection began after another one. Both hubs come to the same answer. */
+/** Tells whether a connection began after another one. Both hubs come to the same answer. */
 export function isNewer(there: Presence, here: Presence): boolean {
   if (there.run === here.run && there.sequence !== here.sequence) return there.sequence > here.sequence;
   const older = here.ageMs - there.ageMs;

@@ -11,7 +11,7 @@ import { isName } from "./subjects.ts";
 const HELLO_MS = 500;
 /** A hub that is not heard for so long is gone. */
 const GONE_MS = 1500;
-/** More between two looks at the clock, and this process itself stood still: it reads first what has come meanwhile. */
+/** A longer time between two ticks means that this process itself stood still: it reads first what has come meanwhile. */
 const STALL_MS = 500;
 const HUBS_MAX = 1024;
 /** Hubs that began within such a time of each other are of one age, and their runs decide. */

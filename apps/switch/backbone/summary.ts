@@ -37,7 +37,7 @@ export interface HubSummary {
 /** An address that flaps. */
 export interface HeldSummary {
   readonly mac: string;
-  /** Where it is held; undefined for a client of this hub. */
+  /** The hub at which it is held; undefined for a client of this hub. */
   readonly hub: string | undefined;
   readonly forMs: number;
 }
@@ -54,7 +54,7 @@ export interface BackboneSummary {
   /** Frames to all other hubs. */
   readonly flood: { readonly framesOut: number; readonly bytesOut: number; readonly messagesOut: number };
   readonly held: readonly HeldSummary[];
-  /** How often an address was held. */
+  /** Number of times that an address was held. */
   readonly holds: number;
   /** Bytes that the NATS server has not confirmed, and the most that may be so now. */
   readonly pendingBytes: number;

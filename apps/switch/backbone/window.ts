@@ -1,5 +1,5 @@
 /**
- * How much may be on its way. The client library keeps what the NATS server does not take, and the server what a hub
+ * Bounds what is on its way. The client library keeps what the NATS server does not take, and the server what a hub
  * does not take: neither tells how much, and signs of life wait behind it. So a window counts what the other side has
  * not confirmed, and is as large as that takes in a short time.
  */

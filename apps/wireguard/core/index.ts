@@ -30,7 +30,7 @@ export interface PeerOptions {
   /** 44 characters of base64, as all keys here. */
   readonly publicKey: string;
   readonly presharedKey?: string;
-  /** Where it is, if this side is to begin: an address and a port. */
+  /** Address and port of the peer, if this side is to begin. */
   readonly endpoint?: { readonly address: string; readonly port: number };
   /** The inner addresses that are its own: "198.51.100.2/32". */
   readonly allowedIps: readonly string[];

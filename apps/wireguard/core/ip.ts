@@ -17,11 +17,12 @@ export function parsePrefix(text: string): AllowedIp | null {
   return { address: bytes, length: Number(length) };
 }
 
+/** Formats a prefix as "198.51.100.0/24". */
 export function prefixText({ address, length }: AllowedIp): string {
   return `${formatIP(address)}/${length}`;
 }
 
-/** Whether every address of `inner` has the prefix `outer`. */
+/** Tells whether every address of `inner` has the prefix `outer`. */
 export function covers(outer: AllowedIp, inner: AllowedIp): boolean {
   if (outer.address.length !== inner.address.length || outer.length > inner.length) return false;
   for (let bit = 0; bit < outer.length; bit++) {

@@ -8,6 +8,7 @@ export function parseKeyText(text: string): Uint8Array | undefined {
   return Uint8Array.fromBase64(text);
 }
 
+/** Formats a key as base64, as `wg` prints it. */
 export function keyText(key: Uint8Array): string {
   return key.toBase64();
 }
@@ -22,6 +23,7 @@ export function generatePresharedKey(): Uint8Array {
   return crypto.getRandomValues(new Uint8Array(32));
 }
 
+/** Derives the public key of a private key. */
 export function publicKeyOf(privateKey: Uint8Array): Uint8Array {
   return new KeyPair(privateKey).publicKey;
 }

@@ -1,11 +1,14 @@
 /** The log of a tunnel: lines of text or of JSON on standard error. No secret is ever handed to it. */
 
+/** The least severity that is written. */
 export type LogLevel = "silent" | "error" | "verbose";
+/** The form of a line: words, or a JSON object. */
 export type LogFormat = "text" | "json";
 
 /** Members of a line beside its message. */
 export type LogFields = Readonly<Record<string, string | number>>;
 
+/** Takes the messages of a tunnel. */
 export interface Log {
   error(message: string, fields?: LogFields): void;
   verbose(message: string, fields?: LogFields): void;

@@ -4,7 +4,7 @@ import type { Log } from "./log.ts";
 import type { Aead } from "./protocol/aead.ts";
 import type { AllowedIp } from "./protocol/allowed-ips.ts";
 
-/** Where a peer is: an address, never a name. */
+/** Address and port of a peer: never a name. */
 export interface PeerEndpoint {
   readonly address: string;
   readonly port: number;

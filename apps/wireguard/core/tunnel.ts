@@ -12,6 +12,7 @@ import type { PeerSettings, TunnelOptions, TunnelSettings } from "./settings.ts"
 const SOCKET_BUFFER = 4 * 1024 * 1024;
 /** IPv6 and UDP headers, and a data message's own: 1500 less these is the default MTU. */
 export const OVERHEAD_BYTES: number = 40 + 8 + 32;
+/** MTU of a tunnel whose datagrams fit an MTU of 1500. */
 export const DEFAULT_MTU: number = 1500 - OVERHEAD_BYTES;
 /** The longest packet that fits a datagram of IPv4: 65,507 bytes less the message's header and tag. */
 export const MAX_MTU: number = 65_507 - 32;
@@ -43,7 +44,7 @@ export class Tunnel implements Disposable {
   #mark = 0;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
-  /** Whether the socket has just refused messages because of their source address. */
+  /** True if the socket has just refused messages because of their source address. */
   #isSourceGone = false;
   #refusedByInterface = 0;
   #refusedBySocket = 0;
@@ -287,7 +288,7 @@ export class Tunnel implements Disposable {
   }
 }
 
-/** Whether a local address was named, and not left to the kernel. */
+/** Tells whether a local address was named, and not left to the kernel. */
 function isSpecific(address: string): boolean {
   return address !== "" && address !== "::" && address !== "0.0.0.0";
 }

@@ -1,5 +1,6 @@
 /** ChaCha20-Poly1305 over batches, as the core asks for it; `../crypto` has what does it. */
 
+/** A cipher that authenticates: ChaCha20-Poly1305 (RFC 8439), from whichever library. */
 export interface Aead {
   /** Name for the log. */
   readonly name: string;

@@ -134,7 +134,7 @@ function bitOf(bytes: Uint8Array, at: number, bit: number): number {
   return ((bytes[at + (bit >>> 3)] as number) >>> (7 - (bit & 7))) & 1;
 }
 
-/** How many of the first `limit` bits of two addresses are the same. */
+/** Returns how many of the first `limit` bits of two addresses are the same. */
 function commonBits(a: Uint8Array, aAt: number, b: Uint8Array, bAt: number, limit: number): number {
   let bits = 0;
   for (let i = 0; bits < limit; i++, bits += 8) {

@@ -1,5 +1,6 @@
 /** Explicit congestion notification across the tunnel, RFC 6040 section 4: the two low bits of the traffic class. */
 
+/** The two bits of ECN in the byte of IP that holds them (RFC 3168 section 5). */
 export const ECN_MASK = 3;
 const NOT_ECT = 0;
 const ECT_1 = 1;

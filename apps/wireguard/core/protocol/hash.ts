@@ -3,9 +3,11 @@
 import { blake2s } from "@noble/hashes/blake2.js";
 import { hmac } from "@noble/hashes/hmac.js";
 
+// Lengths of a hash and of a MAC.
 export const HASH_BYTES = 32;
 export const MAC_BYTES = 16;
 
+/** Hashes the parts, one after the other: BLAKE2s with 32 bytes (RFC 7693). */
 export function hash(...parts: readonly Uint8Array[]): Uint8Array {
   const state = blake2s.create({});
   for (const part of parts) state.update(part);
@@ -33,6 +35,7 @@ export function kdf(chainingKey: Uint8Array, input: Uint8Array, count: number): 
   return keys;
 }
 
+/** Joins byte arrays. */
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
   const bytes = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;

@@ -1,7 +1,7 @@
-/** How long a host counts as loaded after the limit was last passed, in milliseconds. */
+/** Milliseconds for which a host counts as loaded after the limit was last passed. */
 const LINGER_MS = 1000;
 
-/** Whether so many handshake messages come in that their senders must prove their address first. */
+/** Tells whether so many handshake messages come in that their senders must prove their address first. */
 export class LoadMeter {
   readonly #limit: number;
   #windowStart = 0;

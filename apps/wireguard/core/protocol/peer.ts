@@ -28,7 +28,7 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   /** Bytes of all authentic messages, headers included. */
   receivedBytes = 0;
   sentBytes = 0;
-  /** When the last handshake was complete, in milliseconds since 1970; 0 for never. */
+  /** Time at which the last handshake was complete, in milliseconds since 1970; 0 for never. */
   lastHandshake = 0;
   /** Timestamp of the last initiation that was accepted: one that is not later is a replay. */
   lastTimestamp: Uint8Array | undefined;

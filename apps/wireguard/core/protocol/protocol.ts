@@ -17,6 +17,7 @@ import type { Dropped, Outlet, PeerEvent } from "./types.ts";
 import { CookieReply, Initiation, MessageType, messageType, Response, readU32 } from "./wire.ts";
 import { KeyPair } from "./x25519.ts";
 
+/** Options of {@link Protocol}. */
 export interface ProtocolOptions<E> {
   readonly outlet: Outlet<E, Peer<E>>;
   readonly aead: Aead;
@@ -123,7 +124,7 @@ export class Protocol<E> implements PeerContext<E, Peer<E>> {
     }
   }
 
-  /** When {@link tick} should next be called; Infinity for never. */
+  /** Time at which {@link tick} should next be called; Infinity for never. */
   get deadline(): number {
     return this.#deadlines.next;
   }
@@ -153,7 +154,7 @@ export class Protocol<E> implements PeerContext<E, Peer<E>> {
     this.#options.outlet.report?.(peer, event);
   }
 
-  /** Whether a handshake message is worth computing for; answers with a cookie where it is not yet. */
+  /** Tells whether a handshake message is worth computing for; answers with a cookie where it is not yet. */
   #isWelcome(message: Uint8Array, sender: number, endpoint: E, now: number): boolean {
     const cookies = this.#cookies;
     if (!cookies?.hasMac1(message)) {

@@ -12,7 +12,7 @@ const MAX_BUCKETS = 4096;
 export class RateLimiter {
   readonly #buckets = new Map<string, Bucket>();
 
-  /** Whether `address` may have one more now. */
+  /** Tells whether `address` may have one more now. */
   allows(address: string, now: number): boolean {
     let bucket = this.#buckets.get(address);
     if (bucket === undefined) {

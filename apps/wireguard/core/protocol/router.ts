@@ -35,7 +35,7 @@ export class Router<E> {
     if (run !== undefined) send(run, from, packets.length);
   }
 
-  /** Whether the source address of `packet` is one of the peer's. */
+  /** Tells whether the source address of `packet` is one of the peer's. */
   isFrom(packet: Uint8Array, peer: Peer<E>): boolean {
     return this.#lookUp(packet, this.#source, 12, 8) === peer;
   }

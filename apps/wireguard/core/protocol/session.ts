@@ -36,22 +36,22 @@ export class Session {
     keys.receive.fill(0);
   }
 
-  /** Whether messages may still be sealed with it. */
+  /** Tells whether messages may still be sealed with it. */
   canSend(now: number): boolean {
     return now - this.since < REJECT_AFTER_MS && this.counterHigh < REJECT_AFTER_MESSAGES_HIGH;
   }
 
-  /** Whether messages may still be opened with it; the replay window looks at their counters. */
+  /** Tells whether messages may still be opened with it; the replay window looks at their counters. */
   canReceive(now: number): boolean {
     return now - this.since < REJECT_AFTER_MS;
   }
 
-  /** Whether this host should start a new handshake, having sent. The responder does not because of age. */
+  /** Tells whether this host should start a new handshake, having sent. The responder does not because of age. */
   isStaleForSending(now: number): boolean {
     return this.counterHigh >= REKEY_AFTER_MESSAGES_HIGH || (this.isInitiator && now - this.since >= REKEY_AFTER_MS);
   }
 
-  /** Whether this host should start a new handshake, having received. */
+  /** Tells whether this host should start a new handshake, having received. */
   isStaleForReceiving(now: number): boolean {
     return this.isInitiator && now - this.since >= REKEY_ON_RECEIPT_MS;
   }

@@ -1,5 +1,6 @@
 /** TAI64N labels: 8 bytes of seconds since 1970 TAI plus 2^62, 4 bytes of nanoseconds, big endian (cr.yp.to/libtai/tai64.html). */
 
+/** Bytes of a label. */
 export const TIMESTAMP_BYTES = 12;
 
 /**
@@ -17,7 +18,7 @@ export function timestamp(milliseconds: number): Uint8Array {
   return bytes;
 }
 
-/** Whether label `a` is later than label `b`. */
+/** Tells whether label `a` is later than label `b`. */
 export function isLater(a: Uint8Array, b: Uint8Array): boolean {
   for (let i = 0; i < TIMESTAMP_BYTES; i++) {
     const difference = (a[i] as number) - (b[i] as number);

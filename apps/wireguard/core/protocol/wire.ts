@@ -3,11 +3,13 @@
 /** The first byte of a message. */
 export const MessageType = { initiation: 1, response: 2, cookieReply: 3, data: 4 } as const;
 
+// Lengths of the handshake messages.
 export const INITIATION_BYTES = 148;
 export const RESPONSE_BYTES = 92;
 export const COOKIE_REPLY_BYTES = 64;
 /** Header of a data message: type, receiver index, counter. */
 export const DATA_HEADER_BYTES = 16;
+/** Authentication tag of a data message. */
 export const TAG_BYTES = 16;
 /** A data message without a packet: a keep-alive. */
 export const DATA_MIN_BYTES: number = DATA_HEADER_BYTES + TAG_BYTES;
@@ -51,6 +53,7 @@ export function readU32(bytes: Uint8Array, at: number): number {
   );
 }
 
+/** Writes a number of 32 bits, little-endian. */
 export function writeU32(bytes: Uint8Array, at: number, value: number): void {
   bytes[at] = value;
   bytes[at + 1] = value >>> 8;

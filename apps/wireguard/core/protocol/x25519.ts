@@ -1,6 +1,7 @@
 /** X25519 (RFC 7748) by the platform's crypto, with keys as 32 raw bytes. */
 import { createPrivateKey, createPublicKey, diffieHellman, type KeyObject } from "node:crypto";
 
+/** Bytes of a private or public key. */
 export const KEY_BYTES = 32;
 
 /** RFC 8410: what stands before the 32 bytes of a key in PKCS #8 and in SubjectPublicKeyInfo. */
