@@ -57,9 +57,11 @@ function defend(tap: Tap, frames: Uint8Array[]): void {
   }
 }
 
+const detectionOf = ({ name }: Tap): string => `/proc/sys/net/ipv6/conf/${name}/dad_transmits`;
+
 /** Lets duplicate address detection on an interface take so many seconds, where a busy machine comes too late for one. */
-function detectFor(seconds: number, { name }: Tap): void {
-  writeFileSync(`/proc/sys/net/ipv6/conf/${name}/dad_transmits`, `${seconds}`);
+function detectFor(seconds: number, tap: Tap): void {
+  writeFileSync(detectionOf(tap), `${seconds}`);
 }
 
 describePrivileged("addAddress() until it is usable", () => {
@@ -120,6 +122,7 @@ describePrivileged("addAddress() until it is usable", () => {
     { what: "for a time", like: { address, validLifetime: 1000 } },
   ])("EADDRINUSE where another host answers that it has it, $what; it is removed", async ({ like }) => {
     using tap = openTap({ up: true, data: defend });
+    detectFor(30, tap);
     const error = await rejection(tap.addAddress(like, now));
     expect(error).toBeInstanceOf(TunTapError);
     expect(error).toMatchObject({ code: "EADDRINUSE", errno: -98, detail: address });
@@ -131,6 +134,7 @@ describePrivileged("addAddress() until it is usable", () => {
 
   test("addresses() tells a duplicate that was not waited for", async () => {
     using tap = openTap({ up: true, data: defend });
+    detectFor(30, tap);
     tap.addAddress(address);
     await until(() => addressesByIp(tap.name)[0]?.duplicate === true, "a duplicate");
     expect(tap.addresses()).toEqual([{ ...usable, tentative: true, duplicate: true }]);
@@ -206,11 +210,16 @@ describeWithTools("addAddress() until it is usable, where the kernel of another 
     try {
       there.addAddress({ address, noDad: true });
       there.up();
+      detectFor(30, here);
       expect(await rejection(here.addAddress(address, now))).toMatchObject({ code: "EADDRINUSE" });
+      detectFor(1, here);
       expect(await here.addAddress("2001:db8::2/64", now)).toMatchObject({ address: "2001:db8::2/64" });
       expect(addressesByIp(here.name).map((each) => each.address)).toEqual(["2001:db8::2/64"]);
       // And the other way round, through the calls of a device that is there.
+      const detect = (seconds: number): string => other.run("sh", "-c", `echo ${seconds} > ${detectionOf(there)}`);
+      detect(30);
       expect(await rejection(there.addAddress("2001:db8::2/64", now))).toMatchObject({ code: "EADDRINUSE" });
+      detect(1);
       expect(await there.addAddress("2001:db8::3/64", now)).toMatchObject({ address: "2001:db8::3/64" });
     } finally {
       here.close();
