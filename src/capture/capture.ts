@@ -1,11 +1,11 @@
 import type { Direction } from "../io/types.ts";
 import { showByFields } from "../packet/show.ts";
 import { type CaptureInterface, fileHeader, type InterfaceTotals, statisticsBlock, timestamp } from "./blocks.ts";
+import { requireInteger, requireKnown, requireObject, wrongType } from "./checks.ts";
 import { Clock } from "./clock.ts";
 import { checkRing, type FileRing } from "./file-ring.ts";
 import { SNAP_LENGTH_MAX } from "./format.ts";
 import { Outbox } from "./outbox.ts";
-import { show } from "./runtime.ts";
 import { type CaptureTarget, sinkFor } from "./sinks.ts";
 import { type CaptureSource, feedOf } from "./source.ts";
 
@@ -89,16 +89,15 @@ class Capturing implements Capture {
   #untold = 0;
 
   constructor(source: CaptureSource, target: CaptureTarget, options: CaptureOptions) {
-    checkOptions(options);
+    requireObject("options", options);
+    requireKnown(options, known);
     const { snapLength = SNAP_LENGTH_MAX, files, direction, filter, bufferBytes = BUFFER_BYTES } = options;
     requireInteger("snapLength", snapLength, 1, SNAP_LENGTH_MAX);
     requireInteger("bufferBytes", bufferBytes, 2 ** 20, 2 ** 30);
     if (direction !== undefined && direction !== "received" && direction !== "sent") {
-      throw new TypeError(`"direction" is ${show(direction)}, wanted "received" or "sent"`);
+      throw wrongType("direction", direction, '"received" or "sent"');
     }
-    if (filter !== undefined && typeof filter !== "function") {
-      throw new TypeError(`"filter" is ${show(filter)}, wanted a function`);
-    }
+    if (filter !== undefined && typeof filter !== "function") throw wrongType("filter", filter, "a function");
     if (files !== undefined) checkRing(files);
     const feed = feedOf(source);
     const from: CaptureInterface = { name: feed.name, linkType: feed.linkType, snapLength };
@@ -186,21 +185,3 @@ class Capturing implements Capture {
 }
 
 const known: readonly (keyof CaptureOptions)[] = ["snapLength", "files", "direction", "filter", "bufferBytes"];
-
-/** Refuses options that are none, and members that no capture has: a misspelt one would be ignored in silence. */
-function checkOptions(options: CaptureOptions): void {
-  if (typeof options !== "object" || options === null) {
-    throw new TypeError(`"options" is ${show(options)}, wanted an object`);
-  }
-  for (const option in options) {
-    if (!known.includes(option as keyof CaptureOptions)) {
-      throw new TypeError(`Unknown option "${option}": known are ${known.join(", ")}`);
-    }
-  }
-}
-
-function requireInteger(name: string, value: number, min: number, max: number): void {
-  if (Number.isInteger(value) && value >= min && value <= max) return;
-  const kind = typeof value === "number" ? RangeError : TypeError;
-  throw new kind(`"${name}" is ${show(value)}, wanted an integer from ${min} to ${max}`);
-}

@@ -1,5 +1,6 @@
+import { wrongType } from "./checks.ts";
 import { BlockReader, type CapturedFrame } from "./reader.ts";
-import { readFile, show } from "./runtime.ts";
+import { readFile } from "./runtime.ts";
 
 /**
  * The frames of a capture that is in memory, in the order of the file, as views of it.
@@ -7,7 +8,7 @@ import { readFile, show } from "./runtime.ts";
  * @throws {CaptureError} at the first bytes that are no pcapng; the frames before them have been returned
  */
 export function* parseCapture(bytes: Uint8Array): Generator<CapturedFrame> {
-  if (!(bytes instanceof Uint8Array)) throw new TypeError(`"bytes" is ${show(bytes)}, wanted a Uint8Array`);
+  if (!(bytes instanceof Uint8Array)) throw wrongType("bytes", bytes, "a Uint8Array");
   const reader = new BlockReader();
   yield* reader.push(bytes);
   reader.end();
@@ -26,7 +27,7 @@ export async function* readCapture(
   source: string | URL | ReadableStream<Uint8Array>,
 ): AsyncGenerator<CapturedFrame, void, undefined> {
   if (typeof source !== "string" && !(source instanceof URL) && !(source instanceof ReadableStream)) {
-    throw new TypeError(`"source" is ${show(source)}, wanted a path, a URL or a ReadableStream`);
+    throw wrongType("source", source, "a path, a URL or a ReadableStream");
   }
   const stream = source instanceof ReadableStream ? source : readFile(source);
   const reader = new BlockReader();

@@ -1,13 +1,7 @@
 /** Targets of captures, to which their bytes go. */
+import { wrongType } from "./checks.ts";
 import { type FileRing, ringName } from "./file-ring.ts";
-import {
-  fileSystem,
-  isStandardOutput,
-  openStandardOutput,
-  pathOf,
-  type StandardOutputWriter,
-  show,
-} from "./runtime.ts";
+import { fileSystem, isStandardOutput, openStandardOutput, pathOf, type StandardOutputWriter } from "./runtime.ts";
 
 /** Standard output: `process.stdout`, or `Bun.stdout`. */
 export type StandardOutput =
@@ -40,7 +34,7 @@ export function sinkFor(target: CaptureTarget, ring: FileRing | undefined): Sink
   if (ring !== undefined) throw new TypeError('"files" needs a path: only files can be taken turns');
   if (target instanceof WritableStream) return new StreamSink(target);
   if (isStandardOutput(target)) return new StdoutSink();
-  throw new TypeError(`"target" is ${show(target)}, wanted a path, a WritableStream, process.stdout or Bun.stdout`);
+  throw wrongType("target", target, "a path, a WritableStream, process.stdout or Bun.stdout");
 }
 
 /** A file, or several of which only the latest stay. */

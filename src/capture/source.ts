@@ -2,8 +2,8 @@ import type { Device } from "../device/types.ts";
 import type { Direction } from "../io/types.ts";
 import { buildIPv4, buildIPv6, buildUdp, IpProtocol } from "../packet/index.ts";
 import type { Endpoint, UdpSocket } from "../udp/types.ts";
+import { wrongType } from "./checks.ts";
 import { LinkType } from "./format.ts";
-import { show } from "./runtime.ts";
 
 /** Sources of a capture: a device, or a UDP socket of `bun-tuntap/udp`. */
 export type CaptureSource = Device | UdpSocket;
@@ -22,7 +22,7 @@ export interface Feed {
 /** Returns what a capture needs of a device or a socket. @throws {TypeError} if it is neither */
 export function feedOf(source: CaptureSource): Feed {
   if (typeof source !== "object" || source === null || typeof source.observe !== "function") {
-    throw new TypeError(`"source" is ${show(source)}, wanted a device or a UDP socket`);
+    throw wrongType("source", source, "a device or a UDP socket");
   }
   return "kind" in source ? deviceFeed(source) : socketFeed(source);
 }

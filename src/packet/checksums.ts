@@ -2,6 +2,7 @@
 
 import { IPV6_LENGTH } from "./address-text.ts";
 import { readUint16, writeUint16 } from "./bytes.ts";
+import { requireBytes } from "./check.ts";
 import { checksumOfRange, udpChecksum } from "./checksum.ts";
 import { EtherType, parseEthernet } from "./ethernet.ts";
 import { parseIcmp } from "./icmp.ts";
@@ -70,7 +71,7 @@ export function verifyChecksums(bytes: Uint8Array, kind?: FrameKind): Checksums 
  * @throws {TypeError} If `packet` is not a `Uint8Array`.
  */
 export function fillChecksums(packet: Uint8Array): void {
-  const parsed = packetIn(packet, "tun");
+  const parsed = packetIn(requireBytes("packet", packet), "tun");
   if (parsed === null) return;
   const covered = coveredIn(parsed);
   if (covered !== null) {

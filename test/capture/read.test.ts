@@ -32,6 +32,26 @@ const frames = fc.array(
 const shown = (all: Iterable<CapturedFrame>): unknown[] =>
   [...all].map((one) => ({ ...one, frame: Buffer.from(one.frame).toString("hex") }));
 
+describe("buildCapture()", () => {
+  test("says what is wrong, by name", () => {
+    const build = buildCapture as (from: unknown, frames: unknown) => Uint8Array;
+    const frame = { frame: new Uint8Array(9), timestampNs: 1n };
+    const wrong: [from: unknown, frames: unknown, says: string][] = [
+      [null, [], '"from" is null, wanted an object'],
+      [{ linkType: 1 }, [], '"name" is undefined, wanted a string of at most 65535 bytes'],
+      [{ name: "x", linkType: -1 }, [], '"linkType" is -1, wanted an integer from 0 to 65535'],
+      [{ ...eth, snapLength: 1.5 }, [], '"snapLength" is 1.5, wanted an integer'],
+      [eth, null, '"frames" is null, wanted a list of frames'],
+      [eth, [frame, null], '"frames[1].frame" is undefined, wanted a Uint8Array'],
+      [eth, [{ ...frame, timestampNs: 1 }], '"frames[0].timestampNs" is 1, wanted a bigint'],
+      [eth, [{ ...frame, direction: "in" }], '"frames[0].direction" is "in", wanted "inbound" or "outbound"'],
+      [eth, [{ ...frame, dropped: -1 }], '"frames[0].dropped" is -1, wanted an integer from 0'],
+    ];
+    for (const [from, frames, says] of wrong) expect(() => build(from, frames)).toThrow(says);
+    expect(() => build({ name: "x".repeat(65_536), linkType: 1 }, [])).toThrow('"name" is "xxx');
+  });
+});
+
 describe("parseCapture()", () => {
   test("gives back what buildCapture() was given, whatever the snap length leaves of it", () => {
     fc.assert(

@@ -72,7 +72,9 @@ describe("verifyChecksums()", () => {
       expect(bytes).toEqual(before);
     }
     expect(() => fillChecksums(new Uint8Array(0))).toThrow(PacketError);
-    expect(() => fillChecksums("45" as never)).toThrow(TypeError);
+    for (const wrong of ["45", null, undefined, {}]) {
+      expect(() => fillChecksums(wrong as never)).toThrow(/^"packet" is .*, wanted a Uint8Array$/);
+    }
     expect(() => verifyChecksums(new Uint8Array(40), "ip" as never)).toThrow('"kind" is "ip"');
   });
 
