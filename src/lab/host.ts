@@ -103,20 +103,22 @@ export class LabHost implements Host {
   }
 
   async ping(to: Host | string, options: PingOptions = {}): Promise<number | null> {
-    const address = typeof to === "string" ? to : to.address;
-    return ping(this, address, options);
+    return ping(this, to instanceof LabHost ? to.address : to, options);
   }
 
   route(to: RouteLike, via?: Host | string): void {
     this.#openNetns();
-    const gateway = typeof via === "object" ? this.#gatewayOf(via, to) : via;
+    const destination = typeof to === "string" ? to : String(to?.to);
+    const gateway = via instanceof LabHost ? this.#gatewayOf(via, destination) : via;
+    if (gateway !== undefined && typeof gateway !== "string") {
+      throw new TypeError(`"via" must be a host or an IP address, got ${Bun.inspect(via)}`);
+    }
     const settings = typeof to === "string" ? { to } : to;
-    const route = gateway === undefined ? settings : { ...settings, via: gateway };
     const nic = this.#nicFor(gateway);
     try {
-      nic.device.addRoute(route);
+      nic.device.addRoute(gateway === undefined ? settings : { ...settings, via: gateway });
     } catch (error) {
-      throw withDetails(error, { detail: `the host "${this.name}", route to ${settings.to}` });
+      throw withDetails(error, { detail: `the host "${this.name}", route to ${destination}` });
     }
   }
 
@@ -197,10 +199,9 @@ export class LabHost implements Host {
   }
 
   /** The address of another host on a network that this one is on, too. */
-  #gatewayOf(via: Host, to: RouteLike): string {
-    const isIPv6 = (typeof to === "string" ? to : to.to).includes(":");
-    const other = via as LabHost;
-    for (const [network, nic] of other.#nics) {
+  #gatewayOf(via: LabHost, to: string): string {
+    const isIPv6 = to.includes(":");
+    for (const [network, nic] of via.#nics) {
       if (this.#nics.has(network)) return withoutLength(isIPv6 ? nic.address6 : nic.address);
     }
     throw noAddress(`the hosts "${this.name}" and "${via.name}" have no network in common`);

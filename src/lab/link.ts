@@ -1,5 +1,5 @@
 import { type Capture, type CaptureOptions, capture } from "../capture/index.ts";
-import { checkBoolean, checkOptions } from "../checks.ts";
+import { checkBoolean, checkOptions, wrong } from "../checks.ts";
 import { TunTapError } from "../errors.ts";
 import { chanceKey } from "./chance.ts";
 import type { Clock } from "./clock.ts";
@@ -130,6 +130,7 @@ export class LabLink implements Link {
 
   async capture(path: string, options: CaptureOptions & { host?: string } = {}): Promise<Capture> {
     this.#assertOpen();
+    if (typeof options !== "object" || options === null) throw wrong("options", "an object", options);
     const { host = this.ends[0], ...rest } = options;
     const end = this.hostEnds.find((end) => end.host.name === host);
     if (end === undefined) {

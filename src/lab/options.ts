@@ -1,13 +1,18 @@
 import { type Check, handler, integer, text } from "../checks.ts";
 import { checkHostAddress } from "./addresses.ts";
-import type { LabHost } from "./host.ts";
 import { linkImpairmentChecks } from "./settings.ts";
-import type { HostOptions, LabOptions, LinkOptions, SwitchOptions } from "./types.ts";
+import type { Host, HostOptions, LabOptions, LinkOptions, PingOptions, SwitchOptions } from "./types.ts";
 
 const SEED_MAX = 0xffff_ffff;
 
 const seed: Check<unknown> = (value, option) => integer(value, option, 0, SEED_MAX);
 const interfaceMtu: Check<unknown> = (value, option) => integer(value, option, 1280, 65_521);
+
+/** Checks milliseconds to wait for something. */
+export function timeout(value: unknown, option: string): void {
+  if (typeof value === "number" && value > 0) return;
+  throw new RangeError(`Option "${option}" must be milliseconds above 0, got ${Bun.inspect(value)}`);
+}
 
 /** Checks of {@link LabOptions}. */
 export const labChecks: Readonly<Record<keyof LabOptions, Check<unknown>>> = { seed, error: handler };
@@ -30,6 +35,12 @@ export const linkChecks: Readonly<Record<keyof LinkOptions, Check<unknown>>> = {
 export const hostChecks: Readonly<Record<keyof HostOptions, Check<unknown>>> = {
   address: (value, option) => checkHostAddress(value, option, 4),
   address6: (value, option) => checkHostAddress(value, option, 6),
+};
+
+/** Checks of {@link PingOptions}. */
+export const pingChecks: Readonly<Record<keyof PingOptions, Check<unknown>>> = {
+  timeout,
+  size: (value, option) => integer(value, option, 16, 65_000),
 };
 
 /** Returns the seed of BUN_TUNTAP_LAB_SEED, by which a failed run is repeated, or one by chance. */
@@ -57,7 +68,9 @@ export function freeName(
 }
 
 /** Returns environment variables with the addresses of all hosts that have one. */
-export function environmentOf(hosts: readonly LabHost[]): Record<string, string> {
+export function environmentOf(
+  hosts: readonly (Pick<Host, "name" | "address" | "address6"> & { readonly nics: readonly unknown[] })[],
+): Record<string, string> {
   const found: Record<string, string> = {};
   for (const host of hosts) {
     if (host.nics.length === 0) continue;

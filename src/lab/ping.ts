@@ -1,4 +1,4 @@
-import { integer } from "../checks.ts";
+import { checkOptions } from "../checks.ts";
 import { check } from "../errors.ts";
 import { reactor } from "../io/reactor.ts";
 import { parseIP } from "../packet/address-text.ts";
@@ -8,6 +8,7 @@ import { native } from "../sys/native.ts";
 import { openIcmp } from "../sys/netns.ts";
 import { closeFd } from "../sys/tun.ts";
 import { connectSocket } from "../sys/udp.ts";
+import { pingChecks } from "./options.ts";
 import type { Host, PingOptions } from "./types.ts";
 
 /** `struct peer` of native/udp.c. */
@@ -18,17 +19,15 @@ const HEADERS_MAX = 60 + 8;
 let lastIdentifier = 0;
 
 /** Sends an echo request from `host`. @returns milliseconds, or null */
-export async function ping(host: Host, to: string, { timeout = 1000, size = 56 }: PingOptions): Promise<number | null> {
-  integer(size, "size", 16, 65_000);
-  if (typeof timeout !== "number" || !(timeout > 0)) {
-    throw new RangeError(`Option "timeout" must be milliseconds above 0, got ${Bun.inspect(timeout)}`);
-  }
-  const address = parseIP(to);
+export async function ping(host: Host, to: unknown, options: PingOptions): Promise<number | null> {
+  checkOptions(options, pingChecks, undefined);
+  const { timeout = 1000, size = 56 } = options;
+  const address = typeof to === "string" ? parseIP(to) : null;
   if (address === null) throw new TypeError(`"to" must be a host or an IP address, got ${Bun.inspect(to)}`);
   const family = address.length === 4 ? AF_INET : AF_INET6;
   const fd = host.enter(() => openIcmp(family));
   try {
-    connectSocket(fd, family, peerOf(address), to);
+    connectSocket(fd, family, peerOf(address), String(to));
     return await exchange(fd, family, size, timeout);
   } catch (error) {
     const { errno } = error as { errno?: number };

@@ -1,6 +1,6 @@
 import { type Check, checkOptions, text } from "../checks.ts";
 import { createLab } from "./lab.ts";
-import { labChecks } from "./options.ts";
+import { labChecks, timeout } from "./options.ts";
 import type { Lab, LabOptions } from "./types.ts";
 
 /** Options of {@link withLab}. */
@@ -29,11 +29,11 @@ export interface WithLabOptions extends LabOptions {
 export function withLab(options: WithLabOptions, body: (lab: Lab) => Promise<void> | void): () => Promise<void> {
   checkOptions(options, checks, undefined);
   if (typeof body !== "function") throw new TypeError(`"body" must be a function, got ${Bun.inspect(body)}`);
-  const { dump, timeout = 4500, ...rest } = options;
+  const { dump, timeout: timeoutMs = 4500, ...rest } = options;
   return async () => {
     await using lab = await createLab(rest);
     try {
-      await inTime(body, lab, timeout);
+      await inTime(body, lab, timeoutMs);
     } catch (error) {
       const where = dump === undefined ? "" : `; its last frames are in ${dump}`;
       process.stderr.write(`The lab had the seed ${lab.seed} (BUN_TUNTAP_LAB_SEED=${lab.seed} repeats it)${where}\n`);
@@ -46,10 +46,7 @@ export function withLab(options: WithLabOptions, body: (lab: Lab) => Promise<voi
 const checks: { readonly [K in keyof WithLabOptions]-?: Check<unknown> } = {
   ...labChecks,
   dump: text,
-  timeout: (value, option) => {
-    if (typeof value === "number" && value > 0) return;
-    throw new RangeError(`Option "${option}" must be milliseconds above 0, got ${Bun.inspect(value)}`);
-  },
+  timeout,
 };
 
 async function inTime(body: (lab: Lab) => Promise<void> | void, lab: Lab, timeoutMs: number): Promise<void> {

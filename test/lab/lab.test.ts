@@ -216,6 +216,7 @@ describePrivileged("a link", () => {
       ]);
       await expect(net.link.capture("/nowhere/x.pcapng")).rejects.toThrow();
       await expect(net.link.capture(`${folder}/x`, { host: "nobody" })).rejects.toThrow(TypeError);
+      await expect(net.link.capture(`${folder}/x`, null as never)).rejects.toThrow('"options" must be an object');
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -312,6 +313,17 @@ describePrivileged("topologies", () => {
     expect(() => lab.link(a, a)).toThrow('got "a" twice');
     expect(() => lab.link(a, b, { loss: 2 })).toThrow('Option "loss" must be a probability from 0 to 1, got 2');
     expect(() => lab.link(a, b, { los: 0.1 } as object)).toThrow('Unknown option "los"');
+    const ping = a.ping.bind(a) as (to: unknown, options?: unknown) => Promise<unknown>;
+    for (const to of [null, {}, lab])
+      await expect(ping(to)).rejects.toThrow('"to" must be a host or an IP address, got');
+    await expect(ping(b, null)).rejects.toThrow('Option "options" must be an object, got null');
+    await expect(ping(b, { timeuot: 1 })).rejects.toThrow('did you mean "timeout"');
+    await expect(ping(b, { timeout: Number.NaN })).rejects.toThrow('"timeout" must be milliseconds above 0, got NaN');
+    const route = a.route.bind(a) as (to: unknown, via?: unknown) => void;
+    for (const via of [null, 5, {}, lab]) {
+      expect(() => route("default", via)).toThrow('"via" must be a host or an IP address, got');
+    }
+    for (const to of [null, undefined, {}]) expect(() => route(to)).toThrow("A route must be text");
   });
 });
 
