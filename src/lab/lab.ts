@@ -57,7 +57,7 @@ export async function createLab(options: LabOptions = {}): Promise<Lab> {
 class LabNetwork implements Lab {
   readonly seed: number;
   readonly #clock: Clock;
-  readonly #reaper = new Reaper();
+  readonly #reaper: Reaper;
   readonly #addresses = new Addresses();
   readonly #hosts = new Map<string, LabHost>();
   readonly #links = new Map<string, LabLink>();
@@ -73,9 +73,11 @@ class LabNetwork implements Lab {
     this.seed = seed;
     this.#onInterceptorError = error;
     this.#spare = openHostNetns();
-    this.#clock = withRollback((undo) => {
+    [this.#reaper, this.#clock] = withRollback((undo) => {
       undo.push(() => closeFd(this.#spare as number));
-      return openClock();
+      const reaper = new Reaper();
+      undo.push(() => void reaper.close());
+      return [reaper, openClock()];
     });
   }
 

@@ -1,4 +1,6 @@
-const { readdirSync, readlinkSync } = process.getBuiltinModule("node:fs");
+import { tryOrUndefined } from "../rollback.ts";
+
+const { closeSync, openSync, readdirSync, readlinkSync } = process.getBuiltinModule("node:fs");
 
 /**
  * Waits for the end of its standard input, which is the end of the process that
@@ -28,6 +30,8 @@ const ROUNDS_MAX = 50;
  */
 export class Reaper {
   #guard: Bun.Subprocess<"pipe", "ignore", "ignore"> | undefined;
+  /** An fd that is given back before /proc is read, so that a lab can be closed where no other is left. */
+  #reserve: number | undefined = reserve();
 
   /** Tells the guard of a host on which a program is about to start. `netns` is "net:[4026532000]". */
   watch(netns: string): void {
@@ -45,17 +49,20 @@ export class Reaper {
     this.#guard.stdin.flush();
   }
 
-  /** Kills every process in these namespaces, but for this one. */
+  /** Kills every process in these namespaces except this one. */
   kill(namespaces: ReadonlySet<string>): void {
+    this.#giveBack();
     for (let round = 0; round < ROUNDS_MAX; round++) {
       const found = processesIn(namespaces);
-      if (found.length === 0) return;
+      if (found.length === 0) break;
       for (const pid of found) killOrForget(pid);
     }
+    this.#reserve = tryOrUndefined(reserve);
   }
 
   /** Ends the guard. */
   async close(): Promise<void> {
+    this.#giveBack();
     const guard = this.#guard;
     this.#guard = undefined;
     if (guard === undefined) return;
@@ -63,6 +70,15 @@ export class Reaper {
     guard.stdin.end();
     await guard.exited;
   }
+
+  #giveBack(): void {
+    if (this.#reserve !== undefined) closeSync(this.#reserve);
+    this.#reserve = undefined;
+  }
+}
+
+function reserve(): number {
+  return openSync("/dev/null", "r");
 }
 
 function processesIn(namespaces: ReadonlySet<string>): number[] {

@@ -3,7 +3,7 @@ import { expect, test } from "bun:test";
 import { readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createLab } from "../../src/lab/index.ts";
 import { describePrivileged } from "../support/privilege.ts";
-import { top } from "../support/programs.ts";
+import { runToEnd, top } from "../support/programs.ts";
 import { openFds, until } from "../support/system.ts";
 import { reach } from "./traffic.ts";
 
@@ -87,6 +87,27 @@ describePrivileged("nothing is left of a lab", () => {
     }
     await until(() => openFds().length <= before.fds, "no fd is left");
     expect(childrenOfThis()).toBe(before.children);
+  });
+
+  test("closed where no fd is left: interfaces, namespaces and programs", () => {
+    const source = `
+      import { closeSync, openSync, readdirSync, readlinkSync } from "node:fs";
+      import { createLab } from "${top}/src/lab/index.ts";
+      const lab = await createLab();
+      const [one, other] = [lab.host("one"), lab.host("other")];
+      lab.link(one, other);
+      const program = one.spawn(["sh", "-c", "sleep 1000 & sleep 1000"]);
+      const files = [];
+      try { for (;;) files.push(openSync("/dev/zero")); } catch {}
+      await lab.close();
+      for (const fd of files) closeSync(fd);
+      const left = readdirSync("/proc/self/fd").flatMap((fd) => {
+        try { return [readlinkSync("/proc/self/fd/" + fd)]; } catch { return []; }
+      });
+      console.log(JSON.stringify([left.filter((file) => /tun$|^net:/.test(file)), program.signalCode]));
+      process.exit(0);`;
+    const { stdout, stderr } = runToEnd(["sh", "-c", 'ulimit -n 96; exec "$0" -e "$1"', process.execPath, source]);
+    expect([stdout, stderr]).toEqual(['[[],"SIGKILL"]\n', ""]);
   });
 
   test("closed while frames are under way and a ping waits", async () => {
