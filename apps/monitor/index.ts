@@ -27,6 +27,8 @@ async function watch({ listen, relay, left, right, offload }: Settings, stop: Ab
   const { url } = stack.use(listening(listen, () => serveMonitor(there.device, listen)));
   console.log(`${there.description}\n\nWatch ${there.device.name} here; Ctrl-C ends it:\n\n  ${url}`);
   await Promise.race([there.ended, aborted(stop)]);
+  // Deleted by somebody else: there is nothing to watch any more.
+  if (there.device.closeReason !== undefined) throw there.device.closeReason;
 }
 
 /** A device to watch. */
@@ -81,12 +83,14 @@ function parse(args: string[]): Settings {
     options: {
       listen: { type: "string", default: "127.0.0.1:8080" },
       relay: { type: "string" },
-      left: { type: "string", default: "192.0.2.1/24" },
-      right: { type: "string", default: "198.51.100.1/24" },
-      offload: { type: "boolean", default: false },
+      left: { type: "string" },
+      right: { type: "string" },
+      offload: { type: "boolean" },
     },
   });
-  const { relay, left, right, offload } = values;
+  const { relay, left = "192.0.2.1/24", right = "198.51.100.1/24", offload = false } = values;
+  const stray = (["left", "right", "offload"] as const).find((name) => values[name] !== undefined);
+  if (relay === undefined && stray !== undefined) throw new RangeError(`--${stray} is for a relay: it needs --relay`);
   return { listen: parseListen("listen", values.listen), relay, left, right, offload };
 }
 

@@ -88,7 +88,7 @@ const JOIN_OPTIONS = {
 
 /** Command that the user asks for. */
 export type Command =
-  | { readonly name: "serve"; readonly options: Omit<HubOptions, "log">; readonly madeToken: boolean }
+  | { readonly name: "serve"; readonly options: Omit<HubOptions, "log" | "stop">; readonly madeToken: boolean }
   | { readonly name: "join"; readonly options: Omit<JoinOptions, "log" | "signal"> };
 
 /** Reads the arguments. @throws If they are wrong, or name a file that cannot be read */

@@ -14,6 +14,8 @@ import { othersOf, sourceOf } from "./status-source.ts";
 export interface HubOptions extends ServeOptions {
   /** Undefined for a hub that is the whole LAN. */
   readonly backbone: EnterOptions | undefined;
+  /** Ends the start of a hub that waits for its store. */
+  readonly stop?: AbortSignal;
 }
 
 /** A hub at work. */
@@ -65,14 +67,14 @@ async function joinOthers(entered: Entered, members: Members, options: HubOption
     (isolated) => members.tellState({ isolated }),
   );
   connection.onEvent(() => isolation.changed());
-  const { pool, leaseMs: keepMs, perHostMax: perOwnerMax, log } = options;
+  const { pool, leaseMs: keepMs, perHostMax: perOwnerMax, log, stop } = options;
   if (pool === undefined) return undefined;
   const moved = (id: string, run: string): void => evict(id, run === members.find(id)?.run);
   const lost = (id: string, address: string): void =>
     members.evict(id, Close.UNAVAILABLE, `${address} was given to another client while this hub was cut off`);
   const recovered = (): void => members.recall();
   const limits = { pool, keepMs, perOwnerMax };
-  const book = await openSharedLeases(entered, { ...limits, log, moved, lost, recovered });
+  const book = await openSharedLeases(entered, { ...limits, log, moved, lost, recovered, stop });
   members.book = book;
   return book;
 }

@@ -11,7 +11,12 @@ await runProgram<Command>({
     const log = (line: string): void => console.error(line);
     if (command.name === "join") return await join({ ...command.options, log, signal: stop });
     const failed = new AbortController();
-    const hub = await startHub({ ...command.options, log }, (why) => failed.abort(why));
+    const hub = await startHub({ ...command.options, log, stop }, (why) => failed.abort(why)).catch(
+      (error: unknown) => {
+        if (!stop.aborted) throw error;
+      },
+    );
+    if (hub === undefined) return 0;
     console.log(`listening on ${hub.url.origin.replace(/^http/, "ws")}`);
     if (command.madeToken) console.log(`token ${command.options.token}`);
     await aborted(AbortSignal.any([stop, failed.signal]));

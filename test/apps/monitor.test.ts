@@ -275,6 +275,25 @@ describeWithTools("the example that shows a device", tools, () => {
     expect(await alone.exited).toBe(0);
   });
 
+  test("an interface that somebody deletes ends it, with the reason", async () => {
+    const options = { stdout: "pipe", stderr: "pipe" } as const;
+    const alone = Bun.spawn([process.execPath, example, "--listen", "127.0.0.1:0"], options);
+    const { value } = await alone.stdout.pipeThrough(new TextDecoderStream()).getReader().read();
+    run("ip", "link", "delete", /Behind (\S+) there is a host/.exec(value ?? "")?.[1] as string);
+    expect(await alone.exited).toBe(1);
+    expect(await alone.stderr.text()).toMatch(/^EBADFD: [^\n]*the interface was deleted[^\n]*\n$/);
+  });
+
+  test.each(["--left 192.0.2.1/24", "--right 198.51.100.1/24", "--offload"])(
+    "%s is refused without a relay",
+    (option) => {
+      const { exitCode, stderr } = Bun.spawnSync([process.execPath, example, ...option.split(" ")], {
+        timeout: 10_000,
+      });
+      expect([exitCode, stderr.toString()]).toEqual([2, expect.stringContaining("is for a relay: it needs --relay")]);
+    },
+  );
+
   test("a name to listen at that there is not is said in a line", () => {
     const listen = ["--listen", "no-such-name.invalid:0"];
     const { exitCode, stderr } = Bun.spawnSync([process.execPath, example, ...listen]);

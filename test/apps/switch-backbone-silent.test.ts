@@ -4,6 +4,7 @@ import { createServer, type Socket } from "node:net";
 import { type ConnectionEvent, connectBackbone } from "../../apps/switch/backbone/connection.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { run, until } from "../support/system.ts";
+import { example } from "./switch-lan.ts";
 
 const INFO = `INFO {"server_id":"x","version":"2.9.10","proto":1,"max_payload":1048576,"headers":true}\r\n`;
 
@@ -44,4 +45,28 @@ describePrivileged("a NATS server that is silent", () => {
     for (const socket of sockets) socket.destroy();
     await new Promise((resolve) => void server.close(resolve));
   }, 120_000);
+
+  test("with a store that does not answer: a hub that is told to end meanwhile ends, and with 0", async () => {
+    const server = createServer((socket) => {
+      socket.on("error", () => {});
+      socket.write(INFO.replace("{", '{"jetstream":true,'));
+      socket.on("data", (data) => void (data.includes("PING\r\n") && socket.write("PONG\r\n")));
+    });
+    await new Promise<void>((resolve) => void server.listen(0, "127.0.0.1", resolve));
+    const { port } = server.address() as { port: number };
+    const options = ["--listen", "127.0.0.1:0", "--pool", "198.51.100.0/24", "--lan", "test", "--hub", "a"];
+    const hub = Bun.spawn([...example, "serve", ...options, "--backbone", `nats://127.0.0.1:${port}`], {
+      env: { ...process.env, SWITCH_TOKEN: "a-token-for-tests-only" },
+      stdout: "ignore",
+      stderr: "pipe",
+    });
+    const lines = hub.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    while (!said.includes("connected to")) said += (await lines.read()).value ?? "";
+    hub.kill("SIGTERM");
+    expect(await hub.exited).toBe(0);
+    for (let next = await lines.read(); !next.done; next = await lines.read()) said += next.value;
+    expect(said.trim().split("\n")).toHaveLength(1);
+    await new Promise((resolve) => void server.close(resolve));
+  }, 60_000);
 });

@@ -10,6 +10,8 @@ export interface NatsStoreOptions {
   readonly lan: string;
   readonly isConnected: () => boolean;
   readonly log: (line: string) => void;
+  /** Ends the wait for a store that does not answer. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 const REPLICAS = 3;
@@ -60,7 +62,8 @@ export async function openNatsStore(nats: NatsConnection, options: NatsStoreOpti
       return new NatsStore(bucket, options);
     } catch (error) {
       if (isDisabled(error)) throw new ProgramError(disabledText(nats.getServer()), { cause: error });
-      if (passedMs > START_MS || !(isTemporary(error) || isTooMany(error))) throw unavailable(error);
+      if (options.stop?.aborted || passedMs > START_MS || !(isTemporary(error) || isTooMany(error)))
+        throw unavailable(error);
       await Bun.sleep(START_AGAIN_MS);
     }
   }

@@ -27,6 +27,8 @@ export interface SharedLeasesOptions extends LeaseOptions {
   readonly lost: (id: string, address: string) => void;
   /** Called when new addresses can be given again. */
   readonly recovered: () => void;
+  /** Ends the wait for a store that does not answer. */
+  readonly stop?: AbortSignal | undefined;
 }
 
 /** Counters for the details of the status. */
@@ -89,7 +91,8 @@ export class SharedLeases implements AddressBook {
         return leases;
       } catch (error) {
         // A store that has just been made may need a moment until all servers know of it.
-        if (!(error instanceof ProgramError) && options.clock() < giveUpAt) await Bun.sleep(START_AGAIN_MS);
+        const mayTry = options.clock() < giveUpAt && !options.stop?.aborted;
+        if (mayTry && !(error instanceof ProgramError)) await Bun.sleep(START_AGAIN_MS);
         else {
           leases.#synced.close();
           throw new ProgramError(error instanceof Error ? error.message : String(error), { cause: error });
