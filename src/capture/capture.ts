@@ -17,7 +17,7 @@ export interface CaptureOptions {
   files?: FileRing;
   /** Captures only frames that the program received, or only those that it sent. Default: both. */
   direction?: Direction;
-  /** Returns whether to keep a frame; called for each. */
+  /** Returns whether to keep a frame; called for each. One for which it throws is not kept. */
   filter?(frame: Uint8Array, direction: Direction): boolean;
   /** Bytes that may wait for the target, 1 MiB to 1 GiB; default 4 MiB. What finds no room is dropped, and counted. */
   bufferBytes?: number;
@@ -156,8 +156,14 @@ class Capturing implements Capture {
     if (this.#direction !== undefined && direction !== this.#direction) return;
     const hostDirection = direction === this.#inbound ? "inbound" : "outbound";
     const time = timestamp(this.#clock.now());
+    let failure: { readonly cause: unknown } | undefined;
     for (const frame of frames) {
-      if (this.#filter !== undefined && !this.#filter(frame, direction)) continue;
+      try {
+        if (this.#filter !== undefined && !this.#filter(frame, direction)) continue;
+      } catch (cause) {
+        failure ??= { cause };
+        continue;
+      }
       const length = Math.max(0, frame.length - this.#head);
       const captured = Math.min(length, this.#snapLength);
       const blocks = this.#outbox.roomFor(captured);
@@ -172,6 +178,8 @@ class Capturing implements Capture {
       this.#bytes += length;
     }
     this.#outbox.send();
+    // As an observer's exception, of which the device tells its `error` handler.
+    if (failure !== undefined) throw failure.cause;
   }
 
   #totals(): InterfaceTotals {

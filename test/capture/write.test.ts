@@ -106,6 +106,23 @@ describeWithTools("capture()", ["ip", "tshark", "capinfos", "ping"], () => {
     expect(tshark(files.file("odd.pcapng"), ["ip.id"], "-Y", "ip.proto == 253")).toHaveLength(5);
   });
 
+  test("a filter that throws costs the frame that it was asked about, and is told once a batch", async () => {
+    using files = folder();
+    const errors: unknown[] = [];
+    const mistake = new Error("a mistake in the filter");
+    using tun = open({ error: (_device, { cause }) => void errors.push(cause) });
+    await using running = capture(tun, files.file("a.pcapng"), {
+      filter: (frame) => {
+        if (frame[5] === 1 || frame[5] === 3) throw mistake;
+        return true;
+      },
+    });
+    expect(tun.sendMany(Array.from({ length: 5 }, (_, id) => packet(60, id)))).toBe(5);
+    await running.close();
+    expect(errors).toEqual([mistake]);
+    expect(tshark(files.file("a.pcapng"), ["ip.id"])).toEqual([["0x0000"], ["0x0002"], ["0x0004"]]);
+  });
+
   test("takes frames that the kernel refuses for what they are: not sent", async () => {
     using files = folder();
     using tun = openTun({ ipv6: false });
