@@ -1,13 +1,12 @@
 /** Files and datagrams through a relay, in every mode: they arrive as they were. */
 import { expect, test } from "bun:test";
 import type { OffloadOptions } from "../../../src/index.ts";
+import { fileBytes } from "../../support/effort.ts";
 import { testOnKernel } from "../../support/kernel.ts";
 import { describeWithTools } from "../../support/privilege.ts";
 import { lossy, openWire } from "./support/relay.ts";
 import { overTcp, overUdp } from "./support/transfer.ts";
 
-/** A gigabyte with BUN_TUNTAP_OFFLOAD_MB=1024. */
-const BYTES = Number(process.env["BUN_TUNTAP_OFFLOAD_MB"] ?? 64) * 1024 * 1024;
 const TIMEOUT_MS = 600_000;
 const TOOLS = ["python3", "nsenter", "unshare", "ip"];
 
@@ -29,9 +28,9 @@ describeWithTools("a file over TCP", TOOLS, () => {
     async ({ ethernet, offload, mode }) => {
       using wire = await openWire({ ethernet, offload });
       for (const address of addresses) {
-        const { sent, arrived } = await overTcp(wire, address, BYTES);
+        const { sent, arrived } = await overTcp(wire, address, fileBytes);
         expect(arrived).toEqual(sent);
-        expect(arrived).toMatchObject({ bytes: BYTES });
+        expect(arrived).toMatchObject({ bytes: fileBytes });
       }
       const { framesReceived, malformed } = wire.left.device.counters();
       const { txPackets } = wire.left.device.stats();
@@ -49,11 +48,11 @@ describeWithTools("a file over TCP", TOOLS, () => {
       using wire = await openWire({ ethernet, offload, forward });
       for (const address of addresses) {
         // Of super-packets one is lost in a hundred all the same, with all that is in it.
-        const { sent, arrived } = await overTcp(wire, address, BYTES / (mode === "raw" ? 4 : 8));
+        const { sent, arrived } = await overTcp(wire, address, fileBytes / (mode === "raw" ? 4 : 8));
         expect(arrived).toEqual(sent);
       }
       // Fewer bytes have too few frames for one in a hundred of them.
-      if (BYTES >= 64 * 1024 * 1024) expect(Math.min(lost(), late())).toBeGreaterThan(5);
+      if (fileBytes >= 64 * 1024 * 1024) expect(Math.min(lost(), late())).toBeGreaterThan(5);
       expect(wire.left.device.counters().malformed).toBe(0);
     },
     TIMEOUT_MS,
@@ -71,7 +70,7 @@ describeWithTools("a file over TCP", TOOLS, () => {
         netns.run("ip", "-6", "route", "add", `2001:db8::${host}/128`, "dev", "wire0", "advmss", "400");
       }
       for (const address of addresses) {
-        const { sent, arrived } = await overTcp(wire, address, BYTES / 4);
+        const { sent, arrived } = await overTcp(wire, address, fileBytes / 4);
         expect(arrived).toEqual(sent);
       }
       const { framesReceived, bytesReceived, malformed } = wire.left.device.counters();

@@ -6,12 +6,13 @@
  */
 import { expect, test } from "bun:test";
 import { type Device, openTap } from "../../../src/index.ts";
+import { fileBytes } from "../../support/effort.ts";
 import { describeWithTools } from "../../support/privilege.ts";
 import { Namespace } from "./support/namespaces.ts";
 import { openWire } from "./support/relay.ts";
 import { overTcp, overUdp } from "./support/transfer.ts";
 
-const BYTES = (Number(process.env["BUN_TUNTAP_OFFLOAD_MB"] ?? 64) / 4) * 1024 * 1024;
+const BYTES = fileBytes / 4;
 const TIMEOUT_MS = 300_000;
 const TOOLS = ["python3", "nsenter", "unshare", "ip"];
 
