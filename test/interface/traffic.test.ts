@@ -91,12 +91,12 @@ describeWithTools("traffic through a relay", ["ip", "ping", "curl", "python3", "
       ends.push(stack.use(open({ ...common, ...left, netns: here.path, data: forwardTo(1) })));
       ends.push(stack.use(open({ ...common, ...right, netns: there.path, data: forwardTo(0) })));
       for (const target of targets) {
-        const ping = here.start("ping", "-q", "-c", "5", "-i", "0.05", "-w", "10", target);
+        const ping = here.start("ping", "-q", "-c", "5", "-i", "0.05", "-w", "30", target);
         expect(answersIn(await ping.rest())).toBeGreaterThanOrEqual(5);
         using server = there.start("python3", "-u", "-m", "http.server", PORT, "--bind", target, "--directory", folder);
         expect(await server.line()).toContain("Serving HTTP");
         const url = `http://${target.includes(":") ? `[${target}]` : target}:${PORT}/file`;
-        const curl = here.start("sh", "-c", `curl --silent --fail --max-time 20 '${url}' | sha256sum`);
+        const curl = here.start("sh", "-c", `curl --silent --fail --max-time 50 '${url}' | sha256sum`);
         expect(await curl.rest()).toStartWith(digest);
       }
       for (const device of ends) {

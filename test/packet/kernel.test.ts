@@ -50,7 +50,7 @@ describeWithTools("a kernel takes", ["ip", "ping", "python3", "nsenter"], () => 
       addresses: ["2001:db8::1/64"],
       data: (device, frames) => void device.sendMany(frames.flatMap((frame) => answerAsNeighbor(frame) ?? [])),
     });
-    const ping = there.start("ping", "-6", "-q", "-c", "3", "-i", "0.05", "-w", "5", ours6);
+    const ping = there.start("ping", "-6", "-q", "-c", "3", "-i", "0.05", "-w", "30", ours6);
     expect(answersIn(await ping.rest())).toBeGreaterThanOrEqual(3);
     const neighbors = JSON.parse(there.run("ip", "-6", "-j", "neigh", "show", "dev", tap.name));
     expect(neighbors).toContainEqual(expect.objectContaining({ dst: ours6, lladdr: mac }));

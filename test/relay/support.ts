@@ -1,5 +1,6 @@
 /** Two hosts, each in a network namespace of its own, for relays between them. */
 import { Namespace } from "../io/offload/support/namespaces.ts";
+import { answersIn } from "../support/system.ts";
 
 export { Namespace };
 
@@ -14,8 +15,9 @@ export async function output(from: Namespace, ...command: string[]): Promise<str
 /** Pings an address from a namespace until it has answered three times, or fails after some seconds. */
 export async function ping(from: Namespace, address: string): Promise<void> {
   // Without -w ping waits for a late answer no longer than the others took.
-  const text = await output(from, "ping", "-q", "-c", "3", "-i", "0.05", "-w", "10", address);
-  if (Number(/(\d+) received/.exec(text)?.[1]) < 3) throw new Error(text);
+  const text = await output(from, "ping", "-q", "-c", "3", "-i", "0.05", "-w", "30", address);
+  // NaN where it could not be started, or said something else.
+  if (!(answersIn(text) >= 3)) throw new Error(text);
 }
 
 /** Sends three pings that nobody answers. */

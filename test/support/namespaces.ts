@@ -230,7 +230,7 @@ export function answerTo(packet: Uint8Array): Uint8Array | null {
 /** Pings `neighbour` from the interface's side of a TUN, which is `place`; we answer. */
 export async function pingThrough(tun: Device, place: Place, neighbour: string): Promise<void> {
   // -w: until there are three answers. Without it ping waits for a late one no longer than the others took.
-  const ping = ["ping", "-q", "-c", "3", "-i", "0.05", "-w", "10", neighbour];
+  const ping = ["ping", "-q", "-c", "3", "-i", "0.05", "-w", "30", neighbour];
   const pinging = Bun.spawn([...place.through, ...ping], { stderr: "pipe" });
   const stop = new AbortController();
   void pinging.exited.then(() => stop.abort("pinged"));
