@@ -226,11 +226,11 @@ describePrivileged("the life of a UDP socket", () => {
 
   test("has one consumer at a time", async () => {
     using socket = openUdp({ data: () => {} });
-    expect(socket.batches().next()).rejects.toThrow("ERR_TUNTAP_BUSY");
+    await expect(socket.batches().next()).rejects.toThrow("ERR_TUNTAP_BUSY");
     using free = openUdp({ address: "127.0.0.1" });
     const first = free.batches();
     const pending = first.next();
-    expect(free.batches().next()).rejects.toThrow("ERR_TUNTAP_BUSY");
+    await expect(free.batches().next()).rejects.toThrow("ERR_TUNTAP_BUSY");
     free.send(new Uint8Array(1), free.endpoint("127.0.0.1", free.port));
     expect((await pending).value?.datagrams.length).toBe(1);
   });
