@@ -17,6 +17,11 @@ export function hostText({ address }: AddressAndPort): string {
   return bytes?.length === 16 ? bytes.subarray(0, 8).toHex() : address;
 }
 
+/** Tells whether a local address was named, and not left to the kernel. */
+export function isSpecific(address: string): boolean {
+  return address !== "" && address !== "::" && address !== "0.0.0.0";
+}
+
 /** Returns "192.0.2.1:51820" or "[2001:db8::1]:51820". */
 export function endpointText({ address, port }: AddressAndPort): string {
   return address.includes(":") ? `[${address}]:${port}` : `${address}:${port}`;

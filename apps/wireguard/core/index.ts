@@ -19,8 +19,8 @@ import { endpointText } from "./endpoint.ts";
 import { parsePrefix, prefixText } from "./ip.ts";
 import { keyText, parseKeyText } from "./keys.ts";
 import { type Log, openLog } from "./log.ts";
-import type { PeerSettings } from "./settings.ts";
-import { Tunnel, type TunnelDropped } from "./tunnel.ts";
+import type { PeerSettings, TunnelDropped } from "./settings.ts";
+import { Tunnel } from "./tunnel.ts";
 
 export { generatePresharedKey, generatePrivateKey, keyText, publicKeyOf } from "./keys.ts";
 export type { Log } from "./log.ts";

@@ -3,6 +3,7 @@ import type { TunTapError } from "../../../src/index.ts";
 import type { Log } from "./log.ts";
 import type { Aead } from "./protocol/aead.ts";
 import type { AllowedIp } from "./protocol/allowed-ips.ts";
+import type { Dropped } from "./protocol/types.ts";
 
 /** Address and port of a peer: never a name. */
 export interface PeerEndpoint {
@@ -60,4 +61,12 @@ export interface TunnelOptions {
   readonly socketNetns?: string | number;
   /** Called once, when the tunnel has ended; with a reason if it was not by `close()`. */
   onClose?(reason?: TunTapError): void;
+}
+
+/** Packets and messages that led to nothing, of the core and of the two ends. */
+export interface TunnelDropped extends Dropped {
+  /** Packets that the interface did not take. */
+  readonly refusedByInterface: number;
+  /** Messages that the socket did not take. */
+  readonly refusedBySocket: number;
 }

@@ -1,15 +1,16 @@
 import { type LinkChange, openTun, type Tun, type TunTapError } from "../../../src/index.ts";
 import { type Ecn, type Endpoint, openUdp, type UdpSocket } from "../../../src/udp/index.ts";
 import { now } from "./clock.ts";
-import { addressBytes, hostText } from "./endpoint.ts";
+import { addressBytes, hostText, isSpecific } from "./endpoint.ts";
 import { prefixText } from "./ip.ts";
 import type { Peer } from "./protocol/peer.ts";
 import { Protocol } from "./protocol/protocol.ts";
-import type { Dropped } from "./protocol/types.ts";
-import type { PeerSettings, TunnelOptions, TunnelSettings } from "./settings.ts";
+import type { PeerSettings, TunnelDropped, TunnelOptions, TunnelSettings } from "./settings.ts";
 
 /** Bytes of the socket's queues: room for what arrives while this thread does something else. */
 const SOCKET_BUFFER = 4 * 1024 * 1024;
+/** Milliseconds after which a socket that has ended by itself is opened again. */
+const REOPEN_MS = 1000;
 /** IPv6 and UDP headers, and a data message's own: 1500 less these is the default MTU. */
 export const OVERHEAD_BYTES: number = 40 + 8 + 32;
 /** MTU of a tunnel whose datagrams fit an MTU of 1500. */
@@ -22,14 +23,6 @@ export const MAX_MTU: number = 65_507 - 32;
  * (net/ipv4/route.c ip_route_output_key_hash_rcu()). The second one has other causes too, which the second try meets.
  */
 const SOURCE_GONE: ReadonlySet<string> = new Set(["EINVAL", "ENETUNREACH"]);
-
-/** Packets and messages that led to nothing, of the core and of the two ends. */
-export interface TunnelDropped extends Dropped {
-  /** Packets that the interface did not take. */
-  readonly refusedByInterface: number;
-  /** Messages that the socket did not take. */
-  readonly refusedBySocket: number;
-}
 
 /**
  * A tunnel that speaks the WireGuard protocol: a TUN interface, a UDP socket, and the core between them. The socket is
@@ -241,10 +234,25 @@ export class Tunnel implements Disposable {
         this.#isSourceGone = SOURCE_GONE.has(error.code);
         this.#options.log.verbose(error.message);
       },
-      close: (_socket, reason) => {
-        if (reason !== undefined) this.#options.log.error(`the socket has ended: ${reason.message}`);
+      close: (socket, reason) => {
+        if (reason !== undefined) this.#socketEnded(socket, reason);
       },
     });
+  }
+
+  #socketEnded(socket: UdpSocket, reason: TunTapError): void {
+    this.#options.log.error(`the socket has ended, and is opened again: ${reason.message}`);
+    if (this.#socket !== socket) return;
+    this.#socket = undefined;
+    this.#reopenLater();
+  }
+
+  #reopenLater(): void {
+    setTimeout(() => {
+      if (this.#socket !== undefined || this.device.closed || !this.device.isUp) return;
+      this.#bindOrLog();
+      if (this.#socket === undefined) this.#reopenLater();
+    }, REOPEN_MS).unref();
   }
 
   #transmit(endpoint: Endpoint, messages: readonly Uint8Array[], ecn: Ecn): boolean {
@@ -286,9 +294,4 @@ export class Tunnel implements Disposable {
     this.protocol.setPrivateKey(undefined);
     this.#options.onClose?.(reason);
   }
-}
-
-/** Tells whether a local address was named, and not left to the kernel. */
-function isSpecific(address: string): boolean {
-  return address !== "" && address !== "::" && address !== "0.0.0.0";
 }

@@ -2,12 +2,12 @@
 import { expect, test } from "bun:test";
 import { describeWithTools } from "../../support/privilege.ts";
 import { until } from "../../support/system.ts";
-import { type Host, ours, Rig } from "./rig.ts";
+import { type Host, keys, ours, Rig } from "./rig.ts";
 
 const socketOf = (name: string): string => `/run/wireguard/${name}.sock`;
 const hasInterface = (host: Host, name: string): boolean => host.try("ip", "link", "show", name).exitCode === 0;
 
-describeWithTools("the program", ["wg", "nsenter", "unshare", "ip", "strace"], () => {
+describeWithTools("the program", ["wg", "nsenter", "unshare", "ip", "strace", "bash", "pgrep"], () => {
   const ways: readonly { readonly name: string; end(host: Host, pid: number): void }[] = [
     { name: "SIGTERM", end: (_host, pid) => process.kill(pid, "SIGTERM") },
     { name: "SIGINT", end: (_host, pid) => process.kill(pid, "SIGINT") },
@@ -60,6 +60,33 @@ describeWithTools("the program", ["wg", "nsenter", "unshare", "ip", "strace"], (
     expect([exitCode, stderr]).toEqual([1, expect.stringContaining("EMFILE: too many open files, watch")]);
     expect([hasInterface(host, "wg1"), host.has(socketOf("wg1"))]).toEqual([false, false]);
   }, 120_000);
+
+  test("opens its socket again when that ends by itself, and goes on meanwhile", async () => {
+    using rig = await Rig.open(2);
+    const [us, them] = [rig.host(1), rig.host(2)];
+    // All reads of several datagrams fail: an error now and then would pass.
+    const inject = ["strace", "-f", "-qq", "-o", "/dev/null", "-e", "inject=recvmmsg:error=EIO"];
+    const child = await rig.serve(us, [...inject, ...ours], "wg1");
+    const peer = ["peer", keys().public, "endpoint", `${them.ipv4}:51820`, "persistent-keepalive", "1"];
+    us.run("wg", "set", "wg1", "listen-port", "51820", "private-key", rig.file("key", keys().private), ...peer);
+    us.run("ip", "link", "set", "wg1", "up");
+    const lines = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+    let said = "";
+    const reading = (async () => {
+      for (let next = await lines.read(); !next.done; next = await lines.read()) said += next.value;
+    })();
+    const garbage = `for i in $(seq 50); do echo garbage >/dev/udp/${us.ipv4}/51820; done`;
+    const ends = (): number => said.split("the socket has ended, and is opened again: EIO").length - 1;
+    await until(() => {
+      them.try("bash", "-c", garbage);
+      return ends() >= 2;
+    }, "the end of a second socket");
+    expect(us.run("wg", "show", "wg1", "listen-port").trim()).toBe("51820");
+    for (const pid of us.run("pgrep", "-P", `${child.pid}`).trim().split("\n")) process.kill(Number(pid), "SIGTERM");
+    expect(await child.exited).toBe(0);
+    await reading;
+    expect(said.trim().split("\n")).toHaveLength(ends());
+  }, 90_000);
 
   test("does not take the socket of a tunnel of that name in another network namespace", async () => {
     using rig = await Rig.open(2);
