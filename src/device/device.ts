@@ -7,6 +7,7 @@ import type { Consumer, Take } from "../io/receiver.ts";
 import type { DeviceCounters, FrameObserver, FrameSource, OffloadInfo } from "../io/types.ts";
 import { lazy } from "../lazy.ts";
 import { showByFields } from "../packet/show.ts";
+import { tryOrUndefined } from "../rollback.ts";
 import type { Attachment } from "./attachment.ts";
 import { InterfaceCalls } from "./interface-calls.ts";
 import type { Handlers } from "./option-types.ts";
@@ -156,7 +157,9 @@ export class TunTapDevice extends InterfaceCalls implements Device {
 
   /** Returns the facts that `console.log` and `JSON.stringify` show. */
   toJSON(): Record<string, unknown> {
-    return summary().summaryOf(this.#attachment);
+    const { kind, name } = this.#attachment;
+    // The module cannot be loaded where no fd is left, which is when a program may want to show what it has.
+    return tryOrUndefined(() => summary().summaryOf(this.#attachment)) ?? { kind, name };
   }
 
   ref(): void {

@@ -102,11 +102,11 @@ describePrivileged("opening with few fds left (RLIMIT_NOFILE)", () => {
     expect(tun.name).toBe("few0");
   });
 
-  test("a namespace that cannot be opened for want of an fd is not said to be missing", () => {
+  test("a namespace that cannot be opened for want of an fd is not said to be missing, and a device can be shown", () => {
     const source = `
       import { closeSync, openSync } from "node:fs";
       import { listDevices, openTun } from "${top}/src/index.ts";
-      const tun = openTun();
+      const tun = openTun({ name: "shown%d" });
       const calls = [() => tun.moveToNetns(process.pid), () => listDevices({ netns: process.pid })];
       const errors = () => calls.map((call) => { try { call(); return null; } catch (error) { return error; } });
       // Loads what the calls need.
@@ -114,11 +114,18 @@ describePrivileged("opening with few fds left (RLIMIT_NOFILE)", () => {
       const files = [];
       try { for (;;) files.push(openSync("/dev/zero")); } catch {}
       const found = errors();
+      const shown = JSON.parse(JSON.stringify(tun));
       for (const fd of files) closeSync(fd);
-      console.log(JSON.stringify(found.map(({ code, syscall, hint }) => ({ code, syscall, hint }))));
+      const told = found.map(({ code, syscall, hint }) => ({ code, syscall, hint }));
+      console.log(JSON.stringify({ told, shown }));
       process.exit(0);`;
     const { stdout, stderr } = runToEnd(["sh", "-c", 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, source]);
     const wanted = { code: "EMFILE", syscall: "open", hint: expect.stringContaining("ulimit -n") };
-    expect({ found: JSON.parse(stdout), stderr }).toEqual({ found: [wanted, wanted], stderr: "" });
+    const { told, shown } = JSON.parse(stdout) as Record<string, unknown>;
+    expect({ told, shown, stderr }).toEqual({
+      told: [wanted, wanted],
+      shown: { kind: "tun", name: "shown0" },
+      stderr: "",
+    });
   });
 });
