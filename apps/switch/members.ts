@@ -63,13 +63,14 @@ export class Members {
   departed: Totals = NO_TOTALS;
   readonly #options: MembersOptions;
   readonly #sockets = new Map<string, Socket>();
-  readonly #lobby = new Lobby<Socket>();
+  readonly #lobby: Lobby<Socket>;
   /** Clients that wait for an address. */
   readonly #waiting = new Map<string, Socket>();
   readonly #started = performance.now();
 
   constructor(options: MembersOptions) {
     this.#options = options;
+    this.#lobby = new Lobby({ perHostMax: options.perHostMax });
     const { pool, leaseMs: keepMs, perHostMax: perOwnerMax } = options;
     this.book = pool === undefined ? undefined : new Leases(pool, { keepMs, perOwnerMax });
     this.lan = new LearningSwitch({ ...options, clock: () => performance.now() });
@@ -77,7 +78,8 @@ export class Members {
 
   /** Takes a new connection. */
   open(socket: Socket): void {
-    if (socket.data.hello.hold) this.#lobby.enter(socket, { isolated: this.backbone?.isIsolated ?? false });
+    const { hello, host } = socket.data;
+    if (hello.hold) this.#lobby.enter(socket, host, { isolated: this.backbone?.isIsolated ?? false });
     else this.#join(socket);
   }
 

@@ -139,11 +139,11 @@ describeWithTools("the example that shows a device", tools, () => {
 
   test("the history goes back to the program's start", async () => {
     await view.click("#range");
-    expect(await view.evaluate(text("points"))).toStartWith("since the program’s start, means of ");
+    expect(await view.evaluate(text("points"))).toStartWith("since the program’s start, averages of ");
     expect(await view.evaluate("document.querySelectorAll('#chart polyline').length")).toBe(2);
     await view.click("#range");
     // A timer that is late makes a second longer, and the page says so.
-    expect(await view.evaluate(text("points"))).toMatch(/^the last minute, means of [\d.]+ s$/);
+    expect(await view.evaluate(text("points"))).toMatch(/^the last minute, averages of [\d.]+ s$/);
   });
 
   test("the download is a capture that Wireshark's tools read", async () => {

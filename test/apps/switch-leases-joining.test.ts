@@ -203,23 +203,29 @@ describeWithTools("a client that waits for its address", ["ip"], () => {
 });
 
 test("a client that looks at a hub for too long is sent away", async () => {
-  const lobby = new Lobby<{ send(): void; close(code: number): void }>(1);
+  const lobby = new Lobby<{ send(): void; close(code: number): void }>({ perHostMax: 2, stayMs: 1 });
   const closed: number[] = [];
   const [one, two] = [1, 2].map(() => ({ send: () => {}, close: (code: number) => void closed.push(code) }));
-  for (const visitor of [one, two]) lobby.enter(visitor as NonNullable<typeof visitor>, { isolated: false });
+  for (const visitor of [one, two])
+    lobby.enter(visitor as NonNullable<typeof visitor>, "192.0.2.1", { isolated: false });
   lobby.leave(two as NonNullable<typeof two>);
   await until(() => closed.length > 0, "it is closed");
   expect(closed).toEqual([4005]);
 });
 
-test("only so many clients may look at a hub at a time", () => {
-  const lobby = new Lobby<{ send(): void; close(code: number): void }>();
+test("only so many clients may look at a hub at a time, and fewer of one machine", () => {
+  const lobby = new Lobby<{ send(): void; close(code: number): void }>({ perHostMax: 32 });
   const closed: number[] = [];
   const visitors = Array.from({ length: 1025 }, () => ({
     send: () => {},
     close: (code: number) => void closed.push(code),
   }));
-  for (const visitor of visitors) lobby.enter(visitor, { isolated: false });
-  expect(closed).toEqual([4003]);
-  expect(visitors.map((visitor) => lobby.leave(visitor)).filter(Boolean)).toHaveLength(1024);
+  const enter = (hostOf: (i: number) => number): void => {
+    for (const [i, visitor] of visitors.entries()) lobby.enter(visitor, `192.0.2.${hostOf(i)}`, { isolated: false });
+  };
+  const leave = (): number => visitors.filter((visitor) => lobby.leave(visitor)).length;
+  enter((i) => i % 64);
+  expect([closed.splice(0), leave()]).toEqual([[4003], 1024]);
+  enter((i) => (i < 1000 ? 1 : i));
+  expect([closed.length, leave()]).toEqual([1000 - 32, 32 + 25]);
 });
