@@ -7,12 +7,10 @@ import { AF_INET, AF_INET6, EHOSTUNREACH, ENETUNREACH, EPOLLIN } from "../sys/co
 import { native } from "../sys/native.ts";
 import { openIcmp } from "../sys/netns.ts";
 import { closeFd } from "../sys/tun.ts";
-import { connectSocket } from "../sys/udp.ts";
+import { connectSocket, PEER_BYTES } from "../sys/udp.ts";
 import { pingChecks } from "./options.ts";
 import type { Host, PingOptions } from "./types.ts";
 
-/** `struct peer` of native/udp.c. */
-const PEER_BYTES = 40;
 /** A header of IPv4, which a raw socket of ICMP hands over, and one of ICMP. */
 const HEADERS_MAX = 60 + 8;
 

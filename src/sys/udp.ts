@@ -29,6 +29,9 @@ import {
 } from "./constants.ts";
 import { native, udpNative } from "./native.ts";
 
+/** Bytes of the `struct peer` of native/udp.c: address, local address, scope, port. */
+export const PEER_BYTES = 40;
+
 /** Opens a socket in the network namespace `netns`, or in that of this thread. `family` is AF_INET or AF_INET6. */
 export function openSocket(family: number, netns: number | undefined): number {
   const entered = new Int32Array(1);

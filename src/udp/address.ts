@@ -1,10 +1,9 @@
 /** Converts addresses between text and the form of native/udp.c, `struct peer`. */
 
 import { formatIP, parseIP } from "../packet/address-text.ts";
-import { interfaceIndex, interfaceName } from "../sys/udp.ts";
+import { interfaceIndex, interfaceName, PEER_BYTES } from "../sys/udp.ts";
 
-/** `struct peer`: address, local address, scope, port. */
-export const PEER_BYTES = 40;
+/** Places in a `struct peer`, which begins with the address. */
 const LOCAL = 16;
 const SCOPE = 32;
 const PORT = 36;

@@ -4,15 +4,7 @@ import type { Undo } from "../rollback.ts";
 import { AF_INET, AF_INET6 } from "../sys/constants.ts";
 import { closeFd } from "../sys/tun.ts";
 import * as udp from "../sys/udp.ts";
-import {
-  type Address,
-  decodePeer,
-  encodePeer,
-  formatAddress,
-  isUnspecified,
-  PEER_BYTES,
-  parseAddress,
-} from "./address.ts";
+import { type Address, decodePeer, encodePeer, formatAddress, isUnspecified, parseAddress } from "./address.ts";
 import { UdpChannel } from "./channel.ts";
 import { Peers } from "./peers.ts";
 import { BoundUdpSocket } from "./socket.ts";
@@ -42,7 +34,7 @@ export function bind(options: UdpOptions, undo: Undo): UdpSocket {
   const { peer } = options;
   const firstPeer = peers.of(
     peer === undefined
-      ? new Uint8Array(PEER_BYTES)
+      ? new Uint8Array(udp.PEER_BYTES)
       : encodePeer(parseAddress(peer.address, "peer.address", fd), peer.port),
   );
   const reuseBuffers = options.reuseBuffers ?? false;
@@ -101,7 +93,7 @@ function configure(fd: number, family: number, text: string, options: UdpOptions
     }
     udp.connectSocket(fd, family, encodePeer(remote, peer.port), `${peer.address} port ${peer.port}`);
   }
-  const name = new Uint8Array(PEER_BYTES);
+  const name = new Uint8Array(udp.PEER_BYTES);
   udp.getSocketName(fd, name);
   return decodePeer(name);
 }

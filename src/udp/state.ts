@@ -1,4 +1,5 @@
 import { udpNative } from "../sys/native.ts";
+import { PEER_BYTES } from "../sys/udp.ts";
 
 /** The bytes of `struct udp` (native/udp.c), and the numbers that it begins with. */
 export class UdpState {
@@ -51,5 +52,3 @@ export class UdpState {
 
 /** 32-bit numbers before the peers. */
 const HEAD = 8;
-/** `sizeof(struct peer)`. */
-const PEER_BYTES = 40;
