@@ -9,6 +9,8 @@ import { serverOf, UAPI_FOLDER, uapiPath } from "./uapi-path.ts";
 
 /** Characters of one request: room for some 10,000 peers. */
 const REQUEST_MAX = 16 * 1024 * 1024;
+/** Bytes of answers that a client has not read; one that asks on beyond them is left. */
+const UNREAD_MAX = 1024 * 1024;
 
 /** State of one connection. */
 interface Connection {
@@ -88,6 +90,10 @@ function received(tunnel: Tunnel, log: Log, socket: Socket<Connection>, bytes: U
   for (;;) {
     const end = connection.received.indexOf("\n\n");
     if (end < 0) return;
+    if (connection.pending.length > UNREAD_MAX) {
+      socket.terminate();
+      return;
+    }
     const request = connection.received.slice(0, end);
     connection.received = connection.received.slice(end + 2);
     reply(socket, answer(tunnel, log, request));

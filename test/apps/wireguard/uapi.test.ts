@@ -149,4 +149,17 @@ Endpoint = [2001:db8:1::77]:1234
     );
     expect(shownPeers(ourHost, "wg1")).toEqual([]);
   });
+
+  test("leaves a client that asks again and again and reads no answer", async () => {
+    const script = `
+      const { connect } = require("node:net");
+      const socket = connect("/run/wireguard/wg1.sock").pause().on("error", () => {});
+      const ask = () => socket.destroyed || socket.write("get=1\\n\\n".repeat(1000), () => setImmediate(ask));
+      socket.on("close", () => (console.log("left"), process.exit()));
+      ask();
+    `;
+    const client = ourHost.start([process.execPath, "-e", script]);
+    expect(await client.stdout.text()).toBe("left\n");
+    expect(ourHost.run("wg", "show", "wg1", "listen-port").trim()).toMatch(/^\d+$/);
+  }, 60_000);
 });
