@@ -198,8 +198,17 @@ export class Connection {
 
 /** Returns the reason in Bun's words for a connection that failed: before it comes the URL, with all of the query. */
 function reasonOf(message: string): string {
-  return /^WebSocket connection to '.*' failed: (.+)$/s.exec(message)?.[1] ?? message;
+  const reason = /^WebSocket connection to '.*' failed: (.+)$/s.exec(message)?.[1] ?? message;
+  const advice = ADVICE.find(([pattern]) => pattern.test(reason))?.[1];
+  return advice === undefined ? reason : `${reason} (${advice})`;
 }
+
+/** Advice for the words of Bun and of OpenSSL where only one side speaks TLS, or the certificate is not trusted. */
+const ADVICE: readonly (readonly [pattern: RegExp, advice: string])[] = [
+  [/verify|self.signed/i, "--tls-ca is for an authority of your own"],
+  [/WRONG_VERSION_NUMBER/, "a switch without TLS is joined by ws://"],
+  [/^Connection ended$/, "a switch with TLS is joined by wss://"],
+];
 
 function openSocket({ url, host, serverName }: HubAddress, options: ConnectionOptions): WebSocket {
   const { token, id, addresses, wish, tlsCa } = options;

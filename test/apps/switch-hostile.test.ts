@@ -1,9 +1,12 @@
 /** Words of another machine: what a hub says to a client that does not trust it, and a client to a hub. */
-import { beforeAll, expect, test } from "bun:test";
+import { afterAll, beforeAll, expect, test } from "bun:test";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { Connection, type ConnectionOptions, type Ending } from "../../apps/switch/connection.ts";
 import { parseHello, type Welcome } from "../../apps/switch/protocol.ts";
-import { describePrivileged } from "../support/privilege.ts";
+import { describePrivileged, describeWithTools } from "../support/privilege.ts";
 import { run } from "../support/system.ts";
+import { Authority } from "./authority.ts";
 
 const options: ConnectionOptions = {
   token: "a-token-for-tests-only",
@@ -69,6 +72,34 @@ describePrivileged("a hub that is hostile", () => {
     const hub = { url: "ws://127.0.0.1:1" };
     const failure = Connection.open(hub, options, AbortSignal.timeout(10_000));
     await expect(failure).rejects.toThrow(/^No connection to ws:\/\/127\.0\.0\.1:1: [\w ]+$/);
+  });
+});
+
+describeWithTools("a switch that speaks TLS, and one that does not", ["openssl", "ip"], () => {
+  let folder: string;
+
+  beforeAll(() => {
+    run("ip", "link", "set", "lo", "up");
+    folder = mkdtempSync(`${tmpdir()}/bun-tuntap-tls-`);
+  });
+  afterAll(() => rmSync(folder, { recursive: true }));
+
+  test.each([
+    { scheme: "wss", hasTls: true, advice: "(--tls-ca is for an authority of your own)" },
+    { scheme: "wss", hasTls: false, advice: "(a switch without TLS is joined by ws://)" },
+    { scheme: "ws", hasTls: true, advice: "(a switch with TLS is joined by wss://)" },
+  ])("a client of $scheme:// is told what to do, TLS there: $hasTls", async ({ scheme, hasTls, advice }) => {
+    const { cert, key } = new Authority(folder).issue("switch", "IP:127.0.0.1");
+    const server = Bun.serve({
+      hostname: "127.0.0.1",
+      port: 0,
+      fetch: () => new Response(""),
+      ...(hasTls && { tls: { cert, key } }),
+    });
+    const hub = { url: `${scheme}://127.0.0.1:${server.port}` };
+    const failure = await Connection.open(hub, options, AbortSignal.timeout(10_000)).catch(String);
+    await server.stop(true);
+    expect(failure).toContain(advice);
   });
 });
 
