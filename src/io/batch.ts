@@ -84,7 +84,9 @@ const none = new Int32Array(0);
  * `first`, which is the one at `from`, on; returns how many. All of them lie
  * within the memory of the first one's buffer, whatever the getters of their
  * views say and do: only the first one is asked by the engine's own getters,
- * which cost more.
+ * which cost more. Frames of an earlier call, to which a writer may still
+ * refer, are not looked at again: a getter that frees their memory is not found
+ * out.
  *
  * @throws {TypeError} if the first is no Uint8Array, although it looks like one
  */
