@@ -31,6 +31,10 @@ There is no encryption.`;
 process.exitCode = await main();
 
 async function main(): Promise<number> {
+  if (process.argv.includes("--help")) {
+    console.log(usage);
+    return 0;
+  }
   try {
     return await tunnel(settings());
   } catch (error) {

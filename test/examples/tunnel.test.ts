@@ -75,4 +75,9 @@ describeWithTools("examples/tunnel.ts", ["ip", "ping", "iperf3", "nsenter"], () 
     );
     expect(await run("--peer", "203.0.113.1", "--address", "10.9.0.1/24")).toContain("there is no route to the peer");
   });
+
+  test("prints its options, with exit code 0, when it is asked for them", () => {
+    const { exitCode, stdout } = Bun.spawnSync([process.execPath, `${top}/examples/tunnel.ts`, "--help"]);
+    expect([exitCode, stdout.toString()]).toEqual([0, expect.stringContaining("Usage: tunnel --peer ADDRESS")]);
+  });
 });
