@@ -9,11 +9,16 @@ type Report = { readonly ready: true } | { readonly failed: string } | { readonl
 /**
  * Runs `work` in this process, or in one in the background that is left behind once `work` calls `ready`.
  *
+ * @param stop Ends the one in the background too, while this process waits for it
  * @returns the exit code of this process
  * @throws {ProgramError} with the reason, if the one in the background does not get ready
  */
-export async function run(foreground: boolean, work: (ready: () => void) => Promise<number>): Promise<number> {
-  if (process.env[BACKGROUND] !== "1") return foreground ? work(() => {}) : inBackground();
+export async function run(
+  foreground: boolean,
+  stop: AbortSignal,
+  work: (ready: () => void) => Promise<number>,
+): Promise<number> {
+  if (process.env[BACKGROUND] !== "1") return foreground ? work(() => {}) : inBackground(stop);
   try {
     return await work(() => report({ ready: true }));
   } catch (error) {
@@ -35,7 +40,7 @@ function report(message: Report): void {
 }
 
 /** Starts this program again in a session of its own, and waits until it is ready. */
-async function inBackground(): Promise<number> {
+async function inBackground(stop: AbortSignal): Promise<number> {
   const { promise, resolve } = Promise.withResolvers<Report>();
   // As with wireguard-go, the log goes nowhere unless somebody has asked for one.
   const stderr = process.env["LOG_LEVEL"] === undefined ? "ignore" : "inherit";
@@ -53,7 +58,11 @@ async function inBackground(): Promise<number> {
   const ended = child.exited.then(
     (code): Report => ({ failed: `It ended with exit code ${code} before it was ready` }),
   );
+  const end = (): void => child.kill("SIGTERM");
+  stop.addEventListener("abort", end);
+  if (stop.aborted) end();
   const first = await Promise.race([promise, ended]);
+  stop.removeEventListener("abort", end);
   if ("failed" in first) throw new ProgramError(first.failed);
   child.disconnect();
   child.unref();

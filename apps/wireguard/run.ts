@@ -16,7 +16,7 @@ export interface Running extends Disposable {
 
 /** Makes the interface, and serves its configuration socket until the tunnel ends. Returns the exit code. */
 export async function run(options: RunOptions & { readonly name: string }, stop: AbortSignal): Promise<number> {
-  return runInPlace(options.foreground, async (ready) => {
+  return runInPlace(options.foreground, stop, async (ready) => {
     using running = await start(options, options.name, stop);
     ready();
     return await running.ended;

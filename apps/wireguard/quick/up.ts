@@ -30,7 +30,7 @@ export async function up(options: RunOptions & { readonly file: string }, stop: 
   const { path, name } = configPath(options.file);
   // By the process that waits too, so that a mistake is told before anything is made.
   const config = parseConfig(readConfig(path), path);
-  return run(options.foreground, (ready) =>
+  return run(options.foreground, stop, (ready) =>
     keepUp({ ...options, mtu: config.mtu ?? options.mtu }, config, path, name, stop, ready),
   );
 }

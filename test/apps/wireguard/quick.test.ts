@@ -184,23 +184,30 @@ PersistentKeepalive = 25
       expect(stateOf(host)).toEqual(before);
     }, 120_000);
 
-    test("a signal while the name of an endpoint is looked for ends it in a line", async () => {
-      using rig = await Rig.open(1);
-      const host = rig.host(1);
-      const text = config(keys().private, keys().public, "203.0.113.0/24").replace("192.0.2.2", "nowhere.invalid");
-      const file = rig.file("wgn.conf", text);
-      const child = host.start([...ours, "-f", "up", file]);
-      const lines = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
-      let said = "";
-      while (!said.includes("trying again")) said += (await lines.read()).value ?? "";
-      child.kill("SIGINT");
-      for (let next = await lines.read(); !next.done; next = await lines.read()) said += next.value;
-      expect([await child.exited, said.trim().split("\n").at(-1)]).toEqual([
-        1,
-        "The endpoint nowhere.invalid:51820 was not resolved before SIGINT",
-      ]);
-      expect(host.try("ip", "link", "show", "wgn").exitCode).not.toBe(0);
-    }, 120_000);
+    test.each([
+      { where: "foreground", options: ["-f"], signal: "SIGINT" },
+      { where: "background", options: [], signal: "SIGTERM" },
+    ])(
+      "a signal while the name of an endpoint is looked for ends it in a line, also in the $where",
+      async (given) => {
+        using rig = await Rig.open(1);
+        const host = rig.host(1);
+        const text = config(keys().private, keys().public, "203.0.113.0/24").replace("192.0.2.2", "nowhere.invalid");
+        const file = rig.file("wgn.conf", text);
+        const child = host.start([...ours, ...given.options, "up", file]);
+        const lines = child.stderr.pipeThrough(new TextDecoderStream()).getReader();
+        let said = "";
+        while (!said.includes("trying again")) said += (await lines.read()).value ?? "";
+        child.kill("SIGINT");
+        for (let next = await lines.read(); !next.done; next = await lines.read()) said += next.value;
+        expect([await child.exited, said.trim().split("\n").at(-1)]).toEqual([
+          1,
+          `The endpoint nowhere.invalid:51820 was not resolved before ${given.signal}`,
+        ]);
+        expect(host.try("ip", "link", "show", "wgn").exitCode).not.toBe(0);
+      },
+      60_000,
+    );
 
     test("what a user should know is said before it goes into the background, and no key is in it", async () => {
       using rig = await Rig.open(1);
