@@ -76,6 +76,8 @@ export class Line implements LeaseStore {
   #each: ((entry: StoreEntry) => void) | undefined;
   #queue: StoreEntry[] = [];
   #telling = false;
+  /** True once the watch has missed an entry: like that of NATS, it says nothing more until it begins again behind its last one. */
+  #hasGap = false;
 
   constructor(store: MemoryStore, random: (() => number) | undefined) {
     this.#store = store;
@@ -109,6 +111,7 @@ export class Line implements LeaseStore {
   async watch(after: number, each: (entry: StoreEntry) => void): Promise<void> {
     await this.#pass();
     this.#each = each;
+    this.#hasGap = false;
     const missed = [...this.#store.entries.values()].filter(({ revision }) => revision > after);
     this.#queue = missed.sort((a, b) => a.revision - b.revision);
     void this.#tell();
@@ -121,7 +124,8 @@ export class Line implements LeaseStore {
 
   /** Tells what somebody has written, in order, after a while. */
   tell(entry: StoreEntry): void {
-    if (!this.isConnected || this.deaf) return;
+    if (!this.isConnected) this.#hasGap = true;
+    if (this.#hasGap || this.deaf) return;
     this.#queue.push(entry);
     void this.#tell();
   }
