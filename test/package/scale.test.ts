@@ -8,7 +8,7 @@ const MiB = 1024 * 1024;
 
 // The kernel takes some 20 ms to take an interface away (synchronize_net()), so these run side by side.
 describeWithTools("many devices", ["unshare"], () => {
-  const [inTurn, atOnce] = thorough ? [1000, 300] : [300, 130];
+  const [inTurn, atOnce] = thorough ? [1000, 300] : [150, 130];
 
   test.concurrent(`open, close: ${inTurn} devices leave no fd, no interface and no memory behind`, async () => {
     await using child = new Child("churn.ts", { args: [inTurn], ownNamespace: true });
