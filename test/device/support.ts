@@ -16,12 +16,15 @@ export function refusal(call: () => unknown): TunTapError {
   throw new Error("It did not throw");
 }
 
-/** What changes by itself: carrier and what follows from it, duplicate address detection, and the timers of a bridge. */
-const volatile = new Set(["operstate", "qdisc", "tentative", "dadfailed", "nodad"]);
+/**
+ * Keys of what changes by itself: the carrier and what follows from it, as the state of a bridge port does; duplicate address
+ * detection; the timers of a bridge.
+ */
+const volatile = new Set(["operstate", "qdisc", "state", "tentative", "dadfailed", "nodad"]);
 
-/** Every interface with its settings and addresses, as text: equal before and after means that nothing changed. */
 const BOUNDARY = "\n---\n";
 
+/** Every interface with its settings and addresses, as text: equal before and after means that nothing changed. */
 export function networkState(): string {
   const shown = [run("ip", "-j", "-d", "link", "show"), run("ip", "-j", "address", "show")];
   const settled = (key: string, value: unknown): unknown => {
