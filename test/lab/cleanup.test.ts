@@ -42,7 +42,8 @@ const program = (end: string): string => `
   for (const host of hosts) host.spawn(["sh", "-c", "setsid sleep 1000 & sleep 1000"], { stdout: "ignore" });
   await hosts[0].ping(hosts[1]);
   const names = hosts.map((host) => host.enter(() => require("fs").readlinkSync("/proc/thread-self/ns/net")));
-  await Bun.write(Bun.stdout, names.join() + "\\n");
+  // At once: what comes next may end the process.
+  require("fs").writeSync(1, names.join() + "\\n");
   ${end}
 `;
 
@@ -61,11 +62,12 @@ describePrivileged("nothing is left of a lab", () => {
       const child = Bun.spawn([process.execPath, "-e", program(end)], {
         env: { ...process.env, [name]: value },
         stdout: "pipe",
-        stderr: "ignore",
+        stderr: "pipe",
       });
-      const made = (await new Response(child.stdout).text()).trim().split(",");
-      expect(made.length).toBe(3);
+      const [stdout, stderr] = await Promise.all([child.stdout.text(), child.stderr.text()]);
       await child.exited;
+      const made = stdout.trim().split(",");
+      expect(made, `${child.signalCode ?? child.exitCode}: ${stderr}`).toHaveLength(3);
       // The guard needs a moment where the process could do nothing itself.
       await until(() => made.every((netns) => !namespaces().has(netns)), "no process is in a namespace of the lab");
       expect(await marked(mark)).toEqual([]);
