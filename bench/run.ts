@@ -8,7 +8,7 @@
  *
  *   --rounds N    how often each contender is measured (5)
  *   --seconds S   how long each measurement takes (2)
- *   --quick       one short round of the cases that show every mode: under a minute, and no more than a hint
+ *   --quick       one short round of the cases that show every mode: about two minutes, and no more than a hint
  *   --only NAMES  some cases only, by their names or the beginnings of them: tcp,flood,rtt
  *   --self        C against itself: how far a ratio strays from 1 by noise alone; writes no file
  */

@@ -1,6 +1,7 @@
 import { cpuSecondsSince, memoryMb, overflownDatagrams, readCpu } from "../proc.ts";
 import type { Column, Kind, Sample, Setting } from "./kind.ts";
-import { droppedBy, flood, openWarmRelay } from "./load.ts";
+import { droppedBy, flood, openRelay } from "./load.ts";
+import { warmSecondsOf } from "./warm.ts";
 
 const packets: Column = { key: "packetsPerSecond", label: "packets/s that arrive", digits: 0, compared: true };
 const lost: Column = { key: "lostPercent", label: "lost, %", digits: 1 };
@@ -36,7 +37,8 @@ export const superPacketsKind: Kind = {
 };
 
 async function measure(setting: Setting, gso: boolean): Promise<Sample> {
-  const rig = await openWarmRelay(setting);
+  const rig = await openRelay(setting);
+  await flood(rig, setting, warmSecondsOf(setting), gso);
   const before = readCpu(rig.relay.pid);
   const { sent, arrived, bytes, seconds } = await flood(rig, setting, setting.seconds, gso);
   const { total, user, system } = cpuSecondsSince(rig.relay.pid, before);

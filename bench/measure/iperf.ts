@@ -1,4 +1,3 @@
-import type { Contender } from "../contender.ts";
 import { cpuSecondsSince, listens, memoryMb, readCpu, sentSegments } from "../proc.ts";
 import { Program, run, until } from "../processes.ts";
 import type { Network } from "../rig.ts";
@@ -36,9 +35,6 @@ export interface TransferOptions {
   /** The program that counts system calls. */
   readonly calls: readonly string[];
 }
-
-/** Seconds before anything is counted: until then the engine's compiler takes up to a tenth of the CPU time. C has none. */
-export const warmSecondsOf = ({ program }: Contender): number => (program === "c" ? 1 : 8);
 
 /** Measures iperf3 from `a` to `b`, once the programs are warm. */
 export async function transfer(options: TransferOptions): Promise<Sample> {
@@ -79,7 +75,7 @@ async function sendFor(seconds: number, { a, b, address, network }: TransferOpti
     ? ["--udp", "--bitrate", "0", "--length", `${DATAGRAM_BYTES}`]
     : ["--parallel", `${network.flows ?? 1}`];
   const text = await run(
-    ["iperf3", "--client", address, "--time", `${seconds}`, "--json", ...flows],
+    ["iperf3", "--client", address, "--time", `${Math.ceil(seconds)}`, "--json", ...flows],
     { netns: a },
     (seconds + 30) * 1000,
   );

@@ -6,15 +6,10 @@ import type { Setting } from "./kind.ts";
 
 const IPERF_PORT = 5201;
 const DISCARD_PORT = "9";
-const WARM_UP_SECONDS = 0.5;
 
-/** Two namespaces and the relay between them, which has moved some packets already. */
-export async function openWarmRelay(setting: Setting, ...moreOptions: string[]): Promise<RelayRig> {
-  const { contender, network, programs, seconds } = setting;
-  const command = [...programs.relay[contender.program], ...contender.options, ...moreOptions];
-  const rig = await openRelayRig(command, network);
-  await flood(rig, setting, Math.min(WARM_UP_SECONDS, seconds / 2));
-  return rig;
+/** Opens two namespaces and the relay between them. */
+export function openRelay({ contender, network, programs }: Setting): Promise<RelayRig> {
+  return openRelayRig([...programs.relay[contender.program], ...contender.options], network);
 }
 
 export interface TcpResult {

@@ -1,6 +1,7 @@
 import { memoryMb } from "../proc.ts";
 import type { Kind, Sample, Setting } from "./kind.ts";
-import { droppedBy, flood, openWarmRelay } from "./load.ts";
+import { droppedBy, flood, openRelay } from "./load.ts";
+import { warmSecondsOf } from "./warm.ts";
 
 /** What a long flood of 64-byte packets does to the memory of one process. */
 export const memoryKind: Kind = {
@@ -16,10 +17,9 @@ export const memoryKind: Kind = {
   needs: ["gcc"],
   async measure(setting: Setting): Promise<Sample> {
     const { packets, seconds } = setting;
-    const rig = await openWarmRelay(logCollections(setting));
+    const rig = await openRelay(logCollections(setting));
     const pid = rig.relay.pid;
-    // Longer than for a throughput: what is measured is what is not needed once and for all.
-    await flood(rig, setting, seconds);
+    await flood(rig, setting, warmSecondsOf(setting));
 
     const [logged, before] = [rig.relay.errors.length, memoryMb(pid).now];
     let relayed = 0;

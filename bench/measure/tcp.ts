@@ -1,6 +1,7 @@
 import { cpuSecondsSince, memoryMb, readCpu, receivedPackets, sentSegments } from "../proc.ts";
 import type { Kind, Sample, Setting } from "./kind.ts";
-import { droppedBy, openWarmRelay, tcp } from "./load.ts";
+import { droppedBy, openRelay, tcp } from "./load.ts";
+import { warmSecondsOf } from "./warm.ts";
 
 /** TCP through the relay, as iperf3 sees it, and what it costs the relay. */
 export const tcpKind: Kind = {
@@ -16,7 +17,8 @@ export const tcpKind: Kind = {
   ],
   needs: ["gcc", "iperf3"],
   async measure(setting: Setting): Promise<Sample> {
-    const rig = await openWarmRelay(setting);
+    const rig = await openRelay(setting);
+    await tcp(rig, warmSecondsOf(setting));
     // Segments and acknowledgements, and the frames that they come in.
     const segments = (): number => sentSegments(rig.a) + sentSegments(rig.b);
     const frames = (): number => receivedPackets(rig.a, "benchA") + receivedPackets(rig.b, "benchB");

@@ -1,8 +1,9 @@
 import { configure } from "../netns.ts";
 import { Program } from "../processes.ts";
-import { transfer, transferColumns, warmSecondsOf } from "./iperf.ts";
+import { transfer, transferColumns } from "./iperf.ts";
 import type { Kind, Sample, Setting } from "./kind.ts";
 import { openWire } from "./udp.ts";
+import { warmSecondsOf } from "./warm.ts";
 
 /** Addresses inside the tunnel. */
 const [A, B] = ["198.51.100.1", "198.51.100.2"];
@@ -25,6 +26,6 @@ async function measure({ contender, programs, seconds, network }: Setting): Prom
   await configure(a, [`link set tunnel0 mtu ${MTU} up`, `address add ${A}/24 dev tunnel0`]);
   await configure(b, [`link set tunnel0 mtu ${MTU} up`, `address add ${B}/24 dev tunnel0`]);
   const { calls } = programs;
-  const warmSeconds = warmSecondsOf(contender);
+  const warmSeconds = warmSecondsOf({ contender, seconds });
   return transfer({ a, b, address: B, seconds, network, warmSeconds, calls, pids: ends.map(({ pid }) => pid) });
 }

@@ -1,9 +1,10 @@
 import type { Contender, Programs } from "../contender.ts";
 import { configure } from "../netns.ts";
 import { Program, run, until } from "../processes.ts";
-import { transfer, transferColumns, warmSecondsOf } from "./iperf.ts";
+import { transfer, transferColumns } from "./iperf.ts";
 import type { Kind, Sample, Setting } from "./kind.ts";
 import { openWire } from "./udp.ts";
+import { warmSecondsOf } from "./warm.ts";
 
 /** Addresses inside the tunnel, and of the wire under it. */
 const inside = { a: "198.51.100.1", b: "198.51.100.2" };
@@ -12,6 +13,8 @@ const PORT = "51820";
 const MTU = 1420;
 const SECONDS_MAX = "120";
 const PINGS = 500;
+/** Pings before those that count: the engine has met no single packets during the transfer. */
+const WARM_PINGS = 500;
 
 /** iperf3 and ping through an implementation of the WireGuard protocol at each end of a veth pair. */
 export const wireguardKind: Kind = {
@@ -35,7 +38,7 @@ export const wireguardKind: Kind = {
       network,
       pids,
       calls: programs.calls,
-      warmSeconds: warmSecondsOf(contender),
+      warmSeconds: warmSecondsOf({ contender, seconds }),
     });
     return { ...sample, ...(await ping(a)) };
   },
@@ -92,11 +95,12 @@ async function makeKey(): Promise<{ own: string; shared: string }> {
   return { own, shared };
 }
 
-/** Round trips of ping(8) through the tunnel, one each 2 ms. */
+/** Measures round trips of ping(8) through the tunnel, one each 2 ms. */
 async function ping(netns: number): Promise<{ ping50: number; ping99: number }> {
-  const command = ["ping", "-n", "-c", `${PINGS}`, "-i", "0.002", "-W", "2", inside.b];
+  const command = ["ping", "-n", "-c", `${WARM_PINGS + PINGS}`, "-i", "0.002", "-W", "2", inside.b];
   const text = await run(command, { netns }, 20_000);
-  const times = [...text.matchAll(/time=([\d.]+) ms/g)].map(([, time]) => Number(time)).sort((x, y) => x - y);
+  const all = [...text.matchAll(/time=([\d.]+) ms/g)].map(([, time]) => Number(time));
+  const times = all.slice(WARM_PINGS).sort((x, y) => x - y);
   const at = (share: number): number => times[Math.floor(times.length * share)] ?? Number.NaN;
   return { ping50: at(0.5), ping99: at(0.99) };
 }
