@@ -26,6 +26,6 @@ async function measure({ contender, programs, seconds, network }: Setting): Prom
   await configure(a, [`link set tunnel0 mtu ${MTU} up`, `address add ${A}/24 dev tunnel0`]);
   await configure(b, [`link set tunnel0 mtu ${MTU} up`, `address add ${B}/24 dev tunnel0`]);
   const { calls } = programs;
-  const warmSeconds = warmSecondsOf({ contender, seconds });
+  const warmSeconds = warmSecondsOf({ seconds });
   return transfer({ a, b, address: B, seconds, network, warmSeconds, calls, pids: ends.map(({ pid }) => pid) });
 }

@@ -1,10 +1,8 @@
 import type { Setting } from "./kind.ts";
 
 /**
- * Returns the seconds of traffic before anything is counted: until then the engine's compiler takes up to a tenth of
- * the CPU time. C has none. A run of less than a second is a hint, and waits no longer for it.
+ * Returns the seconds of traffic before anything is counted. Until then the engine's compiler takes up to a tenth of
+ * the CPU time, and a later TCP connection is faster with C, too. A run of less than a second is a hint, and waits no
+ * longer for it.
  */
-export function warmSecondsOf({ contender, seconds }: Pick<Setting, "contender" | "seconds">): number {
-  if (seconds < 1) return seconds;
-  return contender.program === "c" ? 1 : 8;
-}
+export const warmSecondsOf = ({ seconds }: Pick<Setting, "seconds">): number => (seconds < 1 ? seconds : 8);

@@ -38,7 +38,7 @@ export const wireguardKind: Kind = {
       network,
       pids,
       calls: programs.calls,
-      warmSeconds: warmSecondsOf({ contender, seconds }),
+      warmSeconds: warmSecondsOf({ seconds }),
     });
     return { ...sample, ...(await ping(a)) };
   },
