@@ -1,5 +1,5 @@
 /** capture() on a UDP socket: tshark reads whole packets, with the addresses and ports that they really have. */
-import { expect, test } from "bun:test";
+import { beforeAll, expect, test } from "bun:test";
 import { capture } from "../../src/capture/index.ts";
 import { openUdp } from "../../src/udp/index.ts";
 import { capinfos, folder, tshark } from "../capture/support.ts";
@@ -7,11 +7,12 @@ import { describeWithTools } from "../support/privilege.ts";
 import { collect, loopbackUp, numbered } from "./support.ts";
 
 describeWithTools("capture() of a UDP socket", ["ip", "tshark", "capinfos"], () => {
+  beforeAll(loopbackUp);
+
   test.each([
     { family: "IPv4", address: "127.0.0.1", bound: "0.0.0.0" },
     { family: "IPv6", address: "::1", bound: "::" },
   ])("writes datagrams with headers of $family and UDP", async ({ family, address, bound }) => {
-    loopbackUp();
     using files = folder();
     const file = files.file("udp.pcapng");
     using server = collect({ address: bound });
