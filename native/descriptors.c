@@ -77,3 +77,13 @@ static int thread_start(size *id, void *(*main)(void *), void *argument)
 	sys_pthread_sigmask(SIG_SETMASK_, before, 0);
 	return r;
 }
+
+/* Runs `main` in a thread, and waits for its end. */
+static int thread_run(void *(*main)(void *), void *argument)
+{
+	size id;
+	int r = thread_start(&id, main, argument);
+	if (r == 0)
+		sys_pthread_join(id, 0);
+	return r;
+}

@@ -21,15 +21,12 @@ static void *opening_main(void *argument)
 static int netns_open(int netns, const char *path, int flags, int *entered)
 {
 	struct opening o;
-	size id;
 	int r;
 	memset(&o, 0, sizeof o);
 	o.netns = netns;
 	o.path = path;
 	o.flags = flags;
-	r = thread_start(&id, opening_main, &o);
-	if (r == 0)
-		sys_pthread_join(id, 0);
+	r = thread_run(opening_main, &o);
 	*entered = r < 0 ? -1 : o.entered;
 	return r < 0 ? r : o.result;
 }
@@ -87,7 +84,6 @@ static void *udp_opening_main(void *argument)
 static int udp_open(int netns, int family, int *entered)
 {
 	struct udp_opening o;
-	size id;
 	int r;
 	*entered = 1;
 	if (netns < 0)
@@ -95,9 +91,7 @@ static int udp_open(int netns, int family, int *entered)
 	memset(&o, 0, sizeof o);
 	o.netns = netns;
 	o.family = family;
-	r = thread_start(&id, udp_opening_main, &o);
-	if (r == 0)
-		sys_pthread_join(id, 0);
+	r = thread_run(udp_opening_main, &o);
 	*entered = r < 0 ? -1 : o.entered;
 	return r < 0 ? r : o.result;
 }

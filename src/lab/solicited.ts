@@ -27,7 +27,10 @@ function groups(): string {
   return readFileSync("/proc/thread-self/net/igmp6", "latin1");
 }
 
-/** Returns ff02::1:ffXX:XXXX with the last 24 bits of the address (RFC 4291 section 2.7.1), as /proc has it. */
+/**
+ * Returns ff02::1:ffXX:XXXX with the last 24 bits of the address (RFC 4291 section 2.7.1), in 32 hexadecimal digits
+ * without colons, as in /proc/net/igmp6.
+ */
 function solicitedNode(address: string): string {
   const bytes = parseIP(withoutLength(address)) as Uint8Array;
   return `ff0200000000000000000001ff${bytes.subarray(13).toHex()}`;

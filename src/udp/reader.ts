@@ -29,7 +29,7 @@ const MESSAGE_ROOM = 65_536;
 const RECORD = 4;
 const ECN_SHIFT = 17;
 const PEER_MASK = (1 << ECN_SHIFT) - 1;
-/** Room for the datagrams of one block: a batch, and one message with as many as any kernel merges. */
+/** The most datagrams of one block: those of a batch, and of one more message that the kernel has merged. */
 const PLACES = BATCH + 128;
 
 /**
