@@ -13,7 +13,7 @@ import { ETH_DATA_LEN, ETH_HLEN, ETH_MAX_MTU, TUN_PI_LEN, VLAN_HLEN, VNET_HDR_LE
 import { offloadNative } from "../sys/native.ts";
 import * as tun from "../sys/tun.ts";
 import type { Attachment } from "./attachment.ts";
-import { apply, ownership, persistence, settings, withDefaults } from "./configure.ts";
+import { apply, ownership, persistence, settings } from "./configure.ts";
 import type { TunTapDevice } from "./device.ts";
 import type { DeviceOptions, OpenOptions } from "./option-types.ts";
 
@@ -52,9 +52,8 @@ export function openSocket(undo: Undo, netns?: number): RouteSocket {
  * Makes a device of `attached`. First watches the fd, which fails if a device has it already; then applies the
  * settings that can be undone, then those that cannot, and last of all persistence.
  */
-export function deviceOf(attached: Attached, given: OpenOptions<never>, undo: Undo): TunTapDevice {
+export function deviceOf(attached: Attached, options: OpenOptions<never>, undo: Undo): TunTapDevice {
   const { fd, client } = attached;
-  const options = withDefaults(given);
   undo.push(() => client.close());
   const link = new Link(client);
   const found = attached.isNew ? undefined : findIfReachable(link);

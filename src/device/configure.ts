@@ -215,18 +215,20 @@ export const persistence: Table<"persist"> = {
  */
 export function apply(table: Table<never>, target: Target, options: Options, undo: Undo): void {
   const rows: Readonly<Record<string, Setting<unknown>>> = table;
-  const values = options as Readonly<Record<string, unknown>>;
-  const given = Object.keys(rows).filter((option) => values[option] !== undefined);
+  const given = Object.keys(rows).filter((option) => wanted(options, option) !== undefined);
   if (given.length === 0) return;
   const reached = { ...target, found: target.found ?? target.link.info() };
   if (table === settings && !target.isNew) keepNetwork(reached, options, undo);
-  for (const option of given) rows[option]?.apply(reached, values[option], undo, option);
+  for (const option of given) rows[option]?.apply(reached, wanted(options, option), undo, option);
 }
 
-/** Returns `options` with the default of `up`: an interface that is given addresses or routes comes up. */
-export function withDefaults<T extends Options>(options: T): T {
-  const { addresses = [], routes = [], up } = options;
-  return up === undefined && addresses.length + routes.length > 0 ? { ...options, up: true } : options;
+/**
+ * Returns the value of an option, with the default of `up`: an interface that is given addresses or routes comes up.
+ * The options themselves are never copied, because a copy has nothing of what an instance of a class inherits.
+ */
+function wanted(options: Options, option: string): unknown {
+  const { addresses = [], routes = [], [option as "up"]: value } = options;
+  return option === "up" && addresses.length + routes.length > 0 ? (value ?? true) : value;
 }
 
 /** @throws {TunTapError} `ERR_TUNTAP_OWNERLESS` if any user may attach to the interface, unless that is asked for */
@@ -261,8 +263,9 @@ function named<T>(option: string, apply: () => T): T {
  * interface that goes down loses its routes and its IPv6 addresses; one whose MTU becomes too small for IPv6 loses
  * the mode, too, and makes a link-local address when IPv6 comes back.
  */
-function keepNetwork({ link, found }: Reached, { mtu, up }: Options, undo: Undo): void {
-  if (mtu !== undefined || (up !== undefined && up !== isUp(found))) keepAddresses(link, undo);
+function keepNetwork({ link, found }: Reached, options: Options, undo: Undo): void {
+  const up = wanted(options, "up");
+  if (options.mtu !== undefined || (up !== undefined && up !== isUp(found))) keepAddresses(link, undo);
   const { addressMode } = found;
   // The kernel chooses a mode when a TUN comes up, too (net/ipv6/addrconf.c addrconf_dev_config()).
   if (addressMode !== undefined) undo.push(() => link.setAddressMode(addressMode));
