@@ -20,7 +20,7 @@ export const remove: Command = defineCommand({
           const isExplained = error instanceof TunTapError || error instanceof RangeError;
           if (!isExplained) throw error;
           failures++;
-          output.note(error.message);
+          output.note(`bun-tuntap delete: ${error.message}`);
         }
       }
       return failures === 0 ? 0 : 1;

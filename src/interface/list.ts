@@ -37,7 +37,7 @@ export function deleteDevice(name: string, options: { netns?: NetnsLike } = {}):
     const link = look().requireLink(socket, name);
     if (link.tun === undefined) {
       throw new TunTapError("EINVAL", `"${name}" is no TUN/TAP interface`, {
-        hint: "this call deletes no others; listDevices() has those it does",
+        hint: "only those are deleted; `bun-tuntap list` and listDevices() have them",
       });
     }
     socket.request("RTM_DELLINK", RTM_DELLINK, 0, linkBody(link.index), [], name);

@@ -19,7 +19,7 @@ export function requireLink(socket: RouteSocket, name: string): LinkInfo {
   if (link !== undefined) return link;
   throw systemError(-ENODEV, "netlink(RTM_GETLINK)", {
     detail: name,
-    hint: "there is no interface of that name; listDevices() has those there are",
+    hint: "no interface has that name here; `bun-tuntap list` and listDevices() have the TUN and TAP interfaces",
   });
 }
 

@@ -72,9 +72,10 @@ function canSendTo(channel: AnyChannel, peer: unknown): boolean {
   return canSendTo?.call(channel, peer) === true;
 }
 
-function peerEnd({ socket, peer }: UdpPeer, name: string): End {
+function peerEnd(value: UdpPeer, name: string): End {
+  const { socket, peer } = value;
   const channel = typeof socket === "object" && socket !== null ? channelOf(socket) : undefined;
-  if (channel === undefined || !canSendTo(channel, peer)) throw notEnd(name, { socket, peer });
+  if (channel === undefined || !canSendTo(channel, peer)) throw notEnd(name, value);
   let strangers = 0;
   // The same peer may have several endpoints: one for each address that it sends to.
   let last: Endpoint = peer;

@@ -261,7 +261,7 @@ describeWithTools("dump", ["ip", "ping", "tshark"], () => {
 
   test("says how many packets came while it waits, on a terminal, and clears the line at its end", async () => {
     const line = `${process.execPath} ${program} dump --name cliterm --address 192.0.2.1/24`;
-    await using running = new Running(["script", "-qec", line, "/dev/null"]);
+    await using running = new Running(["env", "TERM=xterm", "script", "-qec", line, "/dev/null"]);
     await running.prints("cliterm at 192.0.2.1/24 · 0 packets · Ctrl-C ends it");
     Bun.spawnSync(["ping", "-c", "1", "-W", "0.1", "192.0.2.2"]);
     await running.prints("1 packets");

@@ -299,7 +299,7 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     using udp = openUdp();
     const join = relay as (a: unknown, b: unknown, options?: unknown) => Relay;
     expect(() => join(tun, 5)).toThrow(/"b" must be a device/);
-    expect(() => join({}, tun)).toThrow(/"a" must be a device/);
+    expect(() => join({}, tun)).toThrow(/^"a" must be a device, .*, got \{\}$/);
     expect(() => join(tun, udp)).toThrow(/"b" must name the peer/);
     using elsewhere = openUdp({ address: "127.0.0.1" });
     const strange = elsewhere.endpoint("127.0.0.1", 9);

@@ -1,5 +1,5 @@
 /** What tests ask of the system around them: independent tools, conditions, and what is left over. */
-import { readdirSync, readlinkSync } from "node:fs";
+import { closeSync, readdirSync, readlinkSync } from "node:fs";
 
 /** Runs a program to its end; throws with its output if it fails. */
 export function run(...command: string[]): string {
@@ -65,6 +65,19 @@ export function openFds(pattern: RegExp = /./): string[] {
  */
 export function newFds(before: readonly string[], pattern?: RegExp): string[] {
   return openFds(pattern).filter((fd) => !before.includes(fd));
+}
+
+/**
+ * Opens until an fd has the number `wanted`, and returns it; the others are closed. The kernel gives the lowest that is
+ * free, and the collector may have closed some below `wanted` meanwhile.
+ */
+export function openNumbered(wanted: number, open: () => number): number {
+  const opened = [open()];
+  while ((opened.at(-1) as number) < wanted) opened.push(open());
+  const last = opened.pop() as number;
+  for (const fd of opened) closeSync(fd);
+  if (last !== wanted) throw new Error(`Fd ${wanted} is in use: the next that was free is ${last}`);
+  return last;
 }
 
 /** The time, in milliseconds, after which a test gives up what takes a moment: a busy machine may take much longer. */
