@@ -65,6 +65,7 @@ static void thread_end(void *bytes, void *context)
 	EXPORT(un_accept, "i32") \
 	EXPORT(un_get_peer, "i32 ptr") \
 	EXPORT(un_send_fd, "i32 i32") \
+	EXPORT(un_unreceived, "i32") \
 	EXPORT(un_receive_fd, "i32 ptr") \
 	EXPORT(netns_open, "i32 ptr i32 ptr") \
 	EXPORT(netns_enter, "i32") \

@@ -86,7 +86,7 @@ enum {
 
 enum {
 	/* include/uapi/linux/sockios.h */
-	SIOCGIFNAME_ = 0x8910, SIOCSIFFLAGS_ = 0x8914, SIOCGIFINDEX_ = 0x8933, SIOCSIFHWADDR_ = 0x8924, SIOCGIFHWADDR_ = 0x8927, SIOCGSKNS_ = 0x894c,
+	SIOCGIFNAME_ = 0x8910, SIOCSIFFLAGS_ = 0x8914, SIOCGIFINDEX_ = 0x8933, SIOCSIFHWADDR_ = 0x8924, SIOCGIFHWADDR_ = 0x8927, SIOCGSKNS_ = 0x894c, SIOCOUTQ_ = 0x5411,
 	/* include/uapi/linux/if.h */
 	IFF_UP_ = 0x1,
 	/* include/uapi/linux/if_arp.h */

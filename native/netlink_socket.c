@@ -127,6 +127,14 @@ static int un_send_fd(int fd, int passed)
 	return r;
 }
 
+/* Bytes of memory that sent messages take which the other end has not received (net/unix/af_unix.c unix_outq_len()). */
+static int un_unreceived(int fd)
+{
+	int bytes = 0;
+	int r = result(sys_ioctl(fd, SIOCOUTQ_, &bytes));
+	return r < 0 ? r : bytes;
+}
+
 static int has_fd(const struct one_fd *control)
 {
 	return control->header.length == ONE_FD_LENGTH && control->header.level == SOL_SOCKET_ &&

@@ -4,7 +4,8 @@ import { wrong } from "../checks.ts";
 import type { Device } from "../device/types.ts";
 import { WaitQueue } from "../io/wait-queue.ts";
 import { EPOLLERR, EPOLLET, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
-import { getPeer, sendFd } from "../sys/unix.ts";
+import { pollEvents } from "../sys/tun.ts";
+import { getPeer, isAllReceived, sendFd } from "../sys/unix.ts";
 import { waitFor } from "./fd-wait.ts";
 import type { HandOverOptions, Peer } from "./types.ts";
 import { accept, type Socket } from "./unix-socket.ts";
@@ -128,9 +129,8 @@ async function give(device: Device, connection: Socket, signal: AbortSignal, tim
   const timer = setTimeout(() => late.abort(), timeoutMs);
   try {
     // Edge-triggered: the socket is writable at first, and again when the byte has been received.
-    return await waitFor(connection.fd, EPOLLOUT | EPOLLET, AbortSignal.any([signal, late.signal]), (events) => {
-      // ECONNRESET: the other end closed without reading it (net/unix/af_unix.c unix_release_sock()).
-      if (sent) return (events & EPOLLERR) === 0;
+    return await waitFor(connection.fd, EPOLLOUT | EPOLLET, AbortSignal.any([signal, late.signal]), () => {
+      if (sent) return wasReceived(connection.fd);
       sent = sendFd(connection.fd, device.fd);
       return sent ? undefined : false;
     });
@@ -141,4 +141,16 @@ async function give(device: Device, connection: Socket, signal: AbortSignal, tim
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Returns whether the other end has received what was sent; undefined if it may still. That the socket is writable does
+ * not say so: it is also when the other end shuts its sending side down.
+ */
+function wasReceived(fd: number): boolean | undefined {
+  const isEmpty = isAllReceived(fd);
+  // ECONNRESET: the other end closed without reading it (net/unix/af_unix.c unix_release_sock()). Asked last, because
+  // what is left is thrown away then, after the error is set.
+  if ((pollEvents(fd, 0) & EPOLLERR) !== 0) return false;
+  return isEmpty || undefined;
 }

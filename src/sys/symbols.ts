@@ -57,6 +57,7 @@ export interface Native {
   un_accept(fd: number): number;
   un_get_peer(fd: number, peer: Uint32Array): number;
   un_send_fd(fd: number, passed: number): number;
+  un_unreceived(fd: number): number;
   un_receive_fd(fd: number, passed: Int32Array): number;
   netns_open(netns: number, path: Bytes | null, flags: number, entered: Int32Array): number;
   netns_enter(netns: number): number;

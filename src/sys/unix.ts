@@ -46,6 +46,11 @@ export function sendFd(fd: number, passed: number): boolean {
   return true;
 }
 
+/** Returns whether the other end has received all that was sent; true where the kernel cannot be asked. */
+export function isAllReceived(fd: number): boolean {
+  return native().un_unreceived(fd) <= 0;
+}
+
 /** The fd that came, or the reason why there is none. */
 export type Received = number | "nothing yet" | "the end" | "no fd" | "several fds";
 

@@ -120,6 +120,7 @@ const details: Readonly<Record<string, Readonly<Record<number, string>>>> = {
     35111: "SIOCGIFHWADDR",
     35108: "SIOCSIFHWADDR",
     35148: "SIOCGSKNS",
+    21521: "SIOCOUTQ",
   },
   fcntl: { 1: "F_GETFD", 2: "F_SETFD", 3: "F_GETFL", 4: "F_SETFL", 1030: "F_DUPFD_CLOEXEC" },
   socket: { 1: "AF_UNIX", 2: "AF_INET", 10: "AF_INET6", 16: "AF_NETLINK" },

@@ -141,6 +141,24 @@ describeWithTools("handOver()", ["python3", "ip", "setpriv"], () => {
     60_000,
   );
 
+  test("one that shuts its sending side down has not received it yet: it counts once it has, and not if it goes", () =>
+    leavingNothing(async () => {
+      const tun = openTun({ name: "given4" });
+      const path = at.next();
+      const given = handOver(tun, { path, signal: soon() });
+      using gone = new OtherEnd(at.script, ["half", path, "goes"]);
+      expect(await gone.said()).toEqual({ shut: true });
+      gone.go();
+      expect(await gone.exited).toBe(0);
+      using taker = new OtherEnd(at.script, ["half", path, "receives"]);
+      expect(await taker.said()).toEqual({ shut: true });
+      taker.go();
+      expect(await taker.said()).toEqual({ bytes: 1, fds: ["given4"] });
+      expect(await given).toEqual({ pid: taker.pid, uid: 0, gid: 0 });
+      for (const other of [gone, taker]) other[Symbol.dispose]();
+      await until(() => !interfaceNames().includes("given4"), "the interface goes with its last fd");
+    }));
+
   test(
     "many that stall and go, and a signal in the end: its reason, no fd left, and an open device",
     () =>

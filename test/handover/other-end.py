@@ -1,5 +1,5 @@
 """The other end of a handover, by Python's own socket module; says in JSON what it has seen."""
-import fcntl, json, os, socket, struct, sys
+import fcntl, json, os, select, socket, struct, sys
 
 TUNGETIFF = 0x800454D2
 
@@ -40,6 +40,17 @@ def stall(path):
     data, fds, _, _ = socket.recv_fds(s, 16, 4)
     say(bytes=len(data), fds=len(fds), end=len(s.recv(1)))
 
+def half(path, then):
+    """Shuts its sending side down once the fd is there, and when it is told to, receives it or goes."""
+    s = connected(path)
+    select.select([s], [], [])
+    s.shutdown(socket.SHUT_WR)
+    say(shut=True)
+    sys.stdin.readline()
+    if then == "receives":
+        data, fds, _, _ = socket.recv_fds(s, 16, 4)
+        say(bytes=len(data), fds=[name_of(fd) for fd in fds])
+
 def wait(path):
     """Connects, and says what it was sent before the end."""
     s = connected(path)
@@ -78,4 +89,4 @@ def open_fd(kind):
     fcntl.ioctl(fd, 0x400454CA, struct.pack("16sH22x", b"given%d", flags))
     return fd
 
-{"take": take, "leave": leave, "stall": stall, "wait": wait, "give": give}[sys.argv[1]](*sys.argv[2:])
+{"take": take, "half": half, "leave": leave, "stall": stall, "wait": wait, "give": give}[sys.argv[1]](*sys.argv[2:])

@@ -10,6 +10,7 @@ const headers = [
   "stddef.h",
   "sys/epoll.h",
   "sys/eventfd.h",
+  "sys/ioctl.h",
   "sys/socket.h",
   "sys/syscall.h",
   "sys/timerfd.h",

@@ -97,6 +97,7 @@ const ioctls: Readonly<Record<string, string>> = {
   tun_detach_filter: "TUNDETACHFILTER",
   loopback_up: "SIOCSIFFLAGS",
   sock_get_netns: "SIOCGSKNS",
+  un_unreceived: "SIOCOUTQ",
   sock_get_interface_index: "SIOCGIFINDEX",
   sock_get_interface_name: "SIOCGIFNAME",
 };
