@@ -49,6 +49,9 @@ async function* iterate(
   }
 }
 
+/** The most times that the state is read anew because notifications came meanwhile, as in ./monitor.ts. */
+const READ_TRIES = 16;
+
 class InterfaceWatch implements Teller {
   /** The reason why no change comes any more, unless the interface has gone. */
   failure: TunTapError | undefined;
@@ -90,7 +93,7 @@ class InterfaceWatch implements Teller {
 
   #read(): void {
     for (let news = this.#notifications.read(); news !== null; news = this.#notifications.read()) {
-      if (news === "lost") this.#readAll();
+      if (news === "lost") this.#readAnew();
       else for (const message of news) this.#take(message);
       // A socket that has been closed cannot be read.
       if (this.#notifications.fd < 0) return;
@@ -100,14 +103,28 @@ class InterfaceWatch implements Teller {
   #take(message: Message): void {
     if (interfaceIndexOf(message) !== this.#index) return;
     const isGone = message.type === RTM_DELLINK && decodeLink(message.body) !== null;
-    this.#tell(isGone ? [{ type: "deleted" }] : this.#tracker.take(message));
-    if (isGone) this.#end();
+    if (isGone) this.#gone();
+    else this.#tell(this.#tracker.take(message));
   }
 
-  /** Notifications were lost: tells what has come of it all. */
-  #readAll(): void {
-    const { link, addresses } = look((socket) => linkByIndex(socket, this.#index));
-    this.#tell(this.#tracker.reset(link, addresses));
+  /**
+   * Notifications were lost: tells what has come of it all. Those that are left are older than the state that is read
+   * behind them, and would be told as the newest.
+   */
+  #readAnew(): void {
+    let found: State | undefined;
+    let tries = 0;
+    do {
+      while (this.#notifications.read() !== null);
+      found = lookAgain(this.#index);
+    } while (found !== undefined && ++tries < READ_TRIES && this.#notifications.read() !== null);
+    if (found === undefined) this.#gone();
+    else this.#tell(this.#tracker.reset(found.link, found.addresses));
+  }
+
+  #gone(): void {
+    this.#tell([{ type: "deleted" }]);
+    this.#end();
   }
 
   #tell(changes: readonly LinkChange[]): void {
@@ -121,7 +138,23 @@ class InterfaceWatch implements Teller {
   }
 }
 
-function look(find: (socket: RouteSocket) => LinkInfo): { link: LinkInfo; addresses: Address[] } {
+/** The state of an interface. */
+interface State {
+  readonly link: LinkInfo;
+  readonly addresses: readonly Address[];
+}
+
+/** Reads the state of the interface of that index; undefined if there is none any more. */
+function lookAgain(index: number): State | undefined {
+  try {
+    return look((socket) => linkByIndex(socket, index));
+  } catch (error) {
+    if ((error as TunTapError).code === "ENODEV") return undefined;
+    throw error;
+  }
+}
+
+function look(find: (socket: RouteSocket) => LinkInfo): State {
   return withRouteSocket(undefined, (socket) => {
     const link = find(socket);
     return { link, addresses: addressesIn(socket, link.index).map(({ address }) => address) };

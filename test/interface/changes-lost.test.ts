@@ -4,12 +4,13 @@ import { beforeAll, expect, test } from "bun:test";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { openTap, type Tap } from "../../src/index.ts";
-import { otherNamespace, withQuietIPv6 } from "../device/support.ts";
+import { type LinkChange, openTap, type Tap } from "../../src/index.ts";
+import { watchInterface } from "../../src/interface/watch.ts";
+import { otherNamespace, persistentInterface, withQuietIPv6 } from "../device/support.ts";
 import { here, listenTo, type Place, replayed, shownIn } from "../support/namespaces.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { Random, seed } from "../support/random.ts";
-import { openFds, until } from "../support/system.ts";
+import { openFds, run, until } from "../support/system.ts";
 
 /** Random changes of `name` as lines for `ip -batch`, some of which fail. */
 function randomChanges(random: Random, name: string, count: number): string[] {
@@ -131,6 +132,26 @@ describeWithTools(`changes of which the news are lost (BUN_TUNTAP_SEED=${seed})`
     await changes.ended;
     expect(changes.texts().at(-1)).toBe("deleted");
     expect(tap.closeReason?.code).toBe("EBADFD");
+  }, 60_000);
+
+  test("of an interface that is watched by its name: the newest state is told last, and its end", async () => {
+    using _made = persistentInterface("lost0", "tun");
+    const told: LinkChange[] = [];
+    const ended = (async () => {
+      for await (const change of watchInterface("lost0")) told.push(change);
+    })();
+    Bun.spawnSync(batch.command([...flood("lost0"), "link set dev lost0 mtu 1400"]));
+    expect(drops()).toBeGreaterThan(0);
+    await until(() => told.length > 0, "something is told");
+    run("ip", "link", "set", "dev", "lost0", "mtu", "1401");
+    await until(() => told.some((change) => change.type === "mtu" && change.mtu === 1401), "the next change is told");
+    expect(told).toEqual([
+      { type: "mtu", mtu: 1400 },
+      { type: "mtu", mtu: 1401 },
+    ]);
+    Bun.spawnSync(batch.command([...flood("lost0"), "link delete dev lost0"]));
+    await ended;
+    expect(told.slice(2)).toEqual([{ type: "deleted" }]);
   }, 60_000);
 
   test.each(["kept", "taken by another there"] as const)(
