@@ -102,7 +102,9 @@ export function labObstacle(): string | undefined {
   try {
     accessSync("/dev/net/tun", constants.R_OK | constants.W_OK);
     return undefined;
-  } catch {
-    return "needs /dev/net/tun: `sudo modprobe tun` makes it, and without root it must have mode 0666 (`sudo chmod 0666 /dev/net/tun`)";
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === "ENOENT"
+      ? "needs /dev/net/tun, which is not there: `sudo modprobe tun`, or `--device /dev/net/tun` for a container"
+      : "needs /dev/net/tun, and its mode keeps this user out: `sudo chmod 0666 /dev/net/tun`, outside of any user namespace";
   }
 }

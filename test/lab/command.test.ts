@@ -164,11 +164,14 @@ describeUnless(noOthers() ?? noRootless(), "without root", () => {
     );
   }, 60_000);
 
-  test("the command says what is missing where the device node is not for everybody", () => {
+  test("the command says what is missing where the device node is not for everybody, or not there", () => {
     const closed = mounted(
       "mount -t tmpfs -o dev none /mnt; mknod /mnt/tun c 10 200; chmod 600 /mnt/tun; mount --bind /mnt/tun /dev/net/tun",
     );
-    const ended = asNobody(closed, "bin/bun-tuntap.ts", "lab", "--", "true");
-    expect(ended).toMatchObject({ exitCode: 125, stderr: expect.stringContaining("sudo chmod 0666 /dev/net/tun") });
+    const absent = mounted("mount -t tmpfs none /dev/net");
+    const refused = (place: readonly string[]): unknown => asNobody(place, "bin/bun-tuntap.ts", "lab", "--", "true");
+    const says = (text: string): object => ({ exitCode: 125, stderr: expect.stringContaining(text) });
+    expect(refused(closed)).toMatchObject(says("its mode keeps this user out: `sudo chmod 0666 /dev/net/tun`"));
+    expect(refused(absent)).toMatchObject(says("which is not there: `sudo modprobe tun`"));
   });
 });
