@@ -88,6 +88,7 @@ export class Outbox {
   close(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
+    this.#sink.stopWaiting?.();
     this.send();
   }
 

@@ -1,6 +1,6 @@
 /** The targets of a capture: files that take turns, streams, standard output; and what happens when they do not keep up, or fail. */
-import { expect, test } from "bun:test";
-import { readdirSync, statSync } from "node:fs";
+import { expect, spyOn, test } from "bun:test";
+import fs, { existsSync, readdirSync, statSync, writeFileSync } from "node:fs";
 import { capture, parseCapture } from "../../src/capture/index.ts";
 import { openTun, type Tun } from "../../src/index.ts";
 import { buildIPv4 } from "../../src/packet/index.ts";
@@ -110,6 +110,42 @@ describeWithTools("the target of capture()", ["ip", "tshark", "capinfos"], () =>
       const ids = run("sh", "-c", `"$0" -e "$1" ${which} | ${reader}`, process.execPath, program).trim().split("\n");
       expect(ids.map(Number)).toEqual([...Array(3000).keys()]);
     }
+  });
+
+  test("a FIFO: nothing waits for its reader, who gets what passed before; without one close() says so", async () => {
+    using tun = open();
+    using files = folder();
+    const [fifo, opening, go] = [files.file("fifo"), files.file("opening"), files.file("go")];
+    run("mkfifo", fifo);
+    const fds = openFds();
+    // Comes in the end even if it is not told to, so that what waits for it is told by that, and not for ever.
+    const wait = 'for i in $(seq 100); do [ -e "$2" ] && break; sleep 0.1; done; : > "$1"; exec cat "$0"';
+    const reader = Bun.spawn(["sh", "-c", wait, fifo, opening, go], { stdout: "pipe" });
+    const running = capture(tun, fifo);
+    expect(existsSync(opening)).toBe(false);
+    await sendSlowly(tun, packets(500, 200));
+    expect(running.stats()).toMatchObject({ packets: 500, dropped: 0 });
+    writeFileSync(go, "");
+    await until(() => existsSync(opening), "the reader comes");
+    await sendSlowly(tun, packets(500, 200));
+    const read = reader.stdout.bytes();
+    await running.close();
+    expect([...parseCapture(await read)]).toHaveLength(1000);
+    await expect(capture(tun, fifo).close()).rejects.toThrow("ENXIO");
+    await reader.exited;
+    expect(newFds(fds)).toEqual([]);
+  }, 60_000);
+
+  test("a file that cannot be closed, as where a quota is exceeded, is not closed a second time", async () => {
+    using tun = open();
+    using files = folder();
+    const close = fs.closeSync;
+    using closing = spyOn(fs, "closeSync").mockImplementation((fd) => {
+      close(fd);
+      throw Object.assign(new Error("EDQUOT: disk quota exceeded, close"), { code: "EDQUOT" });
+    });
+    await expect(capture(tun, files.file("over.pcapng")).close()).rejects.toThrow("EDQUOT");
+    expect(closing).toHaveBeenCalledTimes(1);
   });
 
   test("one that fails ends the capture, not the device; close() and finished say why; nothing stays open", async () => {
