@@ -35,9 +35,8 @@ export function withLab(options: WithLabOptions, body: (lab: Lab) => Promise<voi
     try {
       await inTime(body, lab, timeoutMs);
     } catch (error) {
-      const where = dump === undefined ? "" : `; its last frames are in ${dump}`;
+      const where = dump === undefined || lab.closed ? "" : await dumped(lab, dump);
       process.stderr.write(`The lab had the seed ${lab.seed} (BUN_TUNTAP_LAB_SEED=${lab.seed} repeats it)${where}\n`);
-      if (dump !== undefined && !lab.closed) await lab.dump(dump);
       throw error;
     }
   };
@@ -48,6 +47,16 @@ const checks: { readonly [K in keyof WithLabOptions]-?: Check<unknown> } = {
   dump: text,
   timeout,
 };
+
+/** Dumps the lab, and says where. That it cannot be must not hide why the test has failed. */
+async function dumped(lab: Lab, folder: string): Promise<string> {
+  try {
+    await lab.dump(folder);
+    return `; its last frames are in ${folder}`;
+  } catch (error) {
+    return `; its last frames could not be written: ${(error as Error).message}`;
+  }
+}
 
 async function inTime(body: (lab: Lab) => Promise<void> | void, lab: Lab, timeoutMs: number): Promise<void> {
   const late = Promise.withResolvers<never>();

@@ -53,6 +53,14 @@ describePrivileged("withLab()", () => {
     });
   });
 
+  test("a test that fails says why, also where the dump cannot be written", () => {
+    const body = `test("fails", withLab({ dump: "made.test.ts/failed", timeout: 50_000 }, async (lab) => {${pinged} throw new Error("the reason"); }));`;
+    runTests(body, (ended) => {
+      expect(ended.stderr).toContain("error: the reason");
+      expect(ended.stderr).toContain("its last frames could not be written: ENOTDIR");
+    });
+  });
+
   test("a test that hangs fails in time, with a dump", () => {
     const body = `test("hangs", withLab({ dump: "failed", timeout: 2000 }, async (lab) => {${pinged} await new Promise(() => {}); }));`;
     runTests(body, (ended, folder) => {
