@@ -34,6 +34,8 @@ export class LabHost implements Host {
   readonly #links = new Set<Link>();
   readonly #workers = new Set<Worker>();
   readonly #programs = new Set<Bun.Subprocess>();
+  /** Ends the pings that wait. */
+  readonly #end = new AbortController();
   #netns: number;
   #nicCount = 0;
 
@@ -78,9 +80,10 @@ export class LabHost implements Host {
     const Err extends Bun.SpawnOptions.Readable = "inherit",
   >(command: string[], options?: SpawnOptions<In, Out, Err>): Bun.Subprocess<In, Out, Err> {
     const env = { ...process.env, ...this.environment, ...options?.env };
-    this.#openNetns();
-    this.#parts.reaper.watch(this.netnsName);
-    const program = this.enter(() => Bun.spawn<In, Out, Err>(command, { ...options, env } as typeof options & object));
+    const program = this.enter(() => {
+      this.#parts.reaper.watch(this.netnsName);
+      return Bun.spawn<In, Out, Err>(command, { ...options, env } as typeof options & object);
+    });
     this.#programs.add(program);
     void program.exited.then(() => this.#programs.delete(program));
     return program;
@@ -102,8 +105,15 @@ export class LabHost implements Host {
     return inNetns(this.#openNetns(), use);
   }
 
-  async ping(to: Host | string, options: PingOptions = {}): Promise<number | null> {
-    return ping(this, to instanceof LabHost ? to.address : to, options);
+  ping(to: Host | string, options: PingOptions = {}): Promise<number | null> {
+    const { signal } = this.#end;
+    const { promise, resolve, reject } = Promise.withResolvers<number | null>();
+    ping(this, to instanceof LabHost ? to.address : to, options, signal).then(resolve, (error: unknown) => {
+      // A ping that nobody waits for is no fault of a test that closes its host.
+      if (error === signal.reason) promise.catch(() => {});
+      reject(error);
+    });
+    return promise;
   }
 
   route(to: RouteLike, via?: Host | string): void {
@@ -162,12 +172,13 @@ export class LabHost implements Host {
     this.#parts.onClosed(this);
   }
 
-  /** Ends the Workers and gives the namespace up. Programs and links are gone already. */
+  /** Ends the Workers and pings, and gives the namespace up. Programs and links are gone already. */
   release(): void {
     for (const worker of this.#workers) worker.terminate();
     this.#workers.clear();
     closeFd(this.#netns);
     this.#netns = -1;
+    this.#end.abort(this.#closedError());
   }
 
   /** Resolves when all its programs have ended. */
@@ -180,8 +191,12 @@ export class LabHost implements Host {
   }
 
   #openNetns(): number {
-    if (this.closed) throw new TunTapError("ERR_TUNTAP_CLOSED", `the host "${this.name}" is closed`);
+    if (this.closed) throw this.#closedError();
     return this.#netns;
+  }
+
+  #closedError(): TunTapError {
+    return new TunTapError("ERR_TUNTAP_CLOSED", `the host "${this.name}" is closed`);
   }
 
   #firstNic(): Nic {

@@ -9,7 +9,16 @@ import { LabHost } from "./host.ts";
 import { type HostEnd, LabLink, type LinkSurroundings } from "./link.ts";
 import { openHostNetns } from "./namespace.ts";
 import { Nic } from "./nic.ts";
-import { environmentOf, freeName, hostChecks, labChecks, linkChecks, seedByDefault, switchChecks } from "./options.ts";
+import {
+  checkVariables,
+  environmentOf,
+  freeName,
+  hostChecks,
+  labChecks,
+  linkChecks,
+  seedByDefault,
+  switchChecks,
+} from "./options.ts";
 import { Reaper } from "./reaper.ts";
 import { isOn, setDefaultRoutes } from "./routing.ts";
 import { linkImpairmentChecks } from "./settings.ts";
@@ -171,6 +180,7 @@ class LabNetwork implements Lab {
     if (name.includes("/")) throw new TypeError(`Option "name" must have no slash, got ${Bun.inspect(name)}`);
     checkOptions(options, hostChecks, undefined);
     if (this.#hosts.has(name)) throw new RangeError(`There is a host "${name}" already: names must differ`);
+    checkVariables(name, this.#hosts.keys());
     const netns = this.#spare ?? openHostNetns();
     this.#spare = undefined;
     return withRollback((undo) => {

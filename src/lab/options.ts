@@ -74,9 +74,31 @@ export function environmentOf(
   const found: Record<string, string> = {};
   for (const host of hosts) {
     if (host.nics.length === 0) continue;
-    const name = `LAB_${host.name.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+    const [name, name6] = variablesOf(host.name);
     found[name] = host.address;
-    found[`${name}6`] = host.address6;
+    found[name6] = host.address6;
   }
   return found;
+}
+
+/** Returns the names of the environment variables of a host. */
+function variablesOf(host: string): [ipv4: string, ipv6: string] {
+  const name = `LAB_${host.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+  return [name, `${name}6`];
+}
+
+/**
+ * Checks that a new host shares no environment variable with another one.
+ *
+ * @throws {RangeError} that names both
+ */
+export function checkVariables(host: string, others: Iterable<string>): void {
+  const wanted = variablesOf(host);
+  for (const other of others) {
+    const shared = variablesOf(other).find((name) => wanted.includes(name));
+    if (shared === undefined) continue;
+    throw new RangeError(
+      `The hosts "${other}" and "${host}" would share the environment variable ${shared}: their names must differ in letters or digits`,
+    );
+  }
 }

@@ -16,8 +16,13 @@ const HEADERS_MAX = 60 + 8;
 
 let lastIdentifier = 0;
 
-/** Sends an echo request from `host`. @returns milliseconds, or null */
-export async function ping(host: Host, to: unknown, options: PingOptions): Promise<number | null> {
+/**
+ * Sends an echo request from `host`.
+ *
+ * @param end Ends the wait; rejects with its reason.
+ * @returns milliseconds, or null
+ */
+export async function ping(host: Host, to: unknown, options: PingOptions, end: AbortSignal): Promise<number | null> {
   checkOptions(options, pingChecks, undefined);
   const { timeout = 1000, size = 56 } = options;
   const address = typeof to === "string" ? parseIP(to) : null;
@@ -26,7 +31,7 @@ export async function ping(host: Host, to: unknown, options: PingOptions): Promi
   const fd = host.enter(() => openIcmp(family));
   try {
     connectSocket(fd, family, peerOf(address), String(to));
-    return await exchange(fd, family, size, timeout);
+    return await exchange(fd, family, size, timeout, end);
   } catch (error) {
     const { errno } = error as { errno?: number };
     if (errno === -ENETUNREACH || errno === -EHOSTUNREACH) return null;
@@ -37,7 +42,13 @@ export async function ping(host: Host, to: unknown, options: PingOptions): Promi
 }
 
 /** Resolves to the milliseconds until the answer to one request. */
-async function exchange(fd: number, family: number, size: number, timeoutMs: number): Promise<number | null> {
+async function exchange(
+  fd: number,
+  family: number,
+  size: number,
+  timeoutMs: number,
+  end: AbortSignal,
+): Promise<number | null> {
   lastIdentifier = (lastIdentifier + 1) & 0xffff;
   const identifier = lastIdentifier;
   const payload = new Uint8Array(size);
@@ -56,12 +67,15 @@ async function exchange(fd: number, family: number, size: number, timeoutMs: num
     onFailure: (error) => answered.reject(error),
   });
   const timer = setTimeout(() => answered.resolve(null), timeoutMs);
+  const stop = (): void => answered.reject(end.reason);
+  end.addEventListener("abort", stop);
   const start = performance.now();
   try {
     check(native().sock_send(fd, request, request.length), "send");
     return await answered.promise;
   } finally {
     clearTimeout(timer);
+    end.removeEventListener("abort", stop);
     watch.end();
   }
 }

@@ -4,18 +4,18 @@ const { closeSync, openSync, readdirSync, readlinkSync } = process.getBuiltinMod
 
 /**
  * Waits for the end of its standard input, which is the end of the process that
- * made the lab, however that came; kills then whatever is left on its hosts.
+ * made the lab, however that came; kills then whatever is left in its own
+ * namespace. Being there, it keeps the namespace: no other one can have its number.
  */
-const SCRIPT = `hosts=
-while read -r line; do
-  [ "$line" = done ] && exit 0
-  hosts="$hosts $line "
-done
+const SCRIPT = `own=$(readlink /proc/self/ns/net) || exit 0
+read -r line
 for round in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do
   found=
   for process in /proc/[0-9]*; do
-    host=$(readlink "$process/ns/net" 2>/dev/null) || continue
-    case "$hosts" in *" $host "*) kill -9 "\${process#/proc/}" 2>/dev/null; found=1;; esac
+    [ "$process" = "/proc/$$" ] && continue
+    [ "$(readlink "$process/ns/net" 2>/dev/null)" = "$own" ] || continue
+    kill -9 "\${process#/proc/}" 2>/dev/null
+    found=1
   done
   [ "$found" ] || exit 0
 done`;
@@ -26,16 +26,20 @@ const ROUNDS_MAX = 50;
 /**
  * Ends the programs on the hosts of a lab, which it finds by their network
  * namespace, so that also grandchildren and daemons are found. While programs
- * run, a small shell stands by for the case that this process is killed.
+ * run, a small shell stands by on each host for the case that this process is killed.
  */
 export class Reaper {
-  #guard: Bun.Subprocess<"pipe", "ignore", "ignore"> | undefined;
+  /** By the namespace, as /proc calls it: "net:[4026532000]". */
+  readonly #guards = new Map<string, Bun.Subprocess<"pipe", "ignore", "ignore">>();
+  /** Guards that have been killed and have not ended yet. */
+  readonly #ending = new Set<Promise<number>>();
   /** An fd that is given back before /proc is read, so that a lab can be closed where no other is left. */
   #reserve: number | undefined = reserve();
 
-  /** Tells the guard of a host on which a program is about to start. `netns` is "net:[4026532000]". */
+  /** Posts a guard in the namespace `netns`, which this thread is in, and in which a program is about to start. */
   watch(netns: string): void {
-    this.#guard ??= Bun.spawn(["/bin/sh", "-c", SCRIPT], {
+    if (this.#guards.has(netns)) return;
+    const guard = Bun.spawn(["/bin/sh", "-c", SCRIPT], {
       stdin: "pipe",
       stdout: "ignore",
       stderr: "ignore",
@@ -43,32 +47,38 @@ export class Reaper {
       detached: true,
       env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
     });
-    this.#guard.unref();
-    this.#guard.stdin.write(`${netns}\n`);
-    // Written when this returns: the pipe is empty.
-    this.#guard.stdin.flush();
+    guard.unref();
+    this.#guards.set(netns, guard);
   }
 
-  /** Kills every process in these namespaces except this one. */
+  /**
+   * Kills every process in these namespaces except this one. The caller holds
+   * the namespaces: as long as it does, no other one can have their numbers.
+   */
   kill(namespaces: ReadonlySet<string>): void {
     this.#giveBack();
+    const guards = [...namespaces].flatMap((netns) => this.#guards.get(netns) ?? []);
+    const spared = new Set([process.pid, ...guards.map(({ pid }) => pid)]);
     for (let round = 0; round < ROUNDS_MAX; round++) {
-      const found = processesIn(namespaces);
+      const found = processesIn(namespaces).filter((pid) => !spared.has(pid));
       if (found.length === 0) break;
       for (const pid of found) killOrForget(pid);
     }
+    // Last: until here they stand by for this process.
+    for (const guard of guards) {
+      guard.kill("SIGKILL");
+      this.#ending.add(guard.exited);
+      void guard.exited.then(() => this.#ending.delete(guard.exited));
+    }
+    // The numbers may be another host's soon.
+    for (const netns of namespaces) this.#guards.delete(netns);
     this.#reserve = tryOrUndefined(reserve);
   }
 
-  /** Ends the guard. */
+  /** Resolves when all guards have ended. Called when {@link kill} has been, of all hosts. */
   async close(): Promise<void> {
     this.#giveBack();
-    const guard = this.#guard;
-    this.#guard = undefined;
-    if (guard === undefined) return;
-    guard.stdin.write("done\n");
-    guard.stdin.end();
-    await guard.exited;
+    await Promise.all(this.#ending);
   }
 
   #giveBack(): void {
@@ -83,7 +93,7 @@ function reserve(): number {
 
 function processesIn(namespaces: ReadonlySet<string>): number[] {
   return readdirSync("/proc")
-    .filter((name) => /^\d+$/.test(name) && Number(name) !== process.pid)
+    .filter((name) => /^\d+$/.test(name))
     .filter((pid) => namespaces.has(netnsOf(pid)))
     .map(Number);
 }

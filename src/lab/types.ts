@@ -209,7 +209,7 @@ export interface Host extends Disposable {
   };
   /** Path of the namespace, for the `netns` option of this library and for `nsenter --net=`. */
   readonly netns: string;
-  /** Names and addresses of all hosts as environment variables: `LAB_SERVER`, `LAB_SERVER6`. Spawned programs have them. */
+  /** Addresses of all hosts as environment variables, for spawned programs: `LAB_SERVER`, `LAB_WEB_16` (the IPv6 one of "web-1"). */
   readonly environment: Readonly<Record<string, string>>;
   /** Tells whether the host is closed. */
   readonly closed: boolean;
@@ -233,6 +233,7 @@ export interface Host extends Disposable {
    *
    * @param to a host, or an IPv4 or IPv6 address
    * @returns milliseconds until the answer, or null if none came in time
+   * @throws {TunTapError} `ERR_TUNTAP_CLOSED` if this host, or the lab, is closed meanwhile
    */
   ping(to: Host | string, options?: PingOptions): Promise<number | null>;
   /** Adds a route: `host.route("default", router)`, or with a gateway's address. */

@@ -1,7 +1,7 @@
 /** What a test may do to its lab at a bad moment: from inside an interceptor, behind its back, without fds. */
 import { expect, test } from "bun:test";
 import { readlinkSync } from "node:fs";
-import { deleteDevice } from "../../src/index.ts";
+import { deleteDevice, type TunTapError } from "../../src/index.ts";
 import { createLab } from "../../src/lab/index.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { runToEnd, thrownBy, top } from "../support/programs.ts";
@@ -24,7 +24,8 @@ describePrivileged("an interceptor", () => {
       else closing ??= lab.close();
       return undefined;
     });
-    expect(await a.ping(b, { timeout: 100 })).toBeNull();
+    const answer = await a.ping(b, { timeout: 100 }).catch((error: TunTapError) => error.code);
+    expect(answer).toBe(what === "lab" ? "ERR_TUNTAP_CLOSED" : null);
     await closing;
     expect(link.closed).toBe(true);
     expect(errors).toEqual([]);
@@ -42,7 +43,7 @@ describePrivileged("an interceptor", () => {
       if (way === "back") closing ??= lab.close();
       return undefined;
     });
-    expect(await a.ping(b, { timeout: 100 })).toBeNull();
+    expect(await a.ping(b, { timeout: 100 }).catch((error: TunTapError) => error.code)).toBe("ERR_TUNTAP_CLOSED");
     await closing;
     expect(lab.closed).toBe(true);
   });

@@ -1,6 +1,6 @@
 /** What is left of a lab when its process ends, however it ends: nothing. */
 import { expect, test } from "bun:test";
-import { readdirSync, readFileSync, readlinkSync } from "node:fs";
+import { existsSync, readdirSync, readFileSync, readlinkSync } from "node:fs";
 import { createLab } from "../../src/lab/index.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { runToEnd, top } from "../support/programs.ts";
@@ -75,11 +75,38 @@ describePrivileged("nothing is left of a lab", () => {
     120_000,
   );
 
+  test("whose process is killed: a namespace with the number of a host that had gone keeps its programs", async () => {
+    const source = `
+      import { readlinkSync, writeSync } from "node:fs";
+      import { createLab } from "${top}/src/lab/index.ts";
+      const lab = await createLab();
+      const [gone, host] = [lab.host("gone"), lab.host("host")];
+      for (const each of [gone, host]) each.spawn(["sleep", "1000"], { stdout: "ignore" });
+      const names = [gone, host].map((each) => each.enter(() => readlinkSync("/proc/thread-self/ns/net")));
+      gone.close();
+      writeSync(1, names.join() + "\\n");
+      setInterval(() => {}, 1000);`;
+    const child = Bun.spawn([process.execPath, "-e", source], { stdout: "pipe" });
+    const { value } = await child.stdout.getReader().read();
+    const [gone = "", left = ""] = new TextDecoder().decode(value).trim().split(",");
+    const stranger = await programWithNumber(gone);
+    try {
+      const programs = childrenOf(child.pid);
+      child.kill("SIGKILL");
+      await until(() => !programs.some((pid) => existsSync(`/proc/${pid}`)), "the guards are done");
+      expect(namespaces().has(left)).toBe(false);
+      expect(namespaces().get(gone)).toEqual([String(stranger.pid)]);
+    } finally {
+      stranger.kill("SIGKILL");
+      await stranger.exited;
+    }
+  });
+
   test("closed in this process: fds, and the guard", async () => {
     const lab = await createLab();
     lab.link(lab.host("a"), lab.host("b"));
     await lab.close();
-    const before = { fds: openFds().length, children: childrenOfThis() };
+    const before = { fds: openFds().length, children: childrenOf("self").length };
     for (let i = 0; i < 5; i++) {
       await using again = await createLab();
       const [a, b] = [again.host("a"), again.host("b")];
@@ -88,7 +115,7 @@ describePrivileged("nothing is left of a lab", () => {
       a.spawn(["sleep", "1000"], { stdout: "ignore" });
     }
     await until(() => openFds().length <= before.fds, "no fd is left");
-    expect(childrenOfThis()).toBe(before.children);
+    expect(childrenOf("self").length).toBe(before.children);
   });
 
   test("closed where no fd is left: interfaces, namespaces and programs", () => {
@@ -118,24 +145,43 @@ describePrivileged("nothing is left of a lab", () => {
     const link = lab.link(a, b);
     await reach(a, b);
     link.update({ delay: 10_000 });
-    const waiting = a.ping(b, { timeout: 500 });
-    await until(() => link.stats().forward.waiting > 0, "the request is under way");
+    const waiting = a.ping(b, { timeout: 60_000 }).catch((error: unknown) => error);
+    // One that nobody waits for does not fail the test.
+    void a.ping(b, { timeout: 60_000 });
+    await until(() => link.stats().forward.waiting > 1, "the requests are under way");
     const closing = lab.close();
     expect(lab.close()).toBe(closing);
     await closing;
-    expect(await waiting).toBeNull();
+    // At once, and not when its time is up.
+    expect(await waiting).toMatchObject({
+      code: "ERR_TUNTAP_CLOSED",
+      message: expect.stringContaining('"a" is closed'),
+    });
     expect(() => lab.host("c")).toThrow("the lab is closed");
   });
 });
 
-function childrenOfThis(): number {
-  return new Set(
-    readdirSync("/proc/self/task").flatMap((task) => {
-      try {
-        return readFileSync(`/proc/self/task/${task}/children`, "utf8").split(" ").filter(Boolean);
-      } catch {
-        return [];
-      }
-    }),
-  ).size;
+/** Makes namespaces until one has this number, with a program in it. The kernel gives the lowest that is free. */
+async function programWithNumber(netns: string): Promise<Bun.Subprocess> {
+  for (let i = 0; i < 500; i++) {
+    const child = Bun.spawn(["unshare", "--net", "sh", "-c", "readlink /proc/self/ns/net; exec sleep 1000"], {
+      stdout: "pipe",
+    });
+    const { value } = await child.stdout.getReader().read();
+    if (new TextDecoder().decode(value).trim() === netns) return child;
+    child.kill("SIGKILL");
+    await child.exited;
+  }
+  throw new Error(`no namespace has got the number of ${netns}`);
+}
+
+function childrenOf(process: number | "self"): string[] {
+  const children = readdirSync(`/proc/${process}/task`).flatMap((task) => {
+    try {
+      return readFileSync(`/proc/${process}/task/${task}/children`, "utf8").split(" ").filter(Boolean);
+    } catch {
+      return [];
+    }
+  });
+  return [...new Set(children)];
 }

@@ -46,7 +46,7 @@ describePrivileged("a host", () => {
     expect(netns).not.toBe(own());
     expect(line).toBe("203.0.113.1 2001:db8:0:1::2 more");
     const long = net.server.spawn(["sh", "-c", "sleep 1000 & sleep 1000"], { stdout: "ignore" });
-    await until(() => inNamespace(netns as string).length === 3, "the shell and its two programs run");
+    await until(() => inNamespace(netns as string).length === 4, "the shell, its two programs and the guard run");
     await net.lab.close();
     expect(inNamespace(netns as string)).toEqual([]);
     expect(long.signalCode).toBe("SIGKILL");
@@ -105,6 +105,21 @@ describePrivileged("a host", () => {
     });
     expect(message.netns).toBe(net.server.enter(own));
     expect(await echoOnce(net.client, net.server, "to the worker", 4000)).toBe("to the worker");
+  });
+
+  test.each([
+    ["web-1", "web_1", "LAB_WEB_1"],
+    ["a", "A", "LAB_A"],
+    ["b6", "b", "LAB_B6"],
+    ["é", "ü", "LAB__"],
+  ])("with a name like another's: %j and %j would share variables", async (first, second, shared) => {
+    await using lab = await createLab();
+    const host = lab.host(first);
+    const error = thrownBy(() => lab.host(second));
+    expect(error).toBeInstanceOf(RangeError);
+    for (const named of [`"${first}"`, `"${second}"`, ` ${shared}:`]) expect((error as Error).message).toContain(named);
+    host.close();
+    expect(lab.host(second).name).toBe(second);
   });
 
   test("names itself when it is used after close, and its links go with it", async () => {
