@@ -18,6 +18,7 @@ export type CaseName =
   | `udp-${"send" | "receive"}-${64 | 512 | 1452}`
   | `udp-${"send" | "receive"}-peers-${64 | 512 | 1452}`
   | `udp-send-hub-${64 | 512 | 1452}`
+  | `udp-send-turns-${64 | 512 | 1452}`
   | `tunnel-${"tcp" | "tcp-8" | "udp"}`
   | `wireguard-${1 | 8}`
   | "flows"

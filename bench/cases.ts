@@ -82,10 +82,18 @@ const udpCases: readonly Case[] = sizes.flatMap((size): Case[] => [
   },
   {
     name: `udp-send-peers-${size}`,
-    title: `UDP, datagrams of ${size} bytes sent to 64 peers in turn`,
+    title: `UDP, datagrams of ${size} bytes sent to 64 peers, one to each in a call`,
     kind: udpSendKind,
     network: { size, peers: 64 },
     contenders: [gso, bunSocket, oursToMany, oursToEach],
+    slow: size !== 1452,
+  },
+  {
+    name: `udp-send-turns-${size}`,
+    title: `UDP, datagrams of ${size} bytes sent to 64 peers in turn, 256 in a call`,
+    kind: udpSendKind,
+    network: { size, peers: 64, turns: 4 },
+    contenders: [gso, bunSocket, oursToMany],
     slow: size !== 1452,
   },
   {

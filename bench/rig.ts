@@ -29,6 +29,8 @@ export interface Network {
   peers?: number;
   /** Datagrams to each of these in turn. */
   run?: number;
+  /** Times that each of these has its turn in one call. */
+  turns?: number;
   /** TCP connections at once. */
   flows?: number;
   /** UDP in place of TCP. */

@@ -58,12 +58,12 @@ async function start(
   mode: Mode,
   ...more: string[]
 ): Promise<Program> {
-  const { size = 1452, peers = 1, run = 1 } = network;
+  const { size = 1452, peers = 1, run = 1, turns = 1 } = network;
   const { a, b } = await openWire();
   const own = [...programs.udp[contender.program], mode, ...contender.options, ...more];
   const inC = programs.udp.c;
   const receiver = mode === "receive" ? own : [...inC, "receive", "--gro"];
-  const sender = [...(mode === "send" ? own : [...inC, "send", "--gso"]), "--run", `${run}`];
+  const sender = [...(mode === "send" ? own : [...inC, "send", "--gso"]), "--run", `${run}`, "--turns", `${turns}`];
   const [receiving, sending] = mode === "receive" ? [seconds, seconds + 2] : [seconds + 10, seconds];
   const numbers = (...values: number[]): string[] => values.map(String);
   const receive = new Program([...receiver, ...numbers(PORT, peers, receiving, seconds + 15)], { netns: b });

@@ -9,6 +9,7 @@
  *
  *   --gso  of send: up to 64 datagrams a call, by UDP_SEGMENT; to several peers by sendmmsg
  *   --run N  of send, to several peers: N datagrams to each in turn
+ *   --turns N  the same: datagrams to the peers in turn, which it would sort into runs of N
  *   --gro  of receive: the kernel merges datagrams of one sender (UDP_GRO)
  */
 #define _GNU_SOURCE
@@ -177,9 +178,9 @@ static void receive_all(int port, int peers, int gro) {
 
 int main(int argc, char **argv) {
   int gso = 0, gro = 0, run = 1;
-  const struct option options[] = {{"gso", no_argument, &gso, 1}, {"gro", no_argument, &gro, 1}, {"run", required_argument, NULL, 'r'}, {0}};
+  const struct option options[] = {{"gso", no_argument, &gso, 1}, {"gro", no_argument, &gro, 1}, {"run", required_argument, NULL, 'r'}, {"turns", required_argument, NULL, 't'}, {0}};
   for (int c; (c = getopt_long(argc, argv, "", options, NULL)) != -1;)
-    if (c == 'r') run = atoi(optarg);
+    if ((c == 'r' || c == 't') && atoi(optarg) > run) run = atoi(optarg);
   char **rest = argv + optind;
   int given = argc - optind;
   if (given == 6 && strcmp(rest[0], "send") == 0) {

@@ -15,12 +15,15 @@ const { values, positionals } = parseArgs({
     cold: { type: "boolean" },
     each: { type: "boolean" },
     run: { type: "string", default: "1" },
+    turns: { type: "string", default: "1" },
   },
   allowPositionals: true,
 });
 const [mode, ...rest] = positionals;
 /** Datagrams to each of several peers in turn. */
 const run = Number(values.run);
+/** Times that each of several peers has its turn in one call. */
+const turns = Number(values.turns);
 const segmentation = values.single !== true;
 const seconds = Number(mode === "send" ? rest[4] : rest[2]);
 /** Datagrams of one call: as many as UDP_SEGMENT takes. */
@@ -81,7 +84,8 @@ async function send(address: string, port: number, size: number, peers: number):
       return sendForEver(() => socket.sendMany(batch));
     }
     const socket = await Bun.udpSocket({});
-    const packets = ports.flatMap((to) => Array.from({ length: run }, () => [datagram, to, address])).flat();
+    const once = ports.flatMap((to) => Array.from({ length: run }, () => [datagram, to, address])).flat();
+    const packets = Array.from({ length: turns }, () => once).flat();
     return sendForEver(() => socket.sendMany(packets));
   }
   if (peers === 1) {
@@ -97,8 +101,9 @@ async function send(address: string, port: number, size: number, peers: number):
     return sendForEver(() => to.reduce((sum, endpoint) => sum + socket.sendMany(each, endpoint), 0));
   }
   if (!values.each) {
-    const same = to.map(() => datagram);
-    return sendForEver(() => socket.sendMany(same, to));
+    const inTurn = Array.from({ length: turns }, () => to).flat();
+    const same = inTurn.map(() => datagram);
+    return sendForEver(() => socket.sendMany(same, inTurn));
   }
   return sendForEver(() => {
     for (const endpoint of to) socket.send(datagram, endpoint);

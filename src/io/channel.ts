@@ -3,13 +3,14 @@ import { lazy } from "../lazy.ts";
 import { tryOrUndefined } from "../rollback.ts";
 import { EPOLLERR, EPOLLHUP, EPOLLIN, EPOLLOUT } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
+import type { BatchWriter } from "./batch-writer.ts";
 import { runAll } from "./ending.ts";
 import { abortedError, closedError } from "./failures.ts";
 import type { FrameBlock } from "./frame-block.ts";
 import type { FrameObservers } from "./observers.ts";
 import { reactor, type Watch, type Watcher } from "./reactor.ts";
 import { type Reader, Receiver, type Take } from "./receiver.ts";
-import { type BatchWriter, type RefusalPolicy, Sender } from "./sender.ts";
+import { type RefusalPolicy, Sender } from "./sender.ts";
 
 /** The parts of a channel. */
 export interface ChannelParts<R extends Reader, B> {

@@ -54,11 +54,18 @@ export class Batch {
   /** The bytes of all frames that have been gathered for the writer. */
   bytes = 0;
   /** The places of the refused frames, in order. */
-  readonly refused: number[] = [];
-  firstErrno: number | undefined;
+  refused: number[] = [];
+  /** The frame that was refused first. */
+  first: { readonly place: number; readonly errno: number } | undefined;
 
   constructor(given: FrameSet) {
     this.given = given;
+  }
+
+  /** Notes that a frame was refused. */
+  refuse(place: number, errno: number): void {
+    this.first ??= { place, errno };
+    this.refused.push(place);
   }
 
   /** Tells whether every frame was taken. */

@@ -1,6 +1,6 @@
 import { EAGAIN } from "../sys/constants.ts";
 import { offloadNative } from "../sys/native.ts";
-import type { BatchWriter, Refusal } from "./sender.ts";
+import type { BatchWriter, Refusal } from "./batch-writer.ts";
 import type { SuperPacketKind } from "./types.ts";
 
 /** Kinds of super-packets by their bits in `off`, from the lowest. */

@@ -1,5 +1,5 @@
 import { native } from "../sys/native.ts";
-import type { BatchWriter } from "./sender.ts";
+import type { BatchWriter } from "./batch-writer.ts";
 
 /** Writes each frame with one write(2): the driver takes what one call writes as one frame. */
 export const plainWriter: BatchWriter = {

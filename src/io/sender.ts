@@ -1,46 +1,12 @@
 import type { TunTapError } from "../errors.ts";
 import { EAGAIN, EBADF } from "../sys/constants.ts";
 import { allAsBytes, asBytes, gathered, KnownViews, lengthOf, lengths, offsets } from "./batch.ts";
+import type { BatchWriter } from "./batch-writer.ts";
 import type { FrameBlock } from "./frame-block.ts";
 import { Batch, bytesOf, FrameList, type FrameSet } from "./frame-set.ts";
+import { ReorderedFrames } from "./reordered.ts";
 import type { FrameSource } from "./types.ts";
 import { WaitQueue } from "./wait-queue.ts";
-
-/** Empties a batch into an fd. Each way to write is one of these, in a file of its own. */
-export interface BatchWriter {
-  /** Writes one frame alone. Returns the bytes written, or `-errno`. */
-  write(fd: number, frame: Uint8Array, length: number): number;
-  /**
-   * Takes frames and writes them at once or together with later ones; their memory must stay until {@link flush}.
-   * `offsets` count from the first byte of `base`, which is the first frame. Returns how many it took. If one was not
-   * taken, its place in `lengths` has `-errno`, and `pending` frames before it were not written either. If `pending`
-   * is 0, it is this frame that failed. `from` is the place of the first one in its batch.
-   */
-  push(fd: number, base: Uint8Array, offsets: Int32Array, lengths: Int32Array, count: number, from: number): number;
-  /** Writes what is pending, and returns 0; or `-errno`, and `pending` frames were not written. */
-  flush(fd: number): number;
-  readonly pending: number;
-  /**
-   * The number of frames that count as taken and that {@link resume} must write before any other, for writers that
-   * change the order.
-   */
-  readonly kept?: number;
-  /** Writes the kept frames. Returns 0, or `-EAGAIN` if some are left. */
-  resume?(fd: number): number;
-  /**
-   * Returns the frames that count as taken and were refused for good, in order, for writers that go on after a
-   * refusal.
-   */
-  takeRefusals?(): readonly Refusal[];
-}
-
-/** A frame that the kernel refused for good. */
-export interface Refusal {
-  /** Its place among the frames since the last {@link BatchWriter.flush}. */
-  readonly place: number;
-  readonly errno: number;
-  readonly bytes: number;
-}
 
 /** Knows what refusals mean on one kind of fd. The sender above it does not know about interfaces. */
 export interface RefusalPolicy<Cause extends string> {
@@ -142,6 +108,16 @@ export class Sender<Cause extends string> {
     return this.#sendAll(new FrameList(allAsBytes(frames), this.#known));
   }
 
+  /**
+   * Sends frames as {@link sendMany} does, in another order: `order` has their places. Those that the kernel does not
+   * take, before one that it has taken, are kept by the writer.
+   */
+  sendReordered(frames: readonly FrameSource[], order: Int32Array): number {
+    const given = allAsBytes(frames);
+    if (given.length !== order.length) throw new RangeError("The list of frames has changed while it was read");
+    return this.#sendAll(new ReorderedFrames(given, order, this.#known));
+  }
+
   /** Sends the frames of a block as {@link sendMany} does, without views of them if all goes well. */
   sendBlock(block: FrameBlock): number {
     return block.isWhole ? this.#sendAll(block) : this.sendMany(block.frames());
@@ -156,6 +132,7 @@ export class Sender<Cause extends string> {
     while (result < 0 && result !== -EAGAIN) {
       const ended = this.#policy.endedBy(result);
       if (ended !== undefined) {
+        this.#settle(batch, false);
         this.#account(batch);
         throw ended;
       }
@@ -164,6 +141,7 @@ export class Sender<Cause extends string> {
     }
     const ended = this.#takeRefusals(batch);
     if (ended === undefined && result < 0) this.#block();
+    this.#settle(batch, true);
     this.#account(batch);
     if (ended !== undefined) throw ended;
     return batch.done;
@@ -205,33 +183,40 @@ export class Sender<Cause extends string> {
     const cause = this.#policy.causeOf(errno);
     const count = this.#policy.isForAll(cause) ? batch.given.count - batch.done : 1;
     this.#refused[cause] += count;
-    batch.firstErrno ??= errno;
-    for (let i = 0; i < count; i++) batch.refused.push(batch.done++);
+    for (let i = 0; i < count; i++) batch.refuse(batch.done++, errno);
+  }
+
+  /** Counts the frames of a batch in the order in which they were given. Those that wait are kept, or never written. */
+  #settle(batch: Batch, isOpen: boolean): void {
+    const { given } = batch;
+    if (!(given instanceof ReorderedFrames)) return;
+    const left = given.settle(batch);
+    if (left.length === 0) return;
+    if (isOpen) this.#writer.keep?.(given.frames(), left);
+    else batch.refused = [...batch.refused, ...left].sort((a, b) => a - b);
   }
 
   /** Counts the frames that the writer reports as refused. Returns the error if the channel has ended. */
   #takeRefusals(batch?: Batch): TunTapError | undefined {
     const { takeRefusals } = this.#writer;
     let known: { errno: number; cause: Cause } | undefined;
+    let ended: TunTapError | undefined;
     const refusals = takeRefusals?.call(this.#writer) ?? [];
     if (refusals.length > 0) batch?.given.frames();
     for (const { place, errno, bytes } of refusals) {
-      if (known?.errno !== errno) {
-        const ended = this.#policy.endedBy(errno);
-        if (ended !== undefined) return ended;
+      if (ended === undefined && known?.errno !== errno) {
+        ended = this.#policy.endedBy(errno);
         known = { errno, cause: this.#policy.causeOf(errno) };
       }
-      this.#refused[known.cause]++;
       if (batch === undefined) {
         // They were counted as sent when they were kept.
         this.#frames--;
         this.#bytes -= bytes;
-      } else {
-        batch.firstErrno ??= errno;
-        batch.refused.push(place);
-      }
+      } else if (ended === undefined) batch.refuse(place, errno);
+      else batch.refused.push(place);
+      if (ended === undefined && known !== undefined) this.#refused[known.cause]++;
     }
-    return undefined;
+    return ended;
   }
 
   /** Writes the frames that the writer keeps. Returns 0, or `-EAGAIN`. */
@@ -254,10 +239,9 @@ export class Sender<Cause extends string> {
   }
 
   /** Makes the error for the first frame of a batch that was refused. */
-  #errorOf({ given, refused, firstErrno }: Batch): TunTapError | undefined {
-    if (firstErrno === undefined) return undefined;
-    const index = refused[0] as number;
-    return this.#policy.errorOf(firstErrno, given.frames()[index] as Uint8Array, index);
+  #errorOf({ given, first }: Batch): TunTapError | undefined {
+    if (first === undefined) return undefined;
+    return this.#policy.errorOf(first.errno, given.frames()[first.place] as Uint8Array, first.place);
   }
 
   /** Resolves when the kernel takes frames again; rejects when the channel ends. */

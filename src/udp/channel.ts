@@ -74,7 +74,7 @@ export class UdpChannel extends Channel<DatagramReader, DatagramRun, UdpRefusalC
     writer.recipients.set(to, ecn, (endpoint) => this.#check(endpoint));
     writer.isToEach = true;
     try {
-      return this.sender.sendMany(datagrams);
+      return this.sender.sendReordered(datagrams, writer.recipients.order);
     } finally {
       writer.isToEach = false;
     }

@@ -39,6 +39,12 @@ export class Peer implements Endpoint {
     return addresses[ecn];
   }
 
+  /** Returns the address and port as one text. */
+  static remoteOf(peer: Peer): string {
+    peer.#remote ??= `${peer.address} ${peer.port}`;
+    return peer.#remote;
+  }
+
   /** Returns whether it is an endpoint of the socket with these peers. */
   static isOf(peers: Peers, value: unknown): value is Peer {
     return typeof value === "object" && value !== null && #peers in value && value.#peers === peers;
@@ -50,6 +56,7 @@ export class Peer implements Endpoint {
   readonly #bytes: Uint8Array;
   readonly #peers: Peers;
   #destination: Uint8Array | undefined;
+  #remote: string | undefined;
   /** Destinations with other ECN bits than 0. */
   readonly #marked: (Uint8Array | undefined)[] = [];
   readonly #addresses: (number | undefined)[] = [];

@@ -1,3 +1,4 @@
+import { groupByPeer } from "./grouping.ts";
 import { Peer } from "./peers.ts";
 import type { Ecn, Endpoint } from "./types.ts";
 
@@ -6,48 +7,48 @@ import type { Ecn, Endpoint } from "./types.ts";
  * peers gives the same one again and again.
  */
 export class Recipients {
-  /** Peers of longer lists before stay, because C might be given their addresses. */
-  readonly #peers: Peer[] = [];
-  #addresses = new Float64Array(64);
-  /** The ECN bits of those destinations; undefined once a list was not taken over to its end. */
-  #ecn: Ecn | undefined = 0;
-  #count = 0;
+  #peers: readonly Peer[] = [];
+  #order: Int32Array = new Int32Array();
+  #addresses: Float64Array = new Float64Array();
+  #ecn: Ecn = 0;
 
-  /** The addresses of their destinations in memory, for C. */
+  /** The places of the datagrams in the order in which they are sent: those of one peer together. */
+  get order(): Int32Array {
+    return this.#order;
+  }
+
+  /** The addresses of the destinations in memory, in that order, for C. */
   get addresses(): Float64Array {
     return this.#addresses;
   }
 
-  get count(): number {
-    return this.#count;
+  get ecn(): Ecn {
+    return this.#ecn;
   }
 
-  at(i: number): Peer {
-    return this.#peers[i] as Peer;
+  /** The peer of the datagram that was given in this place. */
+  at(place: number): Peer {
+    return this.#peers[place] as Peer;
   }
 
   /** Takes over a list. `check` throws for what is no peer of the socket. */
   set(to: readonly Endpoint[], ecn: Ecn, check: (endpoint: Endpoint) => Peer): void {
-    const peers = this.#peers;
-    const isSameEcn = ecn === this.#ecn;
-    this.#ecn = undefined;
-    this.#count = 0;
-    const count = to.length;
-    if (count > this.#addresses.length) this.#grow(count);
-    for (let i = 0; i < count; i++) {
-      const endpoint = to[i] as Endpoint;
-      if (endpoint === peers[i] && isSameEcn) continue;
-      const peer = check(endpoint);
-      peers[i] = peer;
-      this.#addresses[i] = Peer.addressOf(peer, ecn);
-    }
-    this.#count = count;
+    if (ecn === this.#ecn && this.#isKnown(to)) return;
+    const peers: Peer[] = [];
+    for (let i = 0; i < to.length; i++) peers.push(check(to[i] as Endpoint));
+    const order = groupByPeer(peers);
+    const addresses = new Float64Array(order.length);
+    for (let i = 0; i < order.length; i++) addresses[i] = Peer.addressOf(peers[order[i] as number] as Peer, ecn);
+    this.#addresses = addresses;
+    this.#peers = peers;
+    this.#order = order;
     this.#ecn = ecn;
   }
 
-  #grow(count: number): void {
-    const addresses = new Float64Array(2 * count);
-    addresses.set(this.#addresses);
-    this.#addresses = addresses;
+  #isKnown(to: readonly Endpoint[]): boolean {
+    const peers = this.#peers;
+    if (to.length !== peers.length) return false;
+    for (let i = 0; i < peers.length; i++) if (to[i] !== peers[i]) return false;
+    return true;
   }
 }

@@ -206,9 +206,11 @@ export interface UdpSocket extends Disposable, AsyncDisposable {
    */
   send(datagram: FrameSource, to?: Endpoint, ecn?: Ecn): boolean;
   /**
-   * Sends datagrams in order. Those of equal size to one peer that follow one
-   * another, and a shorter one behind them, go as one super-datagram; all of
-   * them take few system calls, whoever they go to.
+   * Sends datagrams, to each peer in order. Those of equal size to one peer,
+   * and a shorter one behind them, go as one super-datagram, whoever those
+   * between them go to; all of them take few system calls. Of datagrams to
+   * several peers, some of the first ones may wait in copies, and go before
+   * anything else, where the kernel stops taking them half-way.
    *
    * @param to An endpoint of this socket for all of them, or an array with one
    * for each; left out on a connected one.

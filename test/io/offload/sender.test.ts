@@ -172,6 +172,24 @@ describe("sendMany", () => {
     expect(await waiting.catch((error: unknown) => error)).toBe(gone);
   });
 
+  test("an end that frames find counts none of these as sent", () => {
+    const [ours, theirs] = socketPair(20_000);
+    using _ = ours;
+    const gone = systemError(-77, "write");
+    const sender = new Sender(
+      ours.fd,
+      new MergingWriter(false, true),
+      { ...policy, endedBy: () => gone },
+      { onWant: () => {} },
+    );
+    const shown: number[] = [];
+    sender.onFrames = (frames) => void shown.push(frames.length);
+    expect(sender.sendMany(run(1))).toBe(5);
+    theirs[Symbol.dispose]();
+    expect(() => sender.sendMany([...run(1), ...run(2)])).toThrow(gone);
+    expect([sender.counters().framesSent, sender.counters().refused, ...shown]).toEqual([5, 0, 5]);
+  });
+
   test("frames that are kept and refused later are counted as refused, not as sent", () => {
     const [ours, theirs] = socketPair(20_000);
     using _ = ours;
