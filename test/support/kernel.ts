@@ -2,6 +2,8 @@
 import { test } from "bun:test";
 import { existsSync } from "node:fs";
 import { openTap, openTun } from "../../src/index.ts";
+import { RouteSocket } from "../../src/netlink/socket.ts";
+import { isInNamespaceOf } from "../../src/sys/tun.ts";
 import { describeUnless, missing, skipIsFailure } from "./privilege.ts";
 import { run } from "./system.ts";
 
@@ -12,7 +14,14 @@ interface Feature {
   probe(): boolean;
 }
 
-export type KernelFeature = "udpOffload" | "udpSegment" | "fullRun" | "longFilter" | "filterLimit" | "liveRename";
+export type KernelFeature =
+  | "udpOffload"
+  | "udpSegment"
+  | "fullRun"
+  | "longFilter"
+  | "filterLimit"
+  | "liveRename"
+  | "netnsOfInterface";
 
 const features: Record<KernelFeature, Feature> = {
   /** TUN_F_USO4 and TUN_F_USO6, and the packet socket's VIRTIO_NET_HDR_GSO_UDP_L4. */
@@ -73,6 +82,19 @@ const features: Record<KernelFeature, Feature> = {
         return true;
       } catch {
         return false;
+      }
+    },
+  },
+  /** TUNGETDEVNETNS of drivers/net/tun.c, and SIOCGSKNS of net/socket.c to compare with. */
+  netnsOfInterface: {
+    needs: "the network namespaces of interfaces and sockets (Linux 5.2, but not qemu-user)",
+    probe() {
+      using tun = openTun();
+      const socket = new RouteSocket();
+      try {
+        return isInNamespaceOf(tun.fd, socket.fd) !== undefined;
+      } finally {
+        socket.close();
       }
     },
   },
