@@ -118,7 +118,8 @@ export function answer(tunnel: Tunnel, log: Log, request: string): string {
 }
 
 function errnoOf(error: unknown): number {
-  if (error instanceof UapiError) return UapiErrno.invalid;
+  // Of the library: the endpoint's interface ("fe80::1%eth0") is not there.
+  if (error instanceof UapiError || error instanceof RangeError) return UapiErrno.invalid;
   return error instanceof TunTapError && error.errno !== undefined ? error.errno : UapiErrno.io;
 }
 

@@ -1,11 +1,11 @@
 import { type LinkChange, openTun, type Tun, type TunTapError } from "../../../src/index.ts";
+import { setMark } from "../../../src/sys/udp.ts";
 import { type Ecn, type Endpoint, openUdp, type UdpSocket } from "../../../src/udp/index.ts";
 import { now } from "./clock.ts";
 import { addressBytes, hostText, isSpecific } from "./endpoint.ts";
-import { prefixText } from "./ip.ts";
-import type { Peer } from "./protocol/peer.ts";
+import { applyPeer } from "./peer-settings.ts";
 import { Protocol } from "./protocol/protocol.ts";
-import type { PeerSettings, TunnelDropped, TunnelOptions, TunnelSettings } from "./settings.ts";
+import type { TunnelDropped, TunnelOptions, TunnelSettings } from "./settings.ts";
 
 /** Bytes of the socket's queues: room for what arrives while this thread does something else. */
 const SOCKET_BUFFER = 4 * 1024 * 1024;
@@ -93,19 +93,21 @@ export class Tunnel implements Disposable {
     };
   }
 
-  /** Changes settings, in the order of the UAPI. @throws {TunTapError} `EADDRINUSE` and others, if the port cannot be had */
+  /**
+   * Changes settings. Those of the socket come first, as with the kernel: if it refuses them, all is as it was.
+   *
+   * @throws {TunTapError} `EADDRINUSE` and others, if the port or the mark cannot be had
+   */
   apply(settings: TunnelSettings): void {
+    const { log } = this.#options;
     const { privateKey, listenPort, mark, replacePeers, peers } = settings;
+    if (listenPort !== undefined || mark !== undefined) this.#setSocket(listenPort, mark ?? this.#mark);
     if (privateKey !== undefined) {
       this.protocol.setPrivateKey(privateKey.every((byte) => byte === 0) ? undefined : privateKey);
     }
-    if (listenPort !== undefined || mark !== undefined) {
-      const isOther = (listenPort ?? this.#listenPort) !== this.#listenPort || (mark ?? this.#mark) !== this.#mark;
-      if (isOther || listenPort === 0) this.#rebind(listenPort ?? this.#listenPort, mark ?? this.#mark);
-    }
     if (replacePeers)
       for (const { publicKey } of [...this.protocol.peers.values()]) this.protocol.removePeer(publicKey);
-    for (const peer of peers) this.#applyPeer(peer);
+    for (const peer of peers) applyPeer(this.protocol, peer, (endpoint) => this.#endpointOf(endpoint), log);
     this.#schedule();
   }
 
@@ -128,41 +130,6 @@ export class Tunnel implements Disposable {
     this.close();
   }
 
-  #applyPeer(settings: PeerSettings): void {
-    const { publicKey, remove, updateOnly, presharedKey, endpoint, keepAlive, replaceAllowedIps, allowedIps } =
-      settings;
-    const { protocol } = this;
-    if (remove) {
-      protocol.removePeer(publicKey);
-      return;
-    }
-    if (updateOnly && protocol.peer(publicKey) === undefined) return;
-    const peer = protocol.addPeer(publicKey);
-    if (peer === undefined) {
-      // As with other implementations, so that one file can serve all hosts.
-      this.#options.log.error("a peer has this host's own key and is left out");
-      return;
-    }
-    if (presharedKey !== undefined) peer.presharedKey = presharedKey;
-    if (endpoint !== undefined) peer.endpoint = this.#endpointOf(endpoint);
-    if (replaceAllowedIps) protocol.allowedIps.removeAll(peer);
-    for (const { remove: take, ...prefix } of allowedIps) {
-      if (take) protocol.allowedIps.remove(prefix, peer);
-      else this.#give(prefix, peer);
-    }
-    if (keepAlive !== undefined && keepAlive !== peer.keepAliveSeconds) peer.setPersistentKeepAlive(keepAlive, now());
-  }
-
-  #give(prefix: { address: Uint8Array; length: number }, peer: Peer<Endpoint>): void {
-    const before = this.protocol.allowedIps.set(prefix, peer);
-    if (before === undefined) return;
-    this.#options.log.error("an allowed IP was another peer's and is now this one's", {
-      prefix: prefixText(prefix),
-      before: before.publicKey.toBase64(),
-      now: peer.publicKey.toBase64(),
-    });
-  }
-
   /** While the interface is down there is no socket: a stand-in is kept until there is. */
   #endpointOf({ address, port }: { address: string; port: number }): Endpoint {
     return this.#socket?.endpoint(address, port) ?? { address, port, localAddress: "" };
@@ -183,14 +150,30 @@ export class Tunnel implements Disposable {
   }
 
   #bind(): void {
-    const { log, socketNetns } = this.#options;
-    this.#socket = this.#openSocket(this.#listenPort, this.#mark, socketNetns);
-    log.verbose("listening", { port: this.#socket.port });
-    for (const peer of this.protocol.peers.values()) {
-      if (peer.endpoint !== undefined) peer.endpoint = this.#endpointOf(peer.endpoint);
-      if (peer.keepAliveSeconds > 0) peer.setPersistentKeepAlive(peer.keepAliveSeconds, now());
-    }
+    this.#replaceSocket(this.#listenPort, this.#mark);
     this.#schedule();
+  }
+
+  /** Opens the new socket before the old one goes, so that a failure changes nothing. */
+  #replaceSocket(port: number, mark: number): void {
+    const before = this.#socket;
+    this.#socket = this.#openSocket(port, mark, this.#options.socketNetns);
+    before?.close();
+    this.#options.log.verbose("listening", { port: this.#socket.port });
+    for (const peer of this.protocol.peers.values()) {
+      if (peer.endpoint !== undefined) peer.endpoint = this.#endpointOrNone(peer.endpoint);
+      if (before === undefined && peer.keepAliveSeconds > 0) peer.setPersistentKeepAlive(peer.keepAliveSeconds, now());
+    }
+  }
+
+  /** Returns an endpoint of the socket, or none where its interface ("fe80::1%eth0") is gone: other peers go on. */
+  #endpointOrNone(endpoint: Endpoint): Endpoint | undefined {
+    try {
+      return this.#endpointOf(endpoint);
+    } catch (error) {
+      this.#options.log.error(`an endpoint is left out: ${(error as Error).message}`);
+      return undefined;
+    }
   }
 
   #unbind(): void {
@@ -201,20 +184,18 @@ export class Tunnel implements Disposable {
     this.#schedule();
   }
 
-  /** Opens the new socket before the old one goes, so that a failure changes nothing. */
-  #rebind(listenPort: number, mark: number): void {
-    const before = this.#socket;
-    if (before !== undefined) {
-      const samePort = listenPort !== 0 && listenPort === before.port;
-      if (samePort) before.close();
-      this.#socket = this.#openSocket(listenPort, mark, this.#options.socketNetns);
-      before.close();
+  /** @param listenPort Undefined to keep the one that there is. */
+  #setSocket(listenPort: number | undefined, mark: number): void {
+    const socket = this.#socket;
+    const keeps = listenPort === undefined || (listenPort !== 0 && listenPort === socket?.port);
+    if (socket !== undefined && keeps) {
+      // Opening it anew would lose what has arrived, and may fail.
+      if (mark !== this.#mark) setMark(socket.fd, mark);
+    } else if (listenPort !== undefined && !this.device.closed && this.device.isUp) {
+      this.#replaceSocket(listenPort, mark);
     }
-    this.#listenPort = listenPort;
+    this.#listenPort = listenPort ?? this.#listenPort;
     this.#mark = mark;
-    for (const peer of this.protocol.peers.values()) {
-      if (peer.endpoint !== undefined) peer.endpoint = this.#endpointOf(peer.endpoint);
-    }
   }
 
   #openSocket(port: number, mark: number, netns: string | number | undefined): UdpSocket {

@@ -125,6 +125,7 @@ Endpoint = [2001:db8:1::77]:1234
     [`set=1\\npublic_key=${"00".repeat(31)}\\n\\n`, "errno=-22\n\n"],
     [`set=1\\npublic_key=${"11".repeat(32)}\\nendpoint=example.net:1\\n\\n`, "errno=-22\n\n"],
     [`set=1\\npublic_key=${"11".repeat(32)}\\nallowed_ip=198.51.100.0/33\\n\\n`, "errno=-22\n\n"],
+    [`set=1\\npublic_key=${"11".repeat(32)}\\nendpoint=[fe80::1%%none]:1\\n\\n`, "errno=-22\n\n"],
     [`set=1\\npublic_key=${"11".repeat(32)}\\nupdate_only=true\\nallowed_ip=198.51.100.0/24\\n\\n`, "errno=0\n\n"],
     ["set=1\\n\\nset=1\\n\\n", "errno=0\n\nerrno=0\n\n"],
   ])("answers %j with %j", (request, expected) => {
