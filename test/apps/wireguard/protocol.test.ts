@@ -1,7 +1,7 @@
 /** The core in simulated time: handshakes, timers, roaming, loss and attacks, between two hosts of the test's own. */
 import { describe, expect, test } from "bun:test";
 import { openLibsodium } from "../../../apps/wireguard/core/crypto/libsodium.ts";
-import { A, B, type Datagram, INNER_A, INNER_B, packet, pair } from "./simulation.ts";
+import { A, B, type Datagram, Host, INNER_A, INNER_B, packet, pair } from "./simulation.ts";
 
 const aead = await openLibsodium();
 const typeOf = ({ bytes }: Datagram): number => bytes[0] as number;
@@ -292,6 +292,39 @@ describe("under load", () => {
     for (let i = 0; i < 10; i++) b.protocol.receive([signed.bytes.slice()], A, wire.now);
     expect(b.protocol.dropped.replayed - replayed).toBe(5);
     expect(b.protocol.dropped.limited - limited).toBe(5);
+  });
+});
+
+describe("a batch for several peers", () => {
+  test("goes out peer by peer, each one's packets in order, and what is for nobody is counted", () => {
+    const { wire, a, b } = pair(aead);
+    const c = new Host(wire, "c", aead);
+    c.address = "192.0.2.3:51820";
+    a.knows(c, "198.51.100.3", c.address);
+    c.knows(a, INNER_A);
+    const toC = (text: string): Uint8Array => packet(INNER_A, "198.51.100.3", text);
+    // The first ones wait for the handshakes.
+    a.protocol.send([there("b0"), toC("c0"), there("b1"), toC("c1")], wire.now);
+    wire.settle();
+    const before = wire.log.length;
+    const nobody = packet(INNER_A, "203.0.113.5", "nobody's");
+    a.protocol.send([nobody, toC("c2"), there("b2"), nobody, toC("c3"), there("b3"), toC("c4")], wire.now);
+    const sent = wire.log.slice(before).map(({ to }) => to);
+    expect(sent).toEqual([c.address, c.address, c.address, B, B]);
+    wire.settle();
+    expect(b.packets).toEqual(["b0", "b1", "b2", "b3"].map(there));
+    expect(c.packets).toEqual(["c0", "c1", "c2", "c3", "c4"].map(toC));
+    expect(a.protocol.dropped.unroutable).toBe(2);
+  });
+
+  test("of more than wait for a handshake the oldest go", () => {
+    const { wire, a, b, ab } = pair(aead);
+    const all = Array.from({ length: 300 }, (_, i) => there(`${i}`));
+    a.protocol.send(all.slice(0, 100), wire.now);
+    a.protocol.send(all.slice(100), wire.now);
+    wire.settle();
+    expect(b.packets).toEqual(all.slice(-128));
+    expect(ab.dropped).toBe(300 - 128);
   });
 });
 

@@ -15,20 +15,18 @@ export class Outbox {
   readonly #list: Uint8Array[] = [];
 
   /**
-   * Seals packets of one session, from number `from` of `packets` to before number `to`, and hands the messages to
-   * `send` in runs of packets that have the same ECN bits. The messages are valid until `send` returns.
+   * Seals packets of one session, and hands the messages to `send` in runs of packets that have the same ECN bits. The
+   * messages are valid until `send` returns.
    */
   seal(
     session: Session,
     packets: readonly Uint8Array[],
-    from: number,
-    to: number,
     mtu: number,
     send: (messages: readonly Uint8Array[], ecn: number) => void,
   ): void {
-    for (let start = from; start < to; ) {
+    for (let start = 0; start < packets.length; ) {
       const ecn = ecnAt(packets, start);
-      const count = this.#fitting(packets, start, to, ecn);
+      const count = this.#fitting(packets, start, ecn);
       session.sending.seal(
         packets,
         start,
@@ -46,10 +44,10 @@ export class Outbox {
     }
   }
 
-  #fitting(packets: readonly Uint8Array[], start: number, to: number, ecn: number): number {
+  #fitting(packets: readonly Uint8Array[], start: number, ecn: number): number {
     let room = BYTES;
     let count = 0;
-    while (start + count < to && count < MAX_MESSAGES) {
+    while (start + count < packets.length && count < MAX_MESSAGES) {
       const packet = packets[start + count] as Uint8Array;
       room -= packet.length + PADDING_BYTES + DATA_MIN_BYTES;
       if (count > 0 && (room < 0 || ecnAt(packets, start + count) !== ecn)) break;

@@ -77,21 +77,21 @@ export class Peer<E> implements Timed, TimerActions, Remote {
   }
 
   /** Sends packets, or keeps copies of them until a handshake is complete. */
-  send(packets: readonly Uint8Array[], from: number, to: number, now: number): void {
+  send(packets: readonly Uint8Array[], now: number): void {
     const session = this.#current;
     if (session === undefined || !session.canSend(now) || this.endpoint === undefined) {
-      this.#stage(packets, from, to);
+      this.#stage(packets);
       this.startHandshake(now);
       return;
     }
-    this.#seal(session, packets, from, to, now);
+    this.#seal(session, packets, now);
     this.timers.dataSent(now);
     if (session.isStaleForSending(now)) this.startHandshake(now);
     this.reschedule();
   }
 
   keepAlive(now: number): void {
-    if (this.#current?.canSend(now)) this.#seal(this.#current, KEEPALIVE, 0, 1, now);
+    if (this.#current?.canSend(now)) this.#seal(this.#current, KEEPALIVE, now);
     else this.startHandshake(now);
     this.reschedule();
   }
@@ -262,27 +262,27 @@ export class Peer<E> implements Timed, TimerActions, Remote {
     this.reschedule();
   }
 
-  #seal(session: Session, packets: readonly Uint8Array[], from: number, to: number, now: number): void {
+  #seal(session: Session, packets: readonly Uint8Array[], now: number): void {
     this.timers.messageSent(now);
-    this.#context.outbox.seal(session, packets, from, to, this.#context.mtu, (messages, ecn) => {
+    this.#context.outbox.seal(session, packets, this.#context.mtu, (messages, ecn) => {
       for (const { length } of messages) this.sentBytes += length;
       this.#transmit(messages, ecn);
     });
   }
 
-  #stage(packets: readonly Uint8Array[], from: number, to: number): void {
+  #stage(packets: readonly Uint8Array[]): void {
     // Copies: the packets' memory is used again. Of more than fit, the oldest go.
-    for (let i = Math.max(from, to - MAX_STAGED); i < to; i++) this.#staged.push((packets[i] as Uint8Array).slice());
-    const excess = this.#staged.length - MAX_STAGED;
-    if (excess > 0) this.#staged.splice(0, excess);
-    this.dropped += Math.max(0, to - from - MAX_STAGED) + Math.max(0, excess);
+    const total = this.#staged.length + packets.length;
+    const copies = packets.slice(-MAX_STAGED).map((packet) => packet.slice());
+    this.#staged = [...this.#staged, ...copies].slice(-MAX_STAGED);
+    this.dropped += total - this.#staged.length;
   }
 
   #flush(now: number): void {
     const staged = this.#staged;
     if (staged.length === 0) return;
     this.#staged = [];
-    this.send(staged, 0, staged.length, now);
+    this.send(staged, now);
   }
 
   #forgetBegun(): void {

@@ -104,7 +104,7 @@ export class Protocol<E> implements PeerContext<E, Peer<E>> {
 
   /** Sends packets to the peers that have their destinations. */
   send(packets: readonly Uint8Array[], now: number): void {
-    this.#router.route(packets, (peer, from, to) => peer.send(packets, from, to, now));
+    this.#router.route(packets, (peer, own) => peer.send(own, now));
   }
 
   /** Takes messages that came from one endpoint. Their bytes are changed. @param ecn The outer header's two bits. */

@@ -20,19 +20,32 @@ export class Router<E> {
     this.#dropped = dropped;
   }
 
-  /** Calls `send` for each run of packets to one peer, by their numbers. */
-  route(packets: readonly Uint8Array[], send: (peer: Peer<E>, from: number, to: number) => void): void {
-    let run: Peer<E> | undefined;
-    let from = 0;
+  /** Calls `send` once for each peer with its packets of a batch, in their order: together they are sealed and sent in runs. */
+  route(packets: readonly Uint8Array[], send: (peer: Peer<E>, packets: readonly Uint8Array[]) => void): void {
+    const first = packets.length === 0 ? undefined : this.#destinationOf(packets[0] as Uint8Array);
+    let same = 1;
+    while (same < packets.length && this.#destinationOf(packets[same] as Uint8Array) === first) same++;
+    // Most batches are for one peer.
+    if (first !== undefined && same >= packets.length) send(first, packets);
+    else for (const [peer, own] of this.#byPeer(packets, first, same)) send(peer, own);
+  }
+
+  /** Sorts the packets of a batch by their peers. The first `same` ones have the destination `first`. */
+  #byPeer(packets: readonly Uint8Array[], first: Peer<E> | undefined, same: number): Map<Peer<E>, Uint8Array[]> {
+    const found = new Map<Peer<E>, Uint8Array[]>();
     for (let i = 0; i < packets.length; i++) {
-      const peer = this.#lookUp(packets[i] as Uint8Array, this.#destination, 16, 24);
-      if (peer === undefined) this.#dropped.unroutable++;
-      if (peer === run) continue;
-      if (run !== undefined) send(run, from, i);
-      run = peer;
-      from = i;
+      const packet = packets[i] as Uint8Array;
+      const peer = i < same ? first : this.#destinationOf(packet);
+      const own = peer && found.get(peer);
+      if (own !== undefined) own.push(packet);
+      else if (peer !== undefined) found.set(peer, [packet]);
+      else this.#dropped.unroutable++;
     }
-    if (run !== undefined) send(run, from, packets.length);
+    return found;
+  }
+
+  #destinationOf(packet: Uint8Array): Peer<E> | undefined {
+    return this.#lookUp(packet, this.#destination, 16, 24);
   }
 
   /** Tells whether the source address of `packet` is one of the peer's. */
