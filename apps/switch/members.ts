@@ -1,6 +1,7 @@
 /** The clients at the switch. */
 import type { AddressBook } from "./addresses/book.ts";
 import type { Presence } from "./backbone/roaming.ts";
+import { HostLog } from "./host-log.ts";
 import { LearningSwitch, Port } from "./learning-switch.ts";
 import { Leases } from "./leases.ts";
 import { Lobby } from "./lobby.ts";
@@ -21,7 +22,7 @@ export interface MembersOptions {
   readonly queueMax: number;
   readonly pool: string | undefined;
   readonly leaseMs: number;
-  /** Writes a line for each client that joins or leaves. */
+  /** Writes a line for each client that joins or leaves; of one machine no more than some a minute. */
   readonly log: (line: string) => void;
 }
 
@@ -67,13 +68,23 @@ export class Members {
   /** Clients that wait for an address. */
   readonly #waiting = new Map<string, Socket>();
   readonly #started = performance.now();
+  readonly #log: HostLog;
 
   constructor(options: MembersOptions) {
     this.#options = options;
     this.#lobby = new Lobby({ perHostMax: options.perHostMax });
     const { pool, leaseMs: keepMs, perHostMax: perOwnerMax } = options;
     this.book = pool === undefined ? undefined : new Leases(pool, { keepMs, perOwnerMax });
-    this.lan = new LearningSwitch({ ...options, clock: () => performance.now() });
+    const clock = (): number => performance.now();
+    this.lan = new LearningSwitch({ ...options, clock });
+    // Claims and reasons are words of a client: control characters are replaced.
+    this.#log = new HostLog((line) => options.log(line.replace(/[^ -~]/g, "?")), clock);
+  }
+
+  /** Forgets what has not been seen for long; to be called now and then. */
+  sweep(): void {
+    this.lan.sweep();
+    this.#log.sweep();
   }
 
   /** Takes a new connection. */
@@ -131,7 +142,7 @@ export class Members {
 
   /** Gives a client a port, or tells it why not. */
   #admit(socket: Socket, { address, refused }: Answer): void {
-    const { hello, from } = socket.data;
+    const { hello, from, host } = socket.data;
     this.#waiting.delete(hello.id);
     if (refused !== undefined) {
       socket.close(...refused);
@@ -145,7 +156,7 @@ export class Members {
     this.changed();
     this.joined(presenceOf(socket.data));
     socket.send(JSON.stringify(this.#welcome(hello, address)));
-    this.#log(`join  ${hello.id} from ${from}, ${address ?? "no address"}; ${this.#sockets.size} here`);
+    this.#log.log(host, `join  ${hello.id} from ${from}, ${address ?? "no address"}; ${this.#sockets.size} here`);
   }
 
   #welcome({ claim }: Hello, address: string | undefined): Welcome {
@@ -188,7 +199,7 @@ export class Members {
     this.#sockets.delete(data.hello.id);
     this.#release(data.hello.id);
     const seconds = secondsSince(data.since);
-    this.#log(`leave ${data.hello.id} after ${seconds} s: ${why}; ${this.#sockets.size} here`);
+    this.#log.log(data.host, `leave ${data.hello.id} after ${seconds} s: ${why}; ${this.#sockets.size} here`);
   }
 
   #release(id: string): void {
@@ -222,11 +233,6 @@ export class Members {
   /** All connections. */
   all(): Presence[] {
     return [...this.#sockets.values()].map(({ data }) => presenceOf(data));
-  }
-
-  /** Writes a line to the log. Claims and reasons are words of a client: control characters are replaced. */
-  #log(line: string): void {
-    this.#options.log(line.replace(/[^ -~]/g, "?"));
   }
 
   /** The clients that have a port. */

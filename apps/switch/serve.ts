@@ -27,7 +27,7 @@ export function serve(
   answers: StatusAnswers = new StatusAnswers(sourceOf(options, members), undefined),
 ): Bun.Server<Connection> {
   const knowsToken = gatekeeper(options.token);
-  const sweeping = setInterval(() => members.lan.sweep(), Math.max(1000, options.ageMs / 4));
+  const sweeping = setInterval(() => members.sweep(), Math.min(60_000, Math.max(1000, options.ageMs / 4)));
   sweeping.unref();
   return Bun.serve<Connection>({
     hostname: options.hostname,

@@ -7,6 +7,7 @@ import type { Applicant } from "../../apps/switch/addresses/book.ts";
 import { type Command, macOf, parseCommandLine } from "../../apps/switch/command-line.ts";
 import { eachFrame, MESSAGE_MAX, pack, unpack } from "../../apps/switch/framing.ts";
 import { hostOf } from "../../apps/switch/host.ts";
+import { HostLog } from "../../apps/switch/host-log.ts";
 import { idOf } from "../../apps/switch/identity.ts";
 import { LearningSwitch, Port } from "../../apps/switch/learning-switch.ts";
 import { Leases } from "../../apps/switch/leases.ts";
@@ -465,4 +466,29 @@ describe("the identity of a client", () => {
     expect(idOf({ ...one, host: "h".repeat(64), name: "lan,with=15.cha" })).toMatch(ID_PATTERN);
     expect(idOf({ ...one, host: "", name: "ü" })).toMatch(ID_PATTERN);
   });
+});
+
+test("a log has a minute's lines of each machine, and says how many it left out", () => {
+  const lines: string[] = [];
+  let now = 1000;
+  const log = new HostLog(
+    (line) => void lines.push(line),
+    () => now,
+  );
+  for (let i = 0; i < 70; i++) log.log("192.0.2.1", `one ${i}`);
+  log.log("192.0.2.2", "another machine's");
+  expect([lines.length, lines.at(-2), lines.at(-1)]).toEqual([61, "one 59", "another machine's"]);
+  now += 59_999;
+  log.sweep();
+  expect(lines.splice(0)).toHaveLength(61);
+  now += 1;
+  log.sweep();
+  expect(lines.splice(0)).toEqual(["and   10 more lines about clients of 192.0.2.1 within a minute or so"]);
+  for (let i = 0; i < 61; i++) log.log("192.0.2.1", "again");
+  now += 60_000;
+  log.log("192.0.2.1", "later");
+  expect(lines.splice(0).slice(60)).toEqual([
+    "and   1 more lines about clients of 192.0.2.1 within a minute or so",
+    "later",
+  ]);
 });

@@ -183,6 +183,15 @@ describeWithTools("the switch", ["ip", "curl"], () => {
     ]);
   });
 
+  test("does not let a client that comes and goes fill its log", async () => {
+    for (let i = 0; i < 40; i++) {
+      const restless = await client("id=restless");
+      restless.socket.close();
+      await until(() => restless.closed !== undefined, "it has left");
+    }
+    expect(log.length).toBe(60);
+  });
+
   test("takes no message beyond the limit", async () => {
     const bad = await client("id=bad");
     bad.socket.send(new Uint8Array(MESSAGE_MAX + 1));
