@@ -132,6 +132,11 @@ export class LabHost implements Host {
     }
   }
 
+  /** True if interfaces of this host have IPv6: a program of the test may have switched it off. */
+  get hasIPv6(): boolean {
+    return this.enter(hasIPv6);
+  }
+
   get hasDefaultRoute(): boolean {
     return this.nics.some(({ device }) => device.routes().some(({ to }) => to === "0.0.0.0/0"));
   }

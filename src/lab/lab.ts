@@ -232,6 +232,7 @@ class LabNetwork implements Lab {
       mtu: mtu ?? 1500,
       address: wanted.address ?? networks.ipv4.next(),
       address6: wanted.address6 ?? networks.ipv6.next(),
+      hasIPv6: host.hasIPv6,
       linkLocal: host.isRouter ? `fe80::${this.#macs.toString(16)}/64` : undefined,
       place: `the host "${host.name}", the link "${link}"`,
     });

@@ -2,7 +2,7 @@ import { TunTapError, withDetails } from "../errors.ts";
 import { openTap, type Tap } from "../index.ts";
 import type { Sink } from "./pipe.ts";
 
-const { existsSync } = process.getBuiltinModule("node:fs");
+const { readFileSync } = process.getBuiltinModule("node:fs");
 
 /** Settings of a {@link Nic}. */
 export interface NicOptions {
@@ -15,6 +15,8 @@ export interface NicOptions {
   /** With prefix length. */
   readonly address: string;
   readonly address6: string;
+  /** True if the host has IPv6. */
+  readonly hasIPv6: boolean;
   /** A link-local address, without which a router cannot look for its neighbours (net/ipv6/ndisc.c ndisc_send_ns()). */
   readonly linkLocal: string | undefined;
   /** Its place, for errors: 'the host "client", the link "client-server"'. */
@@ -31,8 +33,8 @@ export class Nic {
 
   /** @throws {TunTapError} that names the place */
   constructor(options: NicOptions) {
-    const { address, address6, linkLocal, place, ...device } = options;
-    const ipv6 = hasIPv6() ? [address6, linkLocal].filter((text) => text !== undefined) : [];
+    const { address, address6, hasIPv6, linkLocal, place, ...device } = options;
+    const ipv6 = hasIPv6 ? [address6, linkLocal].filter((text) => text !== undefined) : [];
     const addresses = [address, ...ipv6.map((text) => ({ address: text, noDad: true }))];
     this.address = address;
     this.address6 = address6;
@@ -42,7 +44,7 @@ export class Nic {
         addresses,
         up: true,
         // No solicitations of its own, which would take part in what the tests count.
-        ...(hasIPv6() ? { ipv6: false } : {}),
+        ...(hasIPv6 ? { ipv6: false } : {}),
         offload: true,
         reuseBuffers: true,
         data: (_device, frames) => this.onFrames(frames),
@@ -68,7 +70,11 @@ function detailOf({ detail }: TunTapError): string {
   return detail === undefined ? "" : `: ${detail}`;
 }
 
-/** Tells whether this kernel has IPv6, and has it on. */
+/** Tells whether the kernel has IPv6, and new interfaces of this thread's namespace have it on. */
 export function hasIPv6(): boolean {
-  return existsSync("/proc/sys/net/ipv6");
+  try {
+    return readFileSync("/proc/sys/net/ipv6/conf/default/disable_ipv6", "latin1").startsWith("0");
+  } catch {
+    return false;
+  }
 }

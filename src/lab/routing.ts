@@ -1,6 +1,5 @@
 import { tryOrUndefined } from "../rollback.ts";
 import type { LabHost } from "./host.ts";
-import { hasIPv6 } from "./nic.ts";
 import type { Link, Switch } from "./types.ts";
 
 /** Makes the router among two neighbours the default route of the other one, unless it has one, or both are routers. */
@@ -9,7 +8,7 @@ export function setDefaultRoutes(one: LabHost, other: LabHost): void {
   const [host, router] = one.isRouter ? [other, one] : [one, other];
   if (host.hasDefaultRoute) return;
   host.route("default", router);
-  if (hasIPv6()) host.route("::/0", router);
+  if (host.hasIPv6 && router.hasIPv6) host.route("::/0", router);
 }
 
 /** Tells whether a host has an interface on a link or switch. */

@@ -1,7 +1,6 @@
 import { parseIP } from "../packet/address-text.ts";
 import { withoutLength } from "./addresses.ts";
 import type { HostEnd } from "./link.ts";
-import { hasIPv6 } from "./nic.ts";
 
 const { readFileSync } = process.getBuiltinModule("node:fs");
 
@@ -15,9 +14,9 @@ const WAIT_MS_MAX = 200;
  * solicitation that comes before is lost, and the next one comes a second later.
  */
 export function waitUntilSolicited(ends: readonly HostEnd[]): void {
-  if (!hasIPv6()) return;
   const deadline = performance.now() + WAIT_MS_MAX;
   for (const { host, nic } of ends) {
+    if (!host.hasIPv6) continue;
     const group = solicitedNode(nic.address6);
     while (!host.enter(groups).includes(group) && performance.now() < deadline) Bun.sleepSync(0.2);
   }

@@ -1,6 +1,6 @@
 /** Hosts, links and what runs on hosts, in the kernel's own network namespaces. */
 import { expect, test } from "bun:test";
-import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync } from "node:fs";
+import { mkdtempSync, readdirSync, readFileSync, readlinkSync, rmSync, writeFileSync } from "node:fs";
 import { createLab, type Host, type Lab } from "../../src/lab/index.ts";
 import { describePrivileged } from "../support/privilege.ts";
 import { thrownBy } from "../support/programs.ts";
@@ -120,6 +120,23 @@ describePrivileged("a host", () => {
     for (const named of [`"${first}"`, `"${second}"`, ` ${shared}:`]) expect((error as Error).message).toContain(named);
     host.close();
     expect(lab.host(second).name).toBe(second);
+  });
+
+  test("without IPv6 has IPv4 alone, and the others have both", async () => {
+    await using lab = await createLab();
+    const [without, other, far, router] = [
+      lab.host("without"),
+      lab.host("other"),
+      lab.host("far"),
+      lab.router("router"),
+    ];
+    without.enter(() => writeFileSync("/proc/sys/net/ipv6/conf/all/disable_ipv6", "1"));
+    lab.link(router, far);
+    lab.switch([without, other, router]);
+    for (const host of [other, router, far]) await reach(without, host);
+    await reach(other, far.address6);
+    expect(without.enter(() => run("ip", "-6", "-o", "address"))).toBe("");
+    expect(await other.ping(without.address6)).toBeNull();
   });
 
   test("names itself when it is used after close, and its links go with it", async () => {
