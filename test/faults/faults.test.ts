@@ -53,6 +53,7 @@ describeWithTools("a call that fails", ["ip", "unshare"], () => {
     ["relay from one device to another", "aio", { call: "epoll_ctl(EPOLL_CTL_MOD)", errno: "ENOENT" }],
     ["the probe, which opens one to try", "aio", { call: "wait4", errno: "EINTR" }],
     ["UDP: send datagrams, and have them back", "aio", { call: "recvmsg(UDP)", errno: "ENOMEM", lasting: true }],
+    ["UDP: send to peers in turn", "aio", { call: "sendmmsg", errno: "EAGAIN" }],
   ];
   for (const [name, waker, only] of rows) {
     test(

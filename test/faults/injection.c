@@ -5,6 +5,7 @@
  *
  * The shim finds libc by dlsym(), so a dlsym() of our own gives it functions
  * of our own. FAULTS is the address of memory that JavaScript shares.
+ * HAS_DATAGRAMS is defined for the part for UDP.
  */
 
 extern void *dlsym(void *handle, const char *name);
@@ -199,4 +200,20 @@ static int transfer_faulty(long number, int fd, const void *bytes, size n)
 	return transfer_now(number, fd, bytes, n);
 }
 
-static void fault_transfer_begin(void) { transfer = transfer_faulty; }
+#if defined(HAS_DATAGRAMS)
+/* sendmmsg(2) and recvmmsg(2), which the part for UDP calls by itself. */
+static int transfer_many_faulty(long number, int fd, struct mmsghdr *messages, size n)
+{
+	if (!fault_spares(fd) && fault_due(F_transfer, (int)number))
+		return -faults->error;
+	return transfer_many_now(number, fd, messages, n);
+}
+#endif
+
+static void fault_transfer_begin(void)
+{
+	transfer = transfer_faulty;
+#if defined(HAS_DATAGRAMS)
+	transfer_many = transfer_many_faulty;
+#endif
+}

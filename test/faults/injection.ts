@@ -23,7 +23,8 @@ plan.fill(-1, SPARED, SPARED + SPARED_MAX);
 /** The shim's C with the injection around it. */
 export function withInjection(shim: string): string {
   const [before = "", after = ""] = text.split(/^\/\* -{10,} \*\/$/m);
-  return `#define FAULTS ${ptr(plan)}UL\n${before}\n${shim}\n${after}`;
+  const datagrams = shim.includes("transfer_many_now(") ? "#define HAS_DATAGRAMS\n" : "";
+  return `#define FAULTS ${ptr(plan)}UL\n${datagrams}${before}\n${shim}\n${after}`;
 }
 
 /** A kind of call, as it is written in results: `ioctl(TUNSETIFF)`. */
