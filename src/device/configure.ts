@@ -275,12 +275,11 @@ function keepAddresses({ addresses, routes }: Link, undo: Undo): void {
   const { addressKey } = lazy((): typeof import("../interface/addresses.ts") => require("../interface/addresses.ts"));
   const before = { addresses: addresses.dump(), routes: routes.dump() };
   undo.push(() => {
-    const keys = new Set(before.addresses.map(({ address }) => addressKey(address)));
-    const now = addresses.list();
-    for (const address of now) if (!keys.has(addressKey(address))) tryOrUndefined(() => addresses.remove(address));
+    const kept = new Set(before.addresses.map(({ address }) => addressKey(address)));
+    const now = new Map(addresses.list().map((address) => [addressKey(address), address]));
+    for (const [key, address] of now) if (!kept.has(key)) tryOrUndefined(() => addresses.remove(address));
     for (const { address, message } of before.addresses) {
-      if (!now.some((each) => addressKey(each) === addressKey(address)))
-        tryOrUndefined(() => addresses.restore(message));
+      if (!now.has(addressKey(address))) tryOrUndefined(() => addresses.restore(message));
     }
     routes.restoreMissing(before.routes);
   });
