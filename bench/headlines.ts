@@ -37,10 +37,10 @@ function section(title: string, of: CaseName, contender: Contender, rows: readon
 }
 
 /** `gbits` and `cpu` are the targets. */
-function throughput(what: string, [gbits, cpu]: readonly [gbits: number, cpu: number]): Row[] {
+function throughput(what: string, [gbits, cpu]: readonly [gbits: number, cpu?: number]): Row[] {
   return [
     { key: "gbits", label: `${what}, Gbit/s`, digits: 2, limit: { least: gbits } },
-    { key: "cpuPerGb", label: `${what}: CPU, s/GB`, digits: 2, limit: { most: cpu } },
+    { key: "cpuPerGb", label: `${what}: CPU, s/GB`, digits: 2, ...(cpu !== undefined && { limit: { most: cpu } }) },
   ];
 }
 
@@ -58,7 +58,11 @@ function packets(what: string): Row[] {
 }
 
 const plainTargets = [1, 1.15] as const;
-const offloadTargets = [0.88, 1.45] as const;
+const offloadTargets = [0.95, 1.25] as const;
+/** Of segments of 400 bytes, and of frames that can be kept. */
+const dearTargets = [0.9, 1.5] as const;
+/** Splitting and merging take a pass over the memory each, and C makes none. */
+const datagramTargets = [0.7] as const;
 const rawTargets = [0.95, 1.15] as const;
 const [tcp, tcpKept] = ["TCP", "TCP, frames kept"];
 const [small, smallKept] = ["TCP in segments of 400 bytes", "TCP in segments of 400 bytes, frames kept"];
@@ -71,11 +75,11 @@ export const headlines: readonly Headline[] = [
   ...section("plain", "tcp-tun-ipv4", plain, [...throughput(tcp, plainTargets), ...userAndSystem]),
   ...section("plain", "tcp-tun-ipv4", plainKept, throughput(tcpKept, plainTargets)),
   ...section("offload", "tcp-tun-ipv4", offload, [...throughput(tcp, offloadTargets), ...userAndSystem]),
-  ...section("offload", "tcp-tun-ipv4", offloadKept, throughput(tcpKept, offloadTargets)),
-  ...section("offload", "tcp-advmss", offload, throughput(small, offloadTargets)),
-  ...section("offload", "tcp-advmss", offloadKept, throughput(smallKept, offloadTargets)),
-  ...section("offload", "gso", offload, throughput(udp, offloadTargets)),
-  ...section("offload", "gso", offloadKept, throughput(udpKept, offloadTargets)),
+  ...section("offload", "tcp-tun-ipv4", offloadKept, throughput(tcpKept, dearTargets)),
+  ...section("offload", "tcp-advmss", offload, throughput(small, dearTargets)),
+  ...section("offload", "tcp-advmss", offloadKept, throughput(smallKept, dearTargets)),
+  ...section("offload", "gso", offload, throughput(udp, datagramTargets)),
+  ...section("offload", "gso", offloadKept, throughput(udpKept, datagramTargets)),
   ...section("raw", "tcp-tun-ipv4", raw, [...throughput(tcp, rawTargets), ...userAndSystem]),
   ...section("raw", "tcp-tun-ipv4", rawKept, throughput(tcpKept, rawTargets)),
   ...section("raw", "tcp-advmss", raw, throughput(small, rawTargets)),
