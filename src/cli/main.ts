@@ -4,7 +4,7 @@ import { type Command, defineCommand, prepare, suggestion, type Work } from "./c
 import { commands } from "./commands.ts";
 import { commandHelp, programHelp } from "./help.ts";
 import { Output } from "./output.ts";
-import { type Program, runProgram } from "./program.ts";
+import { isReaderGone, type Program, runProgram } from "./program.ts";
 
 /** Runs the program with the arguments of this process, and sets its exit code. */
 export async function main(version: string): Promise<void> {
@@ -28,11 +28,16 @@ function subcommand(name: string, command: Command): Program<Work> {
 
 async function work(todo: Work, stop: AbortSignal): Promise<number> {
   const output = new Output({ stdout: process.stdout, stderr: process.stderr, environment: process.env });
+  const { closed } = output;
+  let code: number;
   try {
-    return (await todo({ output, stop: AbortSignal.any([stop, output.closed]), commands })) ?? 0;
+    code = (await todo({ output, stop: AbortSignal.any([stop, closed]), commands })) ?? 0;
   } finally {
     await output.end();
   }
+  // The disk is full: results are missing.
+  if (closed.aborted && !isReaderGone(closed.reason)) throw closed.reason;
+  return code;
 }
 
 /** The program without a subcommand, or with one that is unknown. */

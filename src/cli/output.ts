@@ -30,8 +30,9 @@ export class Output {
   readonly paint: Paint;
   /** The width for text that is wrapped. */
   readonly columns: number;
-  /** Aborted once nobody reads any more, such as `head`. */
+  /** Aborted, with the error, once nothing can be written any more: nobody reads, such as `head`, or the disk is full. */
   readonly closed: AbortSignal;
+  readonly #closing = new AbortController();
   readonly #streams: Streams;
   #waiting: string[] = [];
   #length = 0;
@@ -42,9 +43,8 @@ export class Output {
     this.#streams = streams;
     this.paint = painter(wantsColour(environment, stdout.isTTY === true));
     this.columns = pageWidth(stdout.columns);
-    const closed = new AbortController();
-    this.closed = closed.signal;
-    stdout.on("error", (error) => closed.abort(error));
+    this.closed = this.#closing.signal;
+    stdout.on("error", (error) => this.#closing.abort(error));
   }
 
   /** Prints a line. @returns whether it is time to await {@link flush} */
@@ -68,7 +68,11 @@ export class Output {
     if (this.closed.aborted) return;
     this.#erase();
     const { promise, resolve } = Promise.withResolvers<void>();
-    this.#streams.stdout.write(text, () => resolve());
+    this.#streams.stdout.write(text, (error) => {
+      // The event of the same error comes later.
+      if (error) this.#closing.abort(error);
+      resolve();
+    });
     await promise;
     this.#draw();
   }

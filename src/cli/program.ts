@@ -37,8 +37,10 @@ async function exitCodeOf<Command>(
 ): Promise<number> {
   const say = (text: string): void => void process.stderr.write(`${name === undefined ? "" : `${name}: `}${text}\n`);
   if (asksForHelp(args)) {
-    process.stdout.write(`${help}\n`);
-    return 0;
+    const error = await print(`${help}\n`);
+    if (error === undefined || isReaderGone(error)) return 0;
+    say(error.message);
+    return 1;
   }
   let command: Command;
   try {
@@ -54,6 +56,19 @@ async function exitCodeOf<Command>(
     say(error.message);
     return 1;
   }
+}
+
+/** Writes to standard output. Resolves when that has been done, to the error if it could not be. */
+function print(text: string): Promise<Error | undefined> {
+  const { promise, resolve } = Promise.withResolvers<Error | undefined>();
+  process.stdout.on("error", resolve);
+  process.stdout.write(text, (error) => resolve(error ?? undefined));
+  return promise;
+}
+
+/** Tells whether output was refused because nobody reads it any more, such as `head`: that is no failure. */
+export function isReaderGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException | undefined)?.code === "EPIPE";
 }
 
 /** Arguments behind "--" belong to somebody else. */

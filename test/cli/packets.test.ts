@@ -110,6 +110,12 @@ describe("read", () => {
     expect(stderr).toContain(says);
   });
 
+  test("says when its results cannot be written", () => {
+    const script = `"$1" "$2" read "$3" >/dev/full; echo $?`;
+    const { stdout, stderr } = runToEnd(["sh", "-c", script, "sh", process.execPath, program, file]);
+    expect([stdout, stderr]).toEqual(["1\n", "bun-tuntap read: ENOSPC: no space left on device, write\n"]);
+  });
+
   test("ends in silence when nobody reads on", () => {
     const many = join(folder, "many.pcapng");
     writeFileSync(

@@ -1,5 +1,6 @@
 /** The frame of the programs: arguments, signals and exit codes. */
 import { describe, expect, test } from "bun:test";
+import { runToEnd } from "../support/programs.ts";
 
 function start(...args: string[]): Bun.Subprocess<"ignore", "pipe", "pipe"> {
   return Bun.spawn([process.execPath, `${import.meta.dir}/program-ways.ts`, ...args], { stderr: "pipe" });
@@ -32,6 +33,21 @@ describe("a program", () => {
     child.kill(signal);
     expect((await reader.read()).value).toBe(`stopped by ${signal}\n`);
     expect([await child.exited, child.signalCode]).toEqual([0, null]);
+  });
+
+  test.each([
+    { where: "to a reader that has gone: in silence", redirect: "| true", stderr: "", code: "0" },
+    {
+      where: "to a full disk: says so",
+      redirect: ">/dev/full",
+      stderr: expect.stringMatching(/^ENOSPC: .*\n$/),
+      code: "1",
+    },
+  ])("writes its help $where", ({ redirect, stderr, code }) => {
+    // The reader has gone when the program begins.
+    const script = `{ { sleep 0.2; "$1" "$2" --help; echo $? >&3; } ${redirect}; } 3>&1`;
+    const ended = runToEnd(["sh", "-c", script, "sh", process.execPath, `${import.meta.dir}/program-ways.ts`]);
+    expect([ended.stderr, ended.stdout]).toEqual([stderr, `${code}\n`]);
   });
 
   test("that does not end is ended by a second signal", async () => {
