@@ -1,4 +1,7 @@
+import { checkOptions } from "../checks.ts";
 import { runOnHosts } from "../lab/command.ts";
+import { labChecks } from "../lab/options.ts";
+import { impairmentChecks } from "../lab/settings.ts";
 import { parseValues } from "../lab/units.ts";
 import { type Command, defineCommand } from "./command.ts";
 
@@ -22,6 +25,8 @@ LAB_NEAR in the environment is the address of the command's own host, LAB_FAR th
   count: [1, Number.POSITIVE_INFINITY],
   prepare: (values, operands) => {
     const { seed, ...impairments } = parseValues(values);
+    checkOptions(impairments, impairmentChecks, undefined);
+    if (seed !== undefined) checkOptions({ seed }, labChecks, undefined);
     const at = operands.indexOf("--and");
     const command = at < 0 ? operands : operands.slice(0, at);
     const other = at < 0 ? undefined : operands.slice(at + 1);

@@ -69,7 +69,7 @@ describePrivileged("bun-tuntap lab", () => {
   });
 
   test.each([
-    [["--loss", "500%", "--", "true"], 1, 'Option "loss" must be a probability from 0 to 1, got 5'],
+    [["--loss", "500%", "--", "true"], 2, 'Option "loss" must be a probability from 0 to 1, got 5'],
     [["--los", "5%", "--", "true"], 2, 'did you mean "--loss"?'],
     [["--", "true", "--and"], 2, "needs a command on each side of --and"],
     [["--", "true", "--and", "true", "--and", "true"], 2, "--and can be given once"],
