@@ -49,6 +49,7 @@ function expectNothingNew(before: string): void {
 
 /** Fails unless `call` leaves interfaces, addresses and settings as they were, and no fd; returns what it returned. */
 export async function leavingNothing<T>(call: () => T | Promise<T>): Promise<T> {
+  warmUp();
   const [network, fds] = [networkState(), openFds(ourFds)];
   const value = await call();
   expectNothingNew(network);
@@ -61,9 +62,13 @@ export async function leavingNothing<T>(call: () => T | Promise<T>): Promise<T> 
   return value;
 }
 
+let isWarm = false;
+
 /** Makes the reactor, whose fds stay for the life of the thread, before anybody counts fds. */
 export function warmUp(): void {
+  if (isWarm) return;
   openTun().close();
+  isWarm = true;
 }
 
 /** In force for one file: IPv6 works, but says nothing unasked (no link-local address, so no solicitations). */
