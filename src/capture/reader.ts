@@ -49,8 +49,13 @@ const utf8 = new TextDecoder();
 
 /** Reads block by block what comes piece by piece. */
 export class BlockReader {
-  #rest: Uint8Array = new Uint8Array(0);
-  /** The place in the file at which `#rest` begins. */
+  /** What has come of a block that is not complete. */
+  #pieces: Uint8Array[] = [];
+  /** The bytes in them. */
+  #held = 0;
+  /** The bytes with which there is something to do. */
+  #needed = 0;
+  /** The place in the file at which they begin. */
   #offset = 0;
   #isLittle = true;
   #isInSection = false;
@@ -58,11 +63,17 @@ export class BlockReader {
 
   /** The frames that `bytes` complete. Keeps what is left of them. */
   *push(bytes: Uint8Array): Generator<CapturedFrame> {
-    const all = this.#rest.length === 0 ? bytes : concat([this.#rest, bytes]);
+    if (this.#held === 0) this.#pieces = [bytes];
+    else this.#pieces.push(bytes);
+    this.#held += bytes.length;
+    // Joined once, and not with each piece: a long block in short pieces would take the square of its length.
+    if (this.#held < this.#needed) return;
+    const all = this.#pieces.length === 1 ? bytes : concat(this.#pieces);
     let at = 0;
     try {
       for (;;) {
         const length = this.#blockLength(all.subarray(at));
+        this.#needed = length;
         if (length === 0 || all.length - at < length) return;
         const frame = this.#block(all.subarray(at, at + length));
         at += length;
@@ -70,13 +81,14 @@ export class BlockReader {
         if (frame !== undefined) yield frame;
       }
     } finally {
-      this.#rest = all.subarray(at);
+      this.#pieces = [all.subarray(at)];
+      this.#held = all.length - at;
     }
   }
 
   /** @throws {CaptureError} If it ends within a block, or where it begins. */
   end(): void {
-    if (this.#rest.length > 0) throw this.#wrong(this.#rest.length, "the file ends within a block");
+    if (this.#held > 0) throw this.#wrong(this.#held, "the file ends within a block");
     if (!this.#isInSection) throw this.#wrong(0, "there is nothing in it");
   }
 

@@ -191,6 +191,25 @@ describe("readCapture()", () => {
     }
   });
 
+  // The time limit is part of it: it took more than a minute when what had come was copied with each piece.
+  test("of a stream whose longest block comes in short pieces takes no time that grows with its square", async () => {
+    const block = new Uint8Array(16 * 1024 * 1024);
+    const view = new DataView(block.buffer);
+    for (const at of [4, block.length - 4]) view.setUint32(at, block.length, true);
+    view.setUint32(0, 0x0bad, true);
+    const file = [buildCapture(eth, []), block, buildCapture(eth, [{ frame: Uint8Array.of(1, 2), timestampNs: 3n }])];
+    const stream = new ReadableStream<Uint8Array>({
+      start(controller) {
+        for (const part of file)
+          for (let at = 0; at < part.length; at += 256) controller.enqueue(part.subarray(at, at + 256));
+        controller.close();
+      },
+    });
+    const read: CapturedFrame[] = [];
+    for await (const frame of readCapture(stream)) read.push(frame);
+    expect(shown(read)).toMatchObject([{ frame: "0102", timestampNs: 3n }]);
+  }, 60_000);
+
   test("says what is no source", async () => {
     for (const source of [5, null, {}]) {
       const frames = readCapture(source as never);
