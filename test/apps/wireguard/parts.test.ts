@@ -1,7 +1,8 @@
 /** The parts of the core against models that know nothing of how they work, and against published vectors. */
-import { describe, expect, test } from "bun:test";
+import { describe, expect, spyOn, test } from "bun:test";
 import { chacha20poly1305, xchacha20poly1305 } from "@noble/ciphers/chacha.js";
 import fc from "fast-check";
+import { now } from "../../../apps/wireguard/core/clock.ts";
 import { openLibcrypto } from "../../../apps/wireguard/core/crypto/libcrypto.ts";
 import { openLibsodium } from "../../../apps/wireguard/core/crypto/libsodium.ts";
 import type { Aead } from "../../../apps/wireguard/core/protocol/aead.ts";
@@ -256,6 +257,20 @@ test("TAI64N labels grow with the time", () => {
     expect(isLater(timestamp(a), timestamp(b))).toBe(false);
     expect(isLater(timestamp(a), timestamp(a))).toBe(false);
   }
+});
+
+test("the clock follows one that is set forward, and goes back with none", () => {
+  const before = now();
+  const wall = spyOn(Date, "now");
+  try {
+    wall.mockReturnValue(Date.now() + 3000);
+    expect(now() - before).toBeGreaterThanOrEqual(2999);
+    wall.mockReturnValue(0);
+    expect(now() - before).toBeGreaterThanOrEqual(2999);
+  } finally {
+    wall.mockRestore();
+  }
+  expect(now() - before).toBeGreaterThanOrEqual(2999);
 });
 
 describe("ECN (RFC 6040 section 4.2, figure 4)", () => {

@@ -68,6 +68,27 @@ describe("a handshake", () => {
     expect(b.packets.length).toBe(6);
   });
 
+  test("is not needed again where a host is given the private key that it has, and is where that is another one", () => {
+    const { wire, a, b } = pair(aead);
+    a.send(packet(INNER_A, INNER_B, "one"));
+    wire.pass(100);
+    for (const [host, other] of [
+      [a, b],
+      [b, a],
+    ] as const) {
+      const sent = wire.log.length;
+      host.protocol.setPrivateKey(host.protocol.identity?.keys.privateKey.slice());
+      a.send(packet(INNER_A, INNER_B, other.name));
+      wire.pass(100);
+      expect(wire.log.slice(sent).map(({ bytes }) => bytes[0])).toEqual([4]);
+    }
+    expect(b.packets).toHaveLength(3);
+    b.protocol.setPrivateKey(new Uint8Array(32).fill(1));
+    a.send(packet(INNER_A, INNER_B, "not to be read"));
+    wire.pass(100);
+    expect(b.packets).toHaveLength(3);
+  });
+
   test("is given up after 90 seconds, and the packets that waited are dropped", () => {
     const { wire, a, ab } = pair(aead);
     wire.fate = () => false;

@@ -68,11 +68,18 @@ export class Protocol<E> implements PeerContext<E, Peer<E>> {
     this.#inbox = new Inbox(this.indices, this.#router, this.dropped, options.outlet);
   }
 
-  /** Sets this host's private key, or none. Sessions of the old one end, and a peer with its own public key goes. */
+  /**
+   * Sets this host's private key, or none. Sessions of the old one end, and a peer with its own public key goes. The
+   * key that is there already changes nothing, as with other implementations: `wg syncconf` sends it each time.
+   */
   setPrivateKey(privateKey: Uint8Array | undefined): void {
+    const keys = privateKey && new KeyPair(privateKey);
+    if (keys !== undefined && this.identity?.keys.publicKey.toHex() === keys.publicKey.toHex()) {
+      keys.wipe();
+      return;
+    }
     for (const peer of this.peers.values()) peer.reset();
     this.identity?.keys.wipe();
-    const keys = privateKey === undefined ? undefined : new KeyPair(privateKey);
     this.identity = keys && { keys };
     this.#cookies = keys && new CookieChecker(keys.publicKey, this.#options.random);
     if (keys !== undefined) this.removePeer(keys.publicKey);
