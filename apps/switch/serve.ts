@@ -65,7 +65,8 @@ function answer(
   server: Bun.Server<Connection>,
   answers: StatusAnswers,
 ): Response | Promise<Response> | undefined {
-  const url = new URL(request.url);
+  const url = URL.parse(request.url);
+  if (url === null) return new Response("There is no such host\n", { status: 400 });
   if (url.pathname !== JOIN_PATH) {
     return answers.answer(url) ?? new Response(`There are ${JOIN_PATH}, ${LOOK_PATHS}\n`, { status: 404 });
   }

@@ -17,7 +17,8 @@ const answerWithPage = pageAnswer(page as unknown as string);
 
 /** The page itself has no secret: it asks for the token. Returns undefined for other requests. */
 export function answerWithoutToken({ method, url }: Request): Response | undefined {
-  const { pathname } = new URL(url);
+  // Null where the Host header is none: an exception would be a stack trace in the log, by anybody's request.
+  const pathname = URL.parse(url)?.pathname;
   const isPage = pathname === "/" || pathname === "/page";
   return isPage && (method === "GET" || method === "HEAD") ? answerWithPage() : undefined;
 }

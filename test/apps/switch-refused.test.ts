@@ -21,12 +21,12 @@ const wrong: { what: string; authorization?: string }[] = [
 ];
 
 /** Returns the first line of the answer to a handshake, as it is on the wire; a WebSocket made by hand. */
-async function handshake(port: number, path: string, authorization?: string): Promise<string> {
+async function handshake(port: number, path: string, authorization?: string, host = "switch"): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   const socket = createConnection(port, "127.0.0.1", () => {
     const lines = [
       `GET ${path} HTTP/1.1`,
-      "Host: switch",
+      `Host: ${host}`,
       "Connection: Upgrade",
       "Upgrade: websocket",
       "Sec-WebSocket-Version: 13",
@@ -190,6 +190,14 @@ describeWithTools("the switch", ["ip", "curl"], () => {
       await until(() => restless.closed !== undefined, "it has left");
     }
     expect(log.length).toBe(60);
+  });
+
+  test.each([
+    { who: "anybody", authorization: undefined, status: 401 },
+    { who: "a client", authorization: right, status: 400 },
+  ])("answers $who whose Host header is none, and throws nothing", async ({ authorization, status }) => {
+    const line = await handshake(server.port as number, "/", authorization, "[::::");
+    expect(line).toStartWith(`HTTP/1.1 ${status} `);
   });
 
   test("takes no message beyond the limit", async () => {
