@@ -81,9 +81,9 @@ export function environmentOf(
   return found;
 }
 
-/** Returns the names of the environment variables of a host. */
+/** Returns the names of the environment variables of a host. Letters of all scripts stay, by which names differ. */
 function variablesOf(host: string): [ipv4: string, ipv6: string] {
-  const name = `LAB_${host.toUpperCase().replaceAll(/[^A-Z0-9]/g, "_")}`;
+  const name = `LAB_${host.toUpperCase().replaceAll(/[^\p{L}\p{M}\p{N}]/gu, "_")}`;
   return [name, `${name}6`];
 }
 

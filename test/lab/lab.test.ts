@@ -111,7 +111,7 @@ describePrivileged("a host", () => {
     ["web-1", "web_1", "LAB_WEB_1"],
     ["a", "A", "LAB_A"],
     ["b6", "b", "LAB_B6"],
-    ["é", "ü", "LAB__"],
+    ["é", "É", "LAB_É"],
   ])("with a name like another's: %j and %j would share variables", async (first, second, shared) => {
     await using lab = await createLab();
     const host = lab.host(first);
@@ -120,6 +120,15 @@ describePrivileged("a host", () => {
     for (const named of [`"${first}"`, `"${second}"`, ` ${shared}:`]) expect((error as Error).message).toContain(named);
     host.close();
     expect(lab.host(second).name).toBe(second);
+  });
+
+  test("with a name of any script has a variable of its own, which its programs see", async () => {
+    await using lab = await createLab();
+    const [one, other] = [lab.host("東京"), lab.host("大阪")];
+    lab.link(one, other);
+    const program = one.spawn(["env"], { env: {} });
+    const found = (await program.stdout.text()).split("\n").filter((line) => /^LAB_.*[^6]=/.test(line));
+    expect(found.sort()).toEqual([`LAB_大阪=${other.address}`, `LAB_東京=${one.address}`]);
   });
 
   test("without IPv6 has IPv4 alone, and the others have both", async () => {
