@@ -112,14 +112,17 @@ export function helloQuery({ id, run, sequence, claim, wish, hold }: Hello): str
   return query.toString();
 }
 
-/** An IPv4 address, with or without its prefix length. */
-const ADDRESS_PATTERN = /^(?:\d{1,3}\.){3}\d{1,3}(?:\/\d{1,2})?$/;
+/** Tells whether a text is an IPv4 address, with or without its prefix length. */
+function isAddress(text: string): boolean {
+  const [, ip = "", digits = "32"] = /^([\d.]+)(?:\/(\d{1,2}))?$/.exec(text) ?? [];
+  return isIPv4(ip) && Number(digits) <= 32;
+}
 
 /** Reads the request of a client. Returns null if its id, or an address in it, is none. */
 export function parseHello(query: URLSearchParams): Hello | null {
   const id = query.get("id") ?? "";
   const addresses = [query.get("claim"), query.get("wish")];
-  if (!ID_PATTERN.test(id) || addresses.some((text) => text !== null && !ADDRESS_PATTERN.test(text))) return null;
+  if (!ID_PATTERN.test(id) || addresses.some((text) => text !== null && !isAddress(text))) return null;
   const run = query.get("run") ?? "";
   return {
     id,
