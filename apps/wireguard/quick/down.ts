@@ -12,6 +12,13 @@ export async function down(target: string): Promise<number> {
   if (server === undefined) {
     throw new ProgramError(`There is no tunnel ${JSON.stringify(name)}: nobody serves ${path}`);
   }
+  // SO_PEERCRED of a process that this PID namespace does not see (pid_namespaces(7)). As a number of kill(2) it is
+  // this process and all of its group.
+  if (server === 0) {
+    throw new ProgramError(
+      `The tunnel ${JSON.stringify(name)} is served by a process outside of this container or PID namespace: end it there`,
+    );
+  }
   process.kill(server, "SIGTERM");
   const end = performance.now() + WAIT_MS;
   while (isAlive(server)) {

@@ -98,6 +98,16 @@ describeWithTools("the program", ["wg", "nsenter", "unshare", "ip", "strace", "b
     expect(rig.host(1).run("wg", "show", "wg1")).toContain("interface: wg1");
   });
 
+  test("is not ended from a PID namespace that does not see it, and nobody else is either", async () => {
+    using rig = await Rig.open(1);
+    await rig.serve(rig.host(1), ours, "wg1");
+    // In a session of its own: a signal to the process group would end this test.
+    const down = ["setsid", "--wait", "unshare", "--pid", "--fork", ...ours, "down", "wg1"];
+    const { exitCode, stderr } = rig.host(1).try(...down);
+    expect([exitCode, stderr]).toEqual([1, expect.stringContaining("outside of this container or PID namespace")]);
+    expect(rig.host(1).run("wg", "show", "wg1")).toContain("interface: wg1");
+  });
+
   test.each([
     { args: [], wanted: "Give the name of an interface" },
     { args: ["up"], wanted: "up takes a configuration file" },
