@@ -1,5 +1,6 @@
 import type { LabHost } from "./host.ts";
 import type { LabLink } from "./link.ts";
+import { freeName } from "./options.ts";
 
 const { mkdirSync, readFileSync, writeFileSync } = process.getBuiltinModule("node:fs");
 
@@ -15,7 +16,9 @@ export function dump(folder: string, seed: number, hosts: readonly LabHost[], li
   }
   for (const host of hosts) writeJson(`${folder}/${host.name}.json`, stateOf(host));
   const counters = Object.fromEntries(links.map((link) => [link.name, link.stats()]));
-  writeJson(`${folder}/lab.json`, { seed, links: counters });
+  // A host may be called "lab", too.
+  const name = freeName(undefined, "lab", new Map(hosts.map((host) => [host.name, host])), "host");
+  writeJson(`${folder}/${name}.json`, { seed, links: counters });
 }
 
 function stateOf(host: LabHost): object {

@@ -286,6 +286,12 @@ describePrivileged("a link", () => {
       });
       expect(state.udp[0]).toContain("local_address");
       expect(JSON.parse(readFileSync(`${folder}/failed/lab.json`, "utf8")).seed).toBe(7);
+      net.lab.host("lab");
+      await net.lab.dump(folder);
+      const [host, summary] = ["lab", "lab-2"].map((name) =>
+        JSON.parse(readFileSync(`${folder}/${name}.json`, "utf8")),
+      );
+      expect([host.name, summary.seed]).toEqual(["lab", 7]);
     } finally {
       rmSync(folder, { recursive: true });
     }
