@@ -49,7 +49,7 @@ const utf8 = new TextDecoder();
 
 /** Reads block by block what comes piece by piece. */
 export class BlockReader {
-  /** What has come of a block that is not complete. */
+  /** The pieces of a block that is not complete. */
   #pieces: Uint8Array[] = [];
   /** The bytes in them. */
   #held = 0;

@@ -2,7 +2,7 @@ import { check, systemError, TunTapError } from "../errors.ts";
 import { EAGAIN, ENOMEM, EPOLL_CTL_ADD, EPOLL_CTL_DEL, EPOLL_CTL_MOD } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { throwUncaught } from "./ending.ts";
-import { held, type Listening, unheld } from "./wake-stream.ts";
+import { held, unheld, WakeStream } from "./wake-stream.ts";
 import { chosenWaker, openWaker, type Wakening, type Waker } from "./waker.ts";
 
 /** Receives the events of one file descriptor. What a method throws ends this watcher alone, by {@link onFailure}. */
@@ -59,8 +59,9 @@ export class Reactor {
   #lulls = 0;
   #lastToken = 0;
   #references = 0;
-  #listening: Listening | undefined;
+  readonly #wakeUps: WakeStream;
   #adapting = false;
+  #retrying: ReturnType<typeof setTimeout> | undefined;
 
   constructor(waker: Waker | undefined = chosenWaker()) {
     const n = native();
@@ -78,6 +79,8 @@ export class Reactor {
       n.fd_close(this.#eventfd);
       throw error;
     }
+    const fail = (cause: unknown): void => this.#notListening(cause);
+    this.#wakeUps = new WakeStream(this.#eventfd, () => this.#turn(), fail);
   }
 
   /** The waker in force. */
@@ -145,39 +148,39 @@ export class Reactor {
     this.#adapting = true;
     queueMicrotask(() => {
       this.#adapting = false;
-      try {
-        this.#listen();
-      } catch (cause) {
-        this.#failAll(cause);
-      }
+      this.#adapt();
     });
+  }
+
+  #adapt(): void {
+    try {
+      this.#listen();
+    } catch (cause) {
+      this.#notListening(cause);
+    }
   }
 
   /** Listens in the way that fits: not at all, holding the event loop, or not holding it. */
   #listen(): void {
     const wanted = this.#watched.size === 0 ? undefined : this.#references > 0 ? held : unheld;
-    if (this.#listening?.way === wanted) return;
-    this.#listening?.stop();
-    this.#listening = undefined;
-    if (wanted === undefined) return;
-    const turn = (): void => {
-      // A stream that was stopped may still have had a wake-up under way.
-      if (this.#listening === listening) this.#turn();
-    };
-    const fail = (cause: unknown): void => {
-      if (this.#listening !== listening) return;
-      this.#listening = undefined;
-      this.#failAll(cause);
-    };
-    const listening: Listening = { way: wanted, stop: wanted(Bun.file(this.#eventfd).stream(), turn, fail) };
-    this.#listening = listening;
+    if (!this.#wakeUps.listen(wanted)) return;
     try {
       // The stopped stream may have swallowed a wake-up, too.
       this.#rearm();
     } catch (error) {
-      this.#listening = undefined;
-      listening.stop();
+      this.#wakeUps.listen(undefined);
       throw error;
+    }
+  }
+
+  /** Tries again a moment later if no fd was left, which is not for good; else ends all watchers. */
+  #notListening(cause: unknown): void {
+    const { code } = Object(cause) as { code?: string };
+    if (code !== "EMFILE" && code !== "ENFILE") this.#failAll(cause);
+    else {
+      clearTimeout(this.#retrying);
+      this.#retrying = setTimeout(() => this.#adapt(), SETTLE_MS);
+      if (this.#references === 0) this.#retrying.unref();
     }
   }
 
@@ -206,15 +209,15 @@ export class Reactor {
     try {
       if (count < 0) throw systemError(count, "epoll_wait");
       // What has changed in this turn: without a watcher no poll is left pending.
-      this.#listen();
-      if (this.#listening !== undefined) this.#rearm();
+      this.#adapt();
+      if (this.#wakeUps.isOn) this.#rearm();
     } catch (cause) {
       this.#failAll(cause);
     }
   }
 
   readonly #lookAgain = (): void => {
-    if (this.#listening !== undefined) this.#turn();
+    if (this.#wakeUps.isOn) this.#turn();
   };
 
   /** Asks for the next wake-up. The kernel may be out of memory for a moment; if it stays so, the thread takes over. */
@@ -252,16 +255,10 @@ export class Reactor {
 
   /** Ends the watcher that threw. */
   #failOne(token: number, cause: unknown): void {
+    const details = { hint: "report this, with the `cause`", cause };
     const isSystem = cause instanceof TunTapError;
-    this.#end(
-      token,
-      isSystem
-        ? cause
-        : new TunTapError("ERR_TUNTAP_NATIVE", "something went wrong in this library", {
-            hint: "report this, with the `cause`",
-            cause,
-          }),
-    );
+    const text = "something went wrong in this library";
+    this.#end(token, isSystem ? cause : new TunTapError("ERR_TUNTAP_NATIVE", text, details));
   }
 
   /** Ends all watchers: without wake-ups they would hang in silence. */

@@ -10,9 +10,57 @@ type Stop = () => void;
 /** Reads the stream and calls `turn` for each wake-up. Neither function may throw. */
 export type Way = (stream: ReadableStream<Uint8Array>, turn: () => void, fail: (cause: unknown) => void) => Stop;
 /** A stream that is being read. */
-export interface Listening {
+interface Listening {
   readonly way: Way;
   readonly stop: Stop;
+}
+
+/** Reads the eventfd by one stream at a time. */
+export class WakeStream {
+  readonly #eventfd: number;
+  readonly #turn: () => void;
+  readonly #fail: (cause: unknown) => void;
+  #listening: Listening | undefined;
+
+  /** @param fail Called when nothing is read any more. */
+  constructor(eventfd: number, turn: () => void, fail: (cause: unknown) => void) {
+    this.#eventfd = eventfd;
+    this.#turn = turn;
+    this.#fail = fail;
+  }
+
+  /** Tells whether wake-ups arrive. */
+  get isOn(): boolean {
+    return this.#listening !== undefined;
+  }
+
+  /**
+   * Reads in another way, or no more.
+   *
+   * @returns whether a stream was begun; the one before may have swallowed a wake-up
+   * @throws {Error} `EMFILE` if there is no fd for another stream; the one before stays
+   */
+  listen(way: Way | undefined): boolean {
+    const before = this.#listening;
+    if (before?.way === way) return false;
+    this.#listening = way && this.#begin(way);
+    before?.stop();
+    return way !== undefined;
+  }
+
+  #begin(way: Way): Listening {
+    const turn = (): void => {
+      // A stream that was stopped may still have had a wake-up under way.
+      if (this.#listening === listening) this.#turn();
+    };
+    const fail = (cause: unknown): void => {
+      if (this.#listening !== listening) return;
+      this.#listening = undefined;
+      this.#fail(cause);
+    };
+    const listening: Listening = { way, stop: way(Bun.file(this.#eventfd).stream(), turn, fail) };
+    return listening;
+  }
 }
 
 /** A pending read holds Bun's event loop; cancelling the reader releases it. */

@@ -4,7 +4,7 @@ import { describePrivileged } from "../support/privilege.ts";
 import { runToEnd, top } from "../support/programs.ts";
 import { ipLink, run } from "../support/system.ts";
 import { type ChildRequest, inChild } from "./in-child.ts";
-import { leavingNothing, networkState, persistentInterface, withQuietIPv6 } from "./support.ts";
+import { echoRequest, leavingNothing, networkState, persistentInterface, withQuietIPv6 } from "./support.ts";
 
 // A child that does not end by itself is killed after a minute.
 setDefaultTimeout(60_000);
@@ -127,5 +127,37 @@ describePrivileged("opening with few fds left (RLIMIT_NOFILE)", () => {
       shown: { kind: "tun", name: "shown0" },
       stderr: "",
     });
+  });
+
+  test("ref() without an fd for another stream harms nothing: frames come as before, and it holds the process once there is one", () => {
+    const source = `
+      import { closeSync, openSync } from "node:fs";
+      import { openTun } from "${top}/src/index.ts";
+      const keep = setInterval(() => {}, 1000);
+      let came = () => {};
+      const tun = openTun({
+        addresses: ["192.0.2.1/24"],
+        ipv6: false,
+        data: () => came(),
+        close: (_, reason) => console.log("closed:", reason?.message ?? "by the program"),
+      });
+      const ping = async () => {
+        const { promise, resolve } = Promise.withResolvers();
+        came = resolve;
+        tun.send(Uint8Array.fromHex("${echoRequest.toHex()}"));
+        await promise;
+      };
+      await ping();
+      tun.unref();
+      await ping();
+      const files = [];
+      try { for (;;) files.push(openSync("/dev/zero")); } catch {}
+      tun.ref();
+      await ping();
+      for (const fd of files) closeSync(fd);
+      clearInterval(keep);
+      setTimeout(() => { console.log("held"); tun.close(); }, 500).unref();`;
+    const { stdout, stderr } = runToEnd(["sh", "-c", 'ulimit -n 64; exec "$0" -e "$1"', process.execPath, source]);
+    expect({ stdout, stderr }).toEqual({ stdout: "held\nclosed: by the program\n", stderr: "" });
   });
 });
