@@ -114,6 +114,19 @@ export function checkHostAddress(value: unknown, option: string, family: 4 | 6):
   );
 }
 
+/** Gives the next address that is none of those given by the caller, all with prefix length. */
+export function nextFree(subnet: Subnet, given: readonly string[]): string {
+  const taken = new Set(given.map(hexOf));
+  for (;;) {
+    const address = subnet.next();
+    if (!taken.has(hexOf(address))) return address;
+  }
+}
+
+function hexOf(address: string): string | undefined {
+  return parseIP(withoutLength(address))?.toHex();
+}
+
 /** "192.0.2.1" of "192.0.2.1/24". */
 export function withoutLength(address: string): string {
   return address.slice(0, address.indexOf("/"));

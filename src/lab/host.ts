@@ -108,7 +108,9 @@ export class LabHost implements Host {
   ping(to: Host | string, options: PingOptions = {}): Promise<number | null> {
     const { signal } = this.#end;
     const { promise, resolve, reject } = Promise.withResolvers<number | null>();
-    ping(this, to instanceof LabHost ? to.address : to, options, signal).then(resolve, (error: unknown) => {
+    const answer = async (): Promise<number | null> =>
+      ping(this, to instanceof LabHost ? to.address : to, options, signal);
+    answer().then(resolve, (error: unknown) => {
       // A ping that nobody waits for is no fault of a test that closes its host.
       if (error === signal.reason) promise.catch(() => {});
       reject(error);
@@ -144,6 +146,12 @@ export class LabHost implements Host {
   /** The name of the next interface: eth0, eth1, … */
   nextNicName(): string {
     return `eth${this.#nicCount++}`;
+  }
+
+  /** The addresses that the caller has given, with prefix length. */
+  get givenAddresses(): readonly string[] {
+    const { address, address6 } = this.#parts;
+    return [address, address6].filter((text) => text !== undefined);
   }
 
   /** The address that the caller wants for this host's first interface. */

@@ -2,7 +2,7 @@ import { checkOptions, text } from "../checks.ts";
 import { TunTapError } from "../errors.ts";
 import { type Undo, withRollback } from "../rollback.ts";
 import { closeFd } from "../sys/tun.ts";
-import { Addresses, type Subnet } from "./addresses.ts";
+import { Addresses, nextFree, type Subnet } from "./addresses.ts";
 import { type Clock, openClock, releaseClock } from "./clock.ts";
 import { dump } from "./dump.ts";
 import { LabHost } from "./host.ts";
@@ -225,13 +225,14 @@ class LabNetwork implements Lab {
 
   #end(host: LabHost, link: string, networks: Networks, mtu: number | undefined, undo: Undo): HostEnd {
     const wanted = host.wantedAddresses;
+    const given = [...this.#hosts.values()].flatMap(({ givenAddresses }) => givenAddresses);
     const nic = new Nic({
       name: host.nextNicName(),
       netns: host.netns,
       mac: this.#nextMac(),
       mtu: mtu ?? 1500,
-      address: wanted.address ?? networks.ipv4.next(),
-      address6: wanted.address6 ?? networks.ipv6.next(),
+      address: wanted.address ?? nextFree(networks.ipv4, given),
+      address6: wanted.address6 ?? nextFree(networks.ipv6, given),
       hasIPv6: host.hasIPv6,
       linkLocal: host.isRouter ? `fe80::${this.#macs.toString(16)}/64` : undefined,
       place: `the host "${host.name}", the link "${link}"`,

@@ -347,6 +347,17 @@ describePrivileged("topologies", () => {
     expect(() => client.addressOn(path)).toThrow('"client" is not on "near-far"');
   });
 
+  test("addresses that the caller gives are given to nobody else, whoever comes first", async () => {
+    await using lab = await createLab();
+    const [a, b] = [lab.host("a"), lab.host("b")];
+    const named = lab.host("named", { address: "192.0.2.1/24", address6: "2001:db8:0:1:0:0:0:2/64" });
+    lab.switch([a, named, b]);
+    expect([a, named, b].map(({ address }) => address)).toEqual(["192.0.2.2", "192.0.2.1", "192.0.2.3"]);
+    expect([a, b].map(({ address6 }) => address6)).toEqual(["2001:db8:0:1::1", "2001:db8:0:1::3"]);
+    for (const host of [a, b]) await reach(host, named);
+    await reach(a, named.address6);
+  });
+
   test("addresses and networks that the caller gives", async () => {
     await using lab = await createLab();
     const a = lab.host("a", { address: "10.1.2.3/8" });
@@ -363,6 +374,7 @@ describePrivileged("topologies", () => {
     const ping = a.ping.bind(a) as (to: unknown, options?: unknown) => Promise<unknown>;
     for (const to of [null, {}, lab])
       await expect(ping(to)).rejects.toThrow('"to" must be a host or an IP address, got');
+    await expect(ping(lab.host("alone"))).rejects.toThrow('the host "alone" is on no network yet');
     await expect(ping(b, null)).rejects.toThrow('Option "options" must be an object, got null');
     await expect(ping(b, { timeuot: 1 })).rejects.toThrow('did you mean "timeout"');
     await expect(ping(b, { timeout: Number.NaN })).rejects.toThrow('"timeout" must be milliseconds above 0, got NaN');
