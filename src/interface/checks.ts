@@ -28,6 +28,10 @@ export function checkName(name: string, patternAllowed: boolean, option = "name"
   if (name === "all" || name === "default") {
     throw new RangeError(`Option "${option}" must not be "${name}": the kernel keeps that name for itself`);
   }
+  // In UTF-8 it would become another letter, U+FFFD, and the interface would have another name.
+  if (!name.isWellFormed()) {
+    throw new RangeError(`Option "${option}" must not hold half of a surrogate pair, got ${JSON.stringify(name)}`);
+  }
   const percents = name.split("%").length - 1;
   if (percents > 0 && !(patternAllowed && percents === 1 && name.includes("%d"))) {
     const wanted = patternAllowed ? 'hold "%" only as one "%d", which becomes the first free number' : 'not hold "%"';

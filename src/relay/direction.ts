@@ -4,9 +4,11 @@ import type { FrameSource } from "../io/types.ts";
 import type { End } from "./end.ts";
 import type { RelayedCounters } from "./types.ts";
 
+type Transform = (frames: Uint8Array[]) => readonly FrameSource[];
+
 /** Options of one direction. */
 export interface DirectionOptions {
-  readonly transform: ((frames: Uint8Array[]) => readonly FrameSource[]) | undefined;
+  readonly transform: Transform | undefined;
   readonly full: "pause" | "drop";
   /** Called with what the transform threw. */
   onThrown(cause: unknown): void;
@@ -34,8 +36,9 @@ export class Direction {
   /** @throws {TunTapError} `ERR_TUNTAP_BUSY` if somebody else receives from the end. */
   start(): void {
     const { receiver, block } = this.#from.channel;
-    if (this.#options.transform === undefined) receiver.pushTo(this.#consumer, this.#pass, block);
-    else receiver.pushTo(this.#consumer, this.#take);
+    const { transform } = this.#options;
+    if (transform === undefined) receiver.pushTo(this.#consumer, this.#pass, block);
+    else receiver.pushTo(this.#consumer, (batch) => this.#take(batch, transform));
   }
 
   end(): void {
@@ -62,20 +65,27 @@ export class Direction {
   };
 
   /** Sends what the transform makes of a batch. */
-  readonly #take = (batch: unknown): void => {
+  #take(batch: unknown, transform: Transform): void {
     const frames = this.#from.framesOf(batch);
     if (frames.length === 0) return;
-    const { transform } = this.#options;
+    let made: readonly FrameSource[];
     try {
-      this.#send(transform === undefined ? frames : transform(frames));
+      made = transform(frames);
+    } catch (cause) {
+      this.#dropped += frames.length;
+      this.#options.onThrown(cause);
+      return;
+    }
+    try {
+      this.#send(made);
     } catch (cause) {
       this.#lose(frames.length, cause);
     }
-  };
+  }
 
+  /** Counts frames that could not be sent. If the other end has closed, the relay is about to end. */
   #lose(frames: number, cause: unknown): void {
     this.#dropped += frames;
-    // The other end has closed: the relay is about to end.
     if (!this.#to.channel.closed) this.#options.onThrown(cause);
   }
 

@@ -44,6 +44,13 @@ describe("checkName()", () => {
     },
   );
 
+  test.each(["\ud800", "tun\udc00", "\udc00\ud800"])("refuses %j, which UTF-8 cannot hold", (name) => {
+    expect(failureOf(() => checkName(name, true))).toEqual({
+      kind: "RangeError",
+      message: `Option "name" must not hold half of a surrogate pair, got ${JSON.stringify(name)}`,
+    });
+  });
+
   test.each([
     ["", 0],
     ["sixteen-bytes-xx", 16],

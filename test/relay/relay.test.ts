@@ -135,6 +135,25 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
     expect(net.right.closed).toBe(false);
   });
 
+  test("tells what a transform throws that has closed the other end", async () => {
+    using net = await joinedTuns();
+    net.joined.close();
+    const errors: TunTapError[] = [];
+    using joined = relay(net.left, net.right, {
+      forward() {
+        net.right.close();
+        throw new Error("no");
+      },
+      error: (error) => errors.push(error),
+    });
+    await pingInVain(net.here, "192.0.2.2");
+    await joined.finished;
+    expect(errors).toMatchObject([{ code: "ERR_TUNTAP_HANDLER", cause: new Error("no") }]);
+    const { frames, dropped } = joined.counters().forward;
+    expect(frames).toBe(0);
+    expect(dropped).toBeGreaterThan(0);
+  });
+
   test.each(["connected", "to one peer"])("joins a device and a UDP socket: %s", async (how) => {
     using wire = await wired();
     const join = (netns: Namespace, host: number): Disposable & { joined: Relay; udp: UdpSocket } => {
