@@ -13,10 +13,11 @@
  * console.log(tunnel.name, tunnel.peers());
  * ```
  */
+import { integer } from "../../../src/checks.ts";
 import type { TunTapError } from "../../../src/index.ts";
 import { type AeadName, chooseAead } from "./crypto/choose.ts";
 import { endpointText } from "./endpoint.ts";
-import { parsePrefix, prefixText } from "./ip.ts";
+import { parseIPAddress, parsePrefix, prefixText } from "./ip.ts";
 import { keyText, parseKeyText } from "./keys.ts";
 import { type Log, openLog } from "./log.ts";
 import type { PeerSettings, TunnelDropped } from "./settings.ts";
@@ -34,7 +35,7 @@ export interface PeerOptions {
   readonly endpoint?: { readonly address: string; readonly port: number };
   /** The inner addresses that are its own: "198.51.100.2/32". */
   readonly allowedIps: readonly string[];
-  /** Seconds between persistent keep-alives. Default: none. */
+  /** Seconds between persistent keep-alives, 0 to 65535. Default: none. */
   readonly keepAlive?: number;
 }
 
@@ -96,7 +97,7 @@ export interface CreatedTunnel extends Disposable {
 /**
  * Makes a tunnel, up and ready.
  *
- * @throws {RangeError} For a key or prefix that is none
+ * @throws {RangeError} For a key, prefix or endpoint that is none
  * @throws {TunTapError} If the interface or the socket cannot be had
  */
 export async function createTunnel(options: CreateTunnelOptions): Promise<CreatedTunnel> {
@@ -146,6 +147,8 @@ function statesOf({ protocol }: Tunnel): PeerState[] {
 }
 
 function settingsOf(peer: PeerOptions): PeerSettings {
+  if (peer.endpoint !== undefined) checkEndpoint(peer.endpoint);
+  if (peer.keepAlive !== undefined) integer(peer.keepAlive, "keepAlive", 0, 0xffff);
   return {
     publicKey: keyOf("publicKey", peer.publicKey),
     ...(peer.presharedKey !== undefined && { presharedKey: keyOf("presharedKey", peer.presharedKey) }),
@@ -158,6 +161,13 @@ function settingsOf(peer: PeerOptions): PeerSettings {
       return prefix;
     }),
   };
+}
+
+/** Checked here, as the socket is not open yet. */
+function checkEndpoint({ address, port }: { readonly address: string; readonly port: number }): void {
+  if (typeof address !== "string" || parseIPAddress(address) === null)
+    throw new RangeError(`"endpoint.address" must be an IP address and no name, got ${Bun.inspect(address)}`);
+  integer(port, "endpoint.port", 1, 0xffff);
 }
 
 /** No message quotes what may be a secret. */

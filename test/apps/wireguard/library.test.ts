@@ -140,6 +140,12 @@ describeWithTools("createTunnel", ["ping", "ip", "ss", "nsenter", "unshare"], ()
       [{ privateKey: secret }, '"privateKey" must be 44 characters of base64'],
       [{ peers: [{ ...site.asPeer(), publicKey: "short" }] }, '"publicKey" must be 44 characters of base64'],
       [{ peers: [{ ...new Site(site.host).asPeer(), allowedIps: ["198.51.100.2/33"] }] }, "198.51.100.2/33"],
+      [
+        { peers: [{ ...new Site(site.host).asPeer(), endpoint: { address: "vpn.example.net", port: 1 } }] },
+        '"endpoint.address" must be an IP address and no name, got "vpn.example.net"',
+      ],
+      [{ peers: [new Site(site.host).asPeer(0)] }, '"endpoint.port" must be 1 to 65535, got 0'],
+      [{ peers: [{ ...new Site(site.host).asPeer(), keepAlive: Number.NaN }] }, '"keepAlive" must be a whole number'],
       [{ name: "taken" }, "EBUSY"],
       [{ netns: "/nowhere" }, "/nowhere"],
     ];
