@@ -18,7 +18,8 @@ export type StandardOutput =
 
 /**
  * Targets of a capture: a path, a URL of a file, or anything that bytes can be written to. A FIFO is opened once
- * somebody reads it; until then frames wait, as they do for every slow target.
+ * somebody reads it; until then frames wait, as they do for every slow target. Closing the capture does not wait for
+ * that, and rejects with `ENXIO`.
  */
 export type CaptureTarget = string | URL | WritableStream<Uint8Array> | StandardOutput;
 
