@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 import { aborted, runProgram } from "../../src/cli/program.ts";
 import { type Device, openTun, relay } from "../../src/index.ts";
 import { type Listen, listening, parseListen } from "../support/listen.ts";
-import { attach } from "../userspace-host/attach.ts";
+import { attach, openTunTo } from "../userspace-host/attach.ts";
 import { Host } from "../userspace-host/host.ts";
 import { serveMonitor } from "./server.ts";
 
@@ -41,11 +41,7 @@ interface Watched {
 
 function openHost(stack: AsyncDisposableStack): Watched {
   const [ipv4, ipv6] = ["198.51.100.2", "2001:db8::2"];
-  const addresses = [
-    { address: "198.51.100.1", peer: ipv4 },
-    { address: "2001:db8::1", peer: ipv6, noDad: true },
-  ];
-  const tun = stack.use(openTun({ addresses, ipv6: false }));
+  const tun = stack.use(openTunTo({ address: "198.51.100.1", peer: ipv4 }, { address: "2001:db8::1", peer: ipv6 }));
   const secret = crypto.getRandomValues(new Uint8Array(32));
   const ended = attach(tun, new Host({ ipv4, ipv6, mtu: tun.mtu, secret }));
   const tries = [`ping ${ipv4}`, `curl http://${ipv4}/`, `curl -o /dev/null 'http://[${ipv6}]/big?bytes=16000000'`];

@@ -1,5 +1,24 @@
-import type { Tun } from "../../src/index.ts";
+import { type AddressSettings, type OpenOptions, openTun, type Tun, type TunTapError } from "../../src/index.ts";
 import type { Host } from "./host.ts";
+
+/** Refusals of an IPv6 address by a kernel that has no IPv6, and by one where it is switched off. */
+const WITHOUT_IPV6: ReadonlySet<string> = new Set(["EOPNOTSUPP", "EACCES"]);
+
+/** Opens the interface to a host. Where the system has no IPv6, which is told, the host is reached by IPv4 alone. */
+export function openTunTo(ipv4: AddressSettings, ipv6: AddressSettings, options: OpenOptions<never> = {}): Tun {
+  const tun = openTun({ ...options, addresses: [ipv4], ipv6: false });
+  try {
+    tun.addAddress({ ...ipv6, noDad: true });
+  } catch (error) {
+    const { code, message } = error as TunTapError;
+    if (!WITHOUT_IPV6.has(code)) {
+      tun.close();
+      throw error;
+    }
+    console.error(`Without IPv6: ${message}`);
+  }
+  return tun;
+}
 
 /** Sees the packets on their way, and returns those that pass. */
 export type Gate = (packets: Uint8Array[], direction: "to the host" | "from the host") => Uint8Array[];

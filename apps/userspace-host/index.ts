@@ -1,9 +1,9 @@
 /** A host that exists only in TypeScript, behind a TUN interface: see README.md. */
 
 import { runProgram } from "../../src/cli/program.ts";
-import { openTun, type Tun } from "../../src/index.ts";
+import type { Tun } from "../../src/index.ts";
 import { describe } from "../../src/packet/index.ts";
-import { attach, type Gate } from "./attach.ts";
+import { attach, type Gate, openTunTo } from "./attach.ts";
 import { Host } from "./host.ts";
 import { type Options, readOptions, USAGE } from "./options.ts";
 
@@ -12,15 +12,11 @@ await runProgram<Options>({ help: USAGE, parse: readOptions, run: serve });
 async function serve(options: Options, stop: AbortSignal): Promise<void> {
   const { ipv4, ipv6, kernelIPv4, kernelIPv6, name } = options;
   const ended = Promise.withResolvers<void>();
-  using tun = openTun({
-    name,
-    addresses: [
-      { address: kernelIPv4, peer: ipv4 },
-      { address: kernelIPv6, peer: ipv6, noDad: true },
-    ],
-    ipv6: false,
-    close: (_, reason) => (reason === undefined ? ended.resolve() : ended.reject(reason)),
-  });
+  using tun = openTunTo(
+    { address: kernelIPv4, peer: ipv4 },
+    { address: kernelIPv6, peer: ipv6 },
+    { name, close: (_, reason) => (reason === undefined ? ended.resolve() : ended.reject(reason)) },
+  );
   const secret = crypto.getRandomValues(new Uint8Array(32));
   const running = attach(tun, new Host({ ipv4, ipv6, mtu: tun.mtu, secret }), gateFor(options));
   stop.addEventListener("abort", () => tun.close());
