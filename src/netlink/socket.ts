@@ -1,5 +1,5 @@
-import { check, systemError } from "../errors.ts";
-import { EAGAIN, EINTR } from "../sys/constants.ts";
+import { check, systemError, type TunTapError } from "../errors.ts";
+import { EAGAIN, EBUSY, EINTR } from "../sys/constants.ts";
 import { native } from "../sys/native.ts";
 import { openRouteSocket } from "../sys/netns.ts";
 import {
@@ -76,12 +76,26 @@ export class RouteSocket {
   /** Lists all objects of a kind that match `body` and `attributes`. */
   dump(call: string, type: number, body: Uint8Array, attributes: readonly Attribute[] = []): Message[] {
     for (let tries = 1; ; tries++) {
-      const { messages, interrupted } = this.#ask(call, type, NLM_F_REQUEST | NLM_F_DUMP, body, attributes);
-      if (!interrupted) return messages;
+      try {
+        const { messages, interrupted } = this.#ask(call, type, NLM_F_REQUEST | NLM_F_DUMP, body, attributes);
+        if (!interrupted) return messages;
+      } catch (error) {
+        this.#finishDump();
+        if ((error as TunTapError).errno !== -EBUSY || tries === DUMP_TRIES) throw error;
+      }
       if (tries === DUMP_TRIES) {
         throw systemError(-EINTR, `netlink(${call})`, { detail: `it changed during each of ${tries} readings` });
       }
     }
+  }
+
+  /**
+   * Reads the rest of a dump that failed half-way, as for want of memory: the kernel begins no other one before its end,
+   * and says EBUSY (net/netlink/af_netlink.c __netlink_dump_start()).
+   */
+  #finishDump(): void {
+    const buffer = new Uint8Array(RECEIVE_BYTES);
+    while (native().sock_recv(this.#fd, buffer, buffer.length) >= 0);
   }
 
   #ask(

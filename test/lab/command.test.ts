@@ -56,6 +56,15 @@ describePrivileged("bun-tuntap lab", () => {
     expect(ended.exitCode).toBe(5);
   });
 
+  test("a signal that comes while the lab is being made ends the command", () => {
+    const source = `
+      import { runOnHosts } from "${top}/src/lab/command.ts";
+      const stop = AbortSignal.abort("SIGTERM");
+      process.exit(await runOnHosts({ impairments: {}, seed: 7, command: ["sleep", "5"], other: undefined, stop }));`;
+    // 128 and the number of SIGTERM.
+    expect(runToEnd([process.execPath, "-e", source]).exitCode).toBe(143);
+  });
+
   test("reaches nothing of the machine: not its loopback services, not its interfaces", () => {
     // Down in a new network namespace, unless an earlier test has brought it up.
     runToEnd(["ip", "link", "set", "lo", "up"]);
