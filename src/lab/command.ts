@@ -69,6 +69,8 @@ async function endOf(first: Bun.Subprocess, all: readonly Bun.Subprocess[], stop
     for (const program of all) program.kill(stop.reason as NodeJS.Signals);
   };
   stop.addEventListener("abort", pass, { once: true });
+  // It came while the lab was being made.
+  if (stop.aborted) pass();
   const code = await first.exited;
   stop.removeEventListener("abort", pass);
   const { signalCode } = first;
