@@ -78,6 +78,63 @@ Endpoint = [2001:db8:1::77]:1234
     both("set", "peer", first.public, "remove");
   });
 
+  test("odd but valid settings do what they do with wireguard-go", () => {
+    const zero = rig.file("zero", Buffer.alloc(32).toString("base64"));
+    both("setconf", rig.file("odd", `[Interface]\nPrivateKey = ${own.private}\nListenPort = 41830\n`));
+    // Nobody is removed.
+    both("set", "peer", first.public, "remove");
+    both(
+      "set",
+      "peer",
+      first.public,
+      "allowed-ips",
+      "198.51.100.9/24,198.51.100.0/24,203.0.113.1,::ffff:192.0.2.0/120",
+    );
+    both("set", "peer", second.public, "allowed-ips", "198.51.100.77/24,0.0.0.0/0,::/0");
+    both("set", "peer", first.public, "persistent-keepalive", "65535", "endpoint", "[2001:DB8::0:9]:65535");
+    both("set", "peer", first.public, "persistent-keepalive", "0", "preshared-key", zero);
+    both("set", "fwmark", "0xffffffff");
+    both("set", "fwmark", "0");
+    both("set", "peer", first.public, "remove", "peer", second.public, "remove");
+  });
+
+  test.each([
+    "replace_peers=false",
+    "fwmark=4294967296",
+    "fwmark=off",
+    "listen_port=",
+    "listen_port=-1",
+    "listen_port=65536",
+    "public_key=",
+    "private_key=",
+    ...[
+      "remove=false",
+      "update_only=false",
+      "replace_allowed_ips=false",
+      "persistent_keepalive_interval=",
+      "persistent_keepalive_interval=-1",
+      "persistent_keepalive_interval=65536",
+      "persistent_keepalive_interval=off",
+      "endpoint=",
+      "endpoint=192.0.2.9",
+      "endpoint=192.0.2.9:65536",
+      "endpoint=[fe80::1%%none]:1",
+      "allowed_ip=",
+      "allowed_ip=192.0.2.1/",
+      "allowed_ip=fe80::1%%eth0/128",
+      "allowed_ip=192.0.2.01/32",
+      "protocol_version=2",
+      "rx_bytes=1",
+      "listen_port=41000",
+    ].map((line) => `public_key=${"11".repeat(32)}\\n${line}`),
+  ])("%j is refused with the number that wireguard-go has", (line) => {
+    const request = (host: Host, name: string): string =>
+      host.run("sh", "-c", `printf 'set=1\\n${line}\\n\\n' | socat -t 5 - UNIX-CONNECT:/run/wireguard/${name}.sock`);
+    expect(request(ourHost, "wg1")).toBe(request(theirHost, "wg2"));
+    // It leaves what came before the mistake.
+    theirHost.try("wg", "set", "wg2", "peer", Buffer.alloc(32, 0x11).toString("base64"), "remove");
+  });
+
   test("wg show says the same, except for times", () => {
     const lines = (host: Host, name: string): string => host.run("wg", "show", name).replaceAll(name, "wg");
     for (const [host, name] of [
