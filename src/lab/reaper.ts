@@ -45,7 +45,8 @@ export class Reaper {
       stderr: "ignore",
       // A signal to the process group of the tests is not for it.
       detached: true,
-      env: { PATH: process.env["PATH"] ?? "/usr/bin:/bin" },
+      // A test may have a PATH of its own, with stand-ins for programs.
+      env: { PATH: ["/usr/bin:/bin", process.env["PATH"]].filter(Boolean).join(":") },
     });
     guard.unref();
     this.#guards.set(netns, guard);

@@ -102,6 +102,20 @@ describePrivileged("nothing is left of a lab", () => {
     }
   });
 
+  test("whose process is killed, and has a PATH without the system's programs", async () => {
+    const source = `
+      import { readlinkSync, writeSync } from "node:fs";
+      import { createLab } from "${top}/src/lab/index.ts";
+      const host = (await createLab()).host("host");
+      process.env.PATH = "/nowhere";
+      host.spawn([process.execPath, "-e", "await Bun.sleep(60_000)"], { stdout: "ignore", stderr: "ignore" });
+      writeSync(1, host.enter(() => readlinkSync("/proc/thread-self/ns/net")));
+      process.kill(process.pid, "SIGKILL");`;
+    const { stdout } = runToEnd([process.execPath, "-e", source]);
+    expect(stdout).toStartWith("net:[");
+    await until(() => !namespaces().has(stdout), "no process is in the namespace of the host");
+  });
+
   test("closed in this process: fds, and the guard", async () => {
     const lab = await createLab();
     lab.link(lab.host("a"), lab.host("b"));
