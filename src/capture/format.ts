@@ -3,6 +3,8 @@
 // Types of blocks.
 export const SECTION_HEADER = 0x0a0d_0d0a;
 export const INTERFACE_DESCRIPTION = 1;
+/** The block that came before the enhanced packet block. The draft calls it obsolete: it must not be written. */
+export const OLD_PACKET = 2;
 export const SIMPLE_PACKET = 3;
 export const INTERFACE_STATISTICS = 5;
 export const ENHANCED_PACKET = 6;

@@ -11,6 +11,7 @@ import {
   IF_TSRESOL,
   INTERFACE_DESCRIPTION,
   OLD_MAGICS,
+  OLD_PACKET,
   OPTION_END,
   padded,
   SECTION_HEADER,
@@ -37,6 +38,8 @@ export interface CapturedFrame {
 /** A longer block is no packet, but a length that is wrong. */
 const BLOCK_MAX = 16 * 1024 * 1024;
 const NS_PER_SECOND = 1_000_000_000n;
+/** The number of lost frames in an old packet block that does not tell it. */
+const LOST_UNKNOWN = 0xffff;
 
 interface Source {
   readonly interface: CaptureInterface;
@@ -135,7 +138,9 @@ export class BlockReader {
         this.#sources.push(this.#source(body));
         return undefined;
       case ENHANCED_PACKET:
-        return this.#enhanced(body);
+        return this.#packet(body);
+      case OLD_PACKET:
+        return this.#oldPacket(body);
       case SIMPLE_PACKET:
         return this.#simple(body);
       default:
@@ -158,11 +163,20 @@ export class BlockReader {
     return { interface: { name, linkType, snapLength: view.getUint32(4, this.#isLittle) }, resolution, offsetNs };
   }
 
-  #enhanced(body: Uint8Array): CapturedFrame {
+  /** It differs only in the first 32 bits, which hold the interface and how many frames were lost before it. */
+  #oldPacket(body: Uint8Array): CapturedFrame {
+    this.#need(body, 20);
+    const view = viewOf(body);
+    const lost = view.getUint16(2, this.#isLittle);
+    const frame = this.#packet(body, view.getUint16(0, this.#isLittle));
+    return lost === LOST_UNKNOWN ? frame : { ...frame, dropped: lost };
+  }
+
+  #packet(body: Uint8Array, from?: number): CapturedFrame {
     this.#need(body, 20);
     const view = viewOf(body);
     const u32 = (at: number): number => view.getUint32(at, this.#isLittle);
-    const source = this.#sourceOf(u32(0));
+    const source = this.#sourceOf(from ?? u32(0));
     const captured = u32(12);
     this.#need(body, 20 + padded(captured));
     const units = (BigInt(u32(4)) << 32n) | BigInt(u32(8));
