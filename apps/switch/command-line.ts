@@ -3,6 +3,7 @@ import { createHash } from "node:crypto";
 import { isIP } from "node:net";
 import { parseArgs } from "node:util";
 import { parseInteger } from "../../src/cli/values.ts";
+import { checkName } from "../../src/interface/checks.ts";
 import { readCertificateAndKey, readCertificates } from "../support/certificates.ts";
 import { parseListen } from "../support/listen.ts";
 import { Pool } from "./addresses/pool.ts";
@@ -125,6 +126,8 @@ function parseJoin(args: string[]): Command {
   const { values, positionals } = parseArgs({ args, allowPositionals: true, options: JOIN_OPTIONS });
   const token = givenToken(values["token-file"]);
   if (token === undefined) throw new RangeError(`A token is needed: --token-file, or ${TOKEN_VARIABLE}`);
+  // Here, and not when a hub has let the client in.
+  checkName(values.name, true);
   if (values.id === undefined && values.name.includes("%"))
     throw new RangeError(
       `--name ${values.name} leaves the number to the kernel: give an --id, which is the same each time`,
@@ -151,6 +154,10 @@ function parseUrls(positionals: readonly string[]): string[] {
   const urls = positionals.map((text) => (URL.canParse(text) ? new URL(text) : null));
   const isBare = (url: URL): boolean => url.pathname === "/" && url.search === "" && url.hash === "";
   const good = urls.filter((url) => url !== null && isBare(url) && /^wss?:$/.test(url.protocol)) as URL[];
+  if (good.some(({ username, password }) => username !== "" || password !== ""))
+    throw new RangeError(
+      `The URL of a hub has no user and no password: clients are known by the token, in --token-file`,
+    );
   if (good.length === positionals.length && good.length > 0) return [...new Set(good.map(({ origin }) => origin))];
   throw new RangeError(`join needs one URL such as ws://192.0.2.1:7000, or several, got "${positionals.join(" ")}"`);
 }

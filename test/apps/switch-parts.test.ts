@@ -393,6 +393,8 @@ describe("the command line", () => {
     { line: "serve --tls-cert x", says: "--tls-cert and --tls-key go together" },
     { line: "serve --tls-cert /nowhere/cert --tls-key /nowhere/key", says: "/nowhere/cert" },
     { line: "serve --token-file /nowhere/token", says: "/nowhere/token" },
+    { line: "join ws://h:1 --token-file FILE --name sixteen-letters-", says: 'Option "name" must have 1 to 15 bytes' },
+    { line: "join ws://user:secret@h:1 --token-file FILE", says: "has no user and no password" },
     { line: "join --token-file FILE", says: 'join needs one URL such as ws://192.0.2.1:7000, or several, got ""' },
     { line: "join http://192.0.2.1 --token-file FILE", says: 'got "http://192.0.2.1"' },
     { line: "join ws://192.0.2.1/x --token-file FILE", says: 'got "ws://192.0.2.1/x"' },
