@@ -332,13 +332,14 @@ describeWithTools("the client's command", tools, () => {
   });
 
   test.each([
-    { wrong: "--name a/b", says: '"a/b"' },
-    { wrong: "--name lo", says: '"lo"' },
-  ])("says what is wrong with $wrong in a line", async ({ wrong, says }) => {
+    // The command line is wrong, and --help is named on a line of its own.
+    { wrong: "--name a/b", says: '"a/b"', code: 2, lines: 2 },
+    { wrong: "--name lo", says: '"lo"', code: 1, lines: 1 },
+  ])("says what is wrong with $wrong in a line", async ({ wrong, says, code, lines }) => {
     const own = [URL_OF_SWITCH, "--token-file", lan.tokenFile, "--id", "wrong"];
     const client = lan.startJoin(1, [...own, ...wrong.split(" ")]);
-    expect(await client.exited).toBe(1);
+    expect(await client.exited).toBe(code);
     expect(client.log).toContain(says);
-    expect(client.log.trim().split("\n")).toHaveLength(1);
+    expect(client.log.trim().split("\n")).toHaveLength(lines);
   });
 });
