@@ -10,6 +10,8 @@ import type { RelayEnd, UdpPeer } from "./types.ts";
 /** One end of a relay, whatever it is. */
 export interface End {
   readonly channel: AnyChannel;
+  /** The frames of a device, in words: those of another kind are of no use to it. Undefined for a socket, which carries any. */
+  readonly frames?: string;
   /** Sends frames; returns how many of the first ones have been dealt with. */
   send(frames: readonly FrameSource[]): number;
   /** Sends the frames of a block in the same way. */
@@ -37,8 +39,11 @@ function notEnd(name: string, value: unknown): TypeError {
 }
 
 function deviceEnd(device: Device, channel: AnyChannel): End {
+  const { kind, packetInfo, offload } = device;
+  const head = packetInfo ? " behind packet information" : offload?.raw ? " behind virtio headers" : "";
   return {
     channel,
+    frames: `${kind === "tun" ? "IP packets" : "Ethernet frames"}${head}`,
     send: (frames) => device.sendMany(frames),
     sendBlock: (block) => channel.sender.sendBlock(block),
     framesOf: (batch) => batch as Uint8Array[],

@@ -10,7 +10,7 @@ import type { Relay, RelayEnd, RelayOptions } from "./types.ts";
  * @param a A device, a connected UDP socket, or `{ socket, peer }`.
  * @param b The other end.
  * @throws {TunTapError} `ERR_TUNTAP_BUSY` if somebody receives from one of them, `ERR_TUNTAP_CLOSED`
- * @throws {TypeError} for what cannot be joined
+ * @throws {TypeError} for what cannot be joined, such as a TUN and a TAP without `forward` and `back`
  * @example
  * ```ts
  * import { openTun, relay } from "bun-tuntap";

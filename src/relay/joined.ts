@@ -24,7 +24,19 @@ export function join(a: RelayEnd, b: RelayEnd, options: RelayOptions): Relay {
   );
   first.channel.assertOpen();
   second.channel.assertOpen();
+  assertUsable(first, second, options);
   return new Joined(first, second, options);
+}
+
+/**
+ * Refuses devices that cannot use each other's frames, unless both ways have a transform: a TUN would refuse each
+ * Ethernet frame, and a TAP takes the beginning of an IP packet for MAC addresses.
+ */
+function assertUsable({ frames: of }: End, { frames: to }: End, { forward, back }: RelayOptions): void {
+  if (of === undefined || to === undefined || of === to || (forward !== undefined && back !== undefined)) return;
+  throw new TypeError(
+    `"a" carries ${of}, and "b" ${to}: join two that carry the same, or give a \`forward\` and a \`back\` that make one of the other`,
+  );
 }
 
 class Joined implements Relay {

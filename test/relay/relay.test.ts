@@ -1,6 +1,6 @@
 /** relay(): what one end receives the other sends, whatever becomes of either. */
 import { beforeAll, expect, test } from "bun:test";
-import { openTun, type Relay, relay, type Tun, type TunTapError } from "../../src/index.ts";
+import { openTap, openTun, type Relay, relay, type Tap, type Tun, type TunTapError } from "../../src/index.ts";
 import { openUdp, type UdpSocket } from "../../src/udp/index.ts";
 import { describeWithTools } from "../support/privilege.ts";
 import { runScript, top } from "../support/programs.ts";
@@ -310,6 +310,28 @@ describeWithTools("relay()", ["ip", "ping", "nsenter", "tc"], () => {
       console.log(few());
       process.exit(0);`);
     expect([stdout, stderr]).toEqual(["true\ntrue\n", ""]);
+  });
+
+  test("refuses devices that cannot use each other's frames, unless both ways have a transform", () => {
+    using tun = openTun();
+    using others = new DisposableStack();
+    const unlike: [device: Tun | Tap, carries: string][] = [
+      [openTap(), "Ethernet frames"],
+      [openTun({ packetInfo: true }), "IP packets behind packet information"],
+      [openTun({ offload: { raw: true } }), "IP packets behind virtio headers"],
+    ];
+    const pass = (frames: Uint8Array[]): Uint8Array[] => frames;
+    for (const [other, carries] of unlike) {
+      others.use(other);
+      expect(() => relay(tun, other)).toThrow(`"a" carries IP packets, and "b" ${carries}: join two`);
+      expect(() => relay(other, tun, { forward: pass })).toThrow(
+        `"a" carries ${carries}, and "b" IP packets: join two`,
+      );
+      relay(tun, other, { forward: pass, back: pass }).close();
+    }
+    using split = openTun({ offload: true });
+    relay(tun, split).close();
+    expect(tun.tryReceive()).toBeNull();
   });
 
   test("says what cannot be joined, and leaves nothing claimed", async () => {
