@@ -18,7 +18,7 @@ export function createNetns(): number {
 
 /** Opens the file that stands for a namespace. */
 export function openNetns(path: string): number {
-  return check(native().fd_open(encoder.encode(`${path}\0`), O_RDONLY), "open", path);
+  return check(native().fd_open(encoder.encode(`${path}\0`), O_RDONLY | O_NONBLOCK), "open", path);
 }
 
 /**

@@ -1,6 +1,6 @@
 /** What cannot be opened or moved in another namespace: errors that say why, nothing left, and the thread where it was. */
 import { afterAll, beforeAll, describe, expect, setDefaultTimeout, test } from "bun:test";
-import { cpSync } from "node:fs";
+import { cpSync, mkdtempSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { deleteDevice, listDevices, type NetnsLike, openTap, openTun } from "../../src/index.ts";
 import { as, noOthers, rootless, somebody } from "../device/as-others.ts";
@@ -14,6 +14,11 @@ import type { Tried, Try } from "./namespace-child.ts";
 setDefaultTimeout(60_000);
 
 const noNamespace = /no network namespace: give a name of `ip netns`/;
+
+const folder = mkdtempSync("/tmp/bun-tuntap-fifo-");
+const fifo = join(folder, "fifo");
+run("mkfifo", fifo);
+afterAll(() => rmSync(folder, { recursive: true }));
 
 /** What no namespace is, and what the errors of all calls that take one say. */
 const wrong: { what: string; netns: (pid: number) => NetnsLike; code: string; syscall: string; hint: RegExp }[] = [
@@ -34,6 +39,8 @@ const wrong: { what: string; netns: (pid: number) => NetnsLike; code: string; sy
   },
   { what: "a device", netns: () => "/dev/null", code: "EINVAL", syscall: "setns(CLONE_NEWNET)", hint: noNamespace },
   { what: "a folder", netns: () => "/proc/", code: "EINVAL", syscall: "setns(CLONE_NEWNET)", hint: noNamespace },
+  // Opened with open(2) alone, it would wait for a writer.
+  { what: "a FIFO", netns: () => fifo, code: "EINVAL", syscall: "setns(CLONE_NEWNET)", hint: noNamespace },
   {
     what: "a mount namespace",
     netns: (pid) => `/proc/${pid}/ns/mnt`,
