@@ -122,7 +122,17 @@ export async function ipMonitor(...through: string[]): Promise<{ lines(): string
     for await (const chunk of child.stdout) output += decoder.decode(chunk, { stream: true });
   })();
   await until(() => listensToGroups(child.pid), "ip monitor listens");
-  return { lines: () => output.split("\n").slice(0, -1), [Symbol.dispose]: () => child.kill("SIGKILL") };
+  // It reads a list of all interfaces first, by the same socket, and throws away what it is told meanwhile (ll_init_map()).
+  const lines = (): string[] => output.split("\n").slice(0, -1);
+  let nudge = 0;
+  await until(() => {
+    nudge++;
+    for (const verb of ["add", "delete"]) run(...through, "ip", "tuntap", verb, "mode", "tun", "name", `nudge${nudge}`);
+    return lines().length > 0;
+  }, "ip monitor tells what it is told");
+  await until(() => lines().some((line) => line.startsWith("Deleted") && line.includes(`nudge${nudge}:`)), "all of it");
+  output = "";
+  return { lines, [Symbol.dispose]: () => child.kill("SIGKILL") };
 }
 
 /** Tells whether the process has an rtnetlink socket that has joined groups: fields 3 and 4 of /proc/net/netlink. */

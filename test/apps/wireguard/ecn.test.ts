@@ -22,6 +22,8 @@ async function watch(host: Host, name: string, filter: string): Promise<Watching
     "-v",
     "-l",
     "--immediate-mode",
+    // Its ring has slots of this size: eight of the default on a TUN, and the kernel drops what finds none free.
+    ...["-s", "128"],
     ...filter.split(" "),
   ]);
   let text = "";
