@@ -153,6 +153,15 @@ function gatherSame(first: Uint8Array, frames: readonly Uint8Array[], from: numb
   return count;
 }
 
+/** Returns the places of frames of these lengths that lie one behind the other. */
+export function placesOf(lengths: Int32Array): Int32Array {
+  let end = 0;
+  return lengths.map((length) => {
+    end += length;
+    return end - length;
+  });
+}
+
 /** Returns the engine's own getter of a property. */
 function getterOf<O extends object, T>(prototype: O, name: keyof O): (this: O) => T {
   return Object.getOwnPropertyDescriptor(prototype, name)?.get as (this: O) => T;

@@ -12,6 +12,12 @@ export interface FrameSet {
   readonly base: Uint8Array;
   /** Returns a view of each frame. */
   frames(): readonly Uint8Array[];
+  /**
+   * Has the batch, of which the first ones written are done, count frames in the order in which they were given; for
+   * frames that are written in another one. Returns the places of those that are to be written still, although later
+   * ones are.
+   */
+  settle?(batch: Batch): readonly number[];
 }
 
 /** Frames that were given as views. */

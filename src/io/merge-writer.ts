@@ -1,5 +1,6 @@
 import { EAGAIN } from "../sys/constants.ts";
 import { offloadNative } from "../sys/native.ts";
+import { placesOf } from "./batch.ts";
 import type { BatchWriter, Refusal } from "./batch-writer.ts";
 import type { SuperPacketKind } from "./types.ts";
 
@@ -82,13 +83,8 @@ export class MergingWriter implements BatchWriter {
   resume(fd: number): number {
     const frames = this.#kept;
     const lengths = Int32Array.from(frames, ({ byteLength }) => byteLength);
-    let end = 0;
-    const offsets = lengths.map((length) => {
-      end += length;
-      return end - length;
-    });
     this.#kept = [];
-    const pushed = this.push(fd, Buffer.concat(frames), offsets, lengths, frames.length);
+    const pushed = this.push(fd, Buffer.concat(frames), placesOf(lengths), lengths, frames.length);
     const result = pushed < frames.length ? -EAGAIN : this.flush(fd);
     if (result < 0) this.#kept.push(...frames.slice(pushed - this.pending));
     this.#refusals = this.#refusals.map(({ place, errno }) => ({

@@ -33,11 +33,7 @@ export class ReorderedFrames implements FrameSet {
     return this.#given;
   }
 
-  /**
-   * Has the batch, of which the first ones written are done, count frames in the order in which they were given: up to
-   * the last one that is done. Returns the places of those before it that are not, in the order in which they are to be
-   * written.
-   */
+  /** Counts frames up to the last one that is done; see {@link FrameSet.settle}. */
   settle(batch: Batch): number[] {
     const order = this.#order;
     let done = 0;

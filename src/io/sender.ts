@@ -141,7 +141,7 @@ export class Sender<Cause extends string> {
     }
     const ended = this.#takeRefusals(batch);
     if (ended === undefined && result < 0) this.#block();
-    this.#settle(batch, true);
+    this.#settle(batch, ended === undefined);
     this.#account(batch);
     if (ended !== undefined) throw ended;
     return batch.done;
@@ -189,9 +189,8 @@ export class Sender<Cause extends string> {
   /** Counts the frames of a batch in the order in which they were given. Those that wait are kept, or never written. */
   #settle(batch: Batch, isOpen: boolean): void {
     const { given } = batch;
-    if (!(given instanceof ReorderedFrames)) return;
-    const left = given.settle(batch);
-    if (left.length === 0) return;
+    const left = given.settle?.(batch);
+    if (left === undefined || left.length === 0) return;
     if (isOpen) this.#writer.keep?.(given.frames(), left);
     else batch.refused = [...batch.refused, ...left].sort((a, b) => a - b);
   }

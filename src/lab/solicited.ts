@@ -27,8 +27,8 @@ function groups(): string {
 }
 
 /**
- * Returns ff02::1:ffXX:XXXX with the last 24 bits of the address (RFC 4291 section 2.7.1), in 32 hexadecimal digits
- * without colons, as in /proc/net/igmp6.
+ * Returns the solicited-node address (RFC 4291 section 2.7.1), which is ff02::1:ff00:0 with the last 24 bits of
+ * `address`, in 32 hexadecimal digits without colons, as in /proc/net/igmp6.
  */
 function solicitedNode(address: string): string {
   const bytes = parseIP(withoutLength(address)) as Uint8Array;

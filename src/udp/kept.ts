@@ -1,3 +1,4 @@
+import { placesOf } from "../io/batch.ts";
 import type { Refusal } from "../io/batch-writer.ts";
 import { EAGAIN } from "../sys/constants.ts";
 import { udpNative } from "../sys/native.ts";
@@ -21,14 +22,9 @@ export class KeptDatagrams {
     this.#peers = places.map((place) => recipients.at(place));
     this.#addresses = Float64Array.from(this.#peers, (peer) => Peer.addressOf(peer, recipients.ecn));
     this.#lengths = Int32Array.from(datagrams, ({ byteLength }) => byteLength);
-    let end = 0;
-    this.#offsets = this.#lengths.map((length) => {
-      end += length;
-      return end - length;
-    });
+    this.#offsets = placesOf(this.#lengths);
     // One byte at least: an empty view has no address.
-    this.#bytes = new Uint8Array(end + 1);
-    for (const [i, datagram] of datagrams.entries()) this.#bytes.set(datagram, this.#offsets[i]);
+    this.#bytes = Buffer.concat([...datagrams, new Uint8Array(1)]);
   }
 
   get count(): number {
